@@ -1,0 +1,243 @@
+"""Words -> pipeline; errors -> exit codes. Heavy modules are imported inside the commands."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from mmm_demo.store_defaults import apply_defaults, find_project_root
+
+if TYPE_CHECKING:
+    from mmm_demo.config import ExperimentConfig
+    from mmm_demo.pipeline import FitResult, PlanResult
+
+KNOWN_ERROR, REFUSED = 1, 3
+DEFAULT_EXPERIMENT = "experiments/demo.yaml"
+UNSET = {"from_file", "from_champion", "latest"}
+OPEN_UI = "uv run mmm-demo ui"
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Optional(click.ParamType):
+    """A typed value, or one of the words that leave it to the experiment file or champion."""
+
+    def __init__(self, inner: click.ParamType) -> None:
+        self.inner, self.name = inner, inner.name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return None for an unset value, else the typed value."""
+        return None if value in UNSET else self.inner.convert(value, param, ctx)
+
+
+def say(text: str) -> None:
+    """Print a line of progress at once, also into a pipe."""
+    console.print(f"> {text}", markup=False)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="mmm-demo")
+def cli() -> None:
+    """Marketing mix modeling from a weekly table to a budget plan that can be trusted.
+
+    Every fit is an MLflow run; only fits that pass the gate become model versions; plans are made
+    with the promoted version alone. Exit codes: 0 done, 1 error, 2 usage, 3 refused by a gate.
+    """
+
+
+def fit_options(command: Callable) -> Callable:
+    """Add the options that `main` and `fit` share."""
+    options = [
+        ("--experiment", click.Path(), "Experiment file.", DEFAULT_EXPERIMENT),
+        ("--adstock-max-lag", Optional(click.INT), "Weeks over which spend works.", None),
+        ("--draws", Optional(click.INT), "Draws per chain.", None),
+        ("--tune", Optional(click.INT), "Tuning draws per chain.", None),
+        ("--chains", Optional(click.INT), "Number of chains.", None),
+        ("--target-accept", Optional(click.FLOAT), "Target acceptance rate.", None),
+        ("--seed", Optional(click.INT), "Seed of the sampler.", None),
+    ]
+    for name, kind, text, default in reversed(options):
+        command = click.option(name, type=kind, help=text, default=default)(command)
+    return command
+
+
+def _experiment(experiment: str, adstock_max_lag: int | None, **sampler: Any) -> "ExperimentConfig":
+    from mmm_demo.config import load_experiment
+
+    given = {name: value for name, value in sampler.items() if value is not None}
+    overrides = {"sampler": given} if given else {}
+    if adstock_max_lag is not None:
+        overrides["model"] = {"adstock_max_lag": adstock_max_lag}
+    return load_experiment(experiment, overrides)
+
+
+@cli.command("main")
+@fit_options
+def main_command(**options: Any) -> None:
+    """Do it all: fit, gate, register, promote, plan."""
+    experiment = _experiment(**options)
+    from mmm_demo import pipeline
+
+    done = pipeline.run_main(experiment, project_root(), say)
+    show_fit(done.fit)
+    show_plan(done.plan)
+    show_next(done.fit.run.run_id)
+
+
+@cli.command()
+@fit_options
+def fit(**options: Any) -> None:
+    """Fit one experiment and register it when it passes the gate."""
+    experiment = _experiment(**options)
+    from mmm_demo import pipeline
+
+    done = pipeline.run_fit(experiment, project_root(), say)
+    show_fit(done)
+    show_next(done.run.run_id)
+    console.print(f"Promote it:  uv run mmm-demo promote --market {experiment.market}")
+
+
+@cli.command()
+@click.option("--market", default="demo", show_default=True, help="Market of the model.")
+@click.option("--version", "number", type=Optional(click.INT), help="Default: latest that passed.")
+@click.option("--reason", default="none given", help="Why; recorded with the promotion.")
+@click.option("--rollback", is_flag=True, help="Make the previous champion the champion again.")
+def promote(market: str, number: int | None, reason: str, rollback: bool) -> None:
+    """Make a version the champion, after judging its draws again."""
+    if rollback and number is not None:
+        raise click.UsageError("--rollback goes back to the previous champion; drop --version")
+    from mmm_demo import pipeline
+
+    pipeline.run_promote(market, number, reason, rollback, say)
+
+
+@cli.command()
+@click.option("--market", default="demo", show_default=True, help="Market whose champion plans.")
+@click.option("--weeks", type=Optional(click.INT), help="Length of the window in weeks.")
+@click.option("--total-budget", type=Optional(click.FLOAT), help="Money for the whole window.")
+def optimize(market: str, weeks: int | None, total_budget: float | None) -> None:
+    """Plan a budget with the champion."""
+    from mmm_demo import pipeline
+
+    asked = {"weeks": weeks, "total_budget": total_budget}
+    overrides = {name: value for name, value in asked.items() if value is not None}
+    done = pipeline.run_optimize(market, overrides, project_root(), say)
+    show_plan(done)
+
+
+@cli.command()
+@click.argument("run")
+def report(run: str) -> None:
+    """Build plots and tables of a fit RUN again."""
+    from mmm_demo import pipeline
+
+    pipeline.run_report(run, project_root(), say)
+
+
+@cli.command()
+@click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
+def ui(port: int) -> None:
+    """Open the MLflow UI on this machine only."""
+    from mmm_demo import webui
+
+    webui.serve(port, say)
+
+
+def project_root() -> Path:
+    """Return the project's folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the command is run elsewhere.
+    """
+    root = find_project_root()
+    if root is None:
+        raise FileNotFoundError(f"{Path.cwd()} is not inside the project; go to its folder")
+    return root
+
+
+def show_fit(done: "FitResult") -> None:
+    """Print the verdict and ROAS of a fit."""
+    from mmm_demo.summary import gate_rows
+
+    _print("Gate: passed", ("check", "value", "limit", "verdict"), gate_rows(done.report))
+    truth = {}
+    if done.truth is not None:
+        roas = done.truth[done.truth["quantity"] == "ROAS"]
+        truth = dict(zip(roas["channel"], roas["truth"], strict=True))
+    rows = [
+        (
+            str(row["channel"]),
+            f"{row['mean']:.2f}",
+            f"{row['lower_94']:.2f} to {row['upper_94']:.2f}",
+            *([f"{truth[row['channel']]:.2f}"] if truth else []),
+        )
+        for row in done.roas.to_dict("records")
+    ]
+    header = ("channel", "ROAS", "94 % interval", *(["truth"] if truth else []))
+    _print("Incremental ROAS", header, rows)
+
+
+def show_plan(done: "PlanResult") -> None:
+    """Print a plan."""
+    plan, gain = done.plan, done.plan.uplift
+    rows = [
+        (row.channel, f"{row.current:,.0f}", f"{row.planned:,.0f}", f"{row.change:+.0%}")
+        for row in plan.table.itertuples()
+    ]
+    title = f"Plan {plan.start:%Y-%m-%d} to {plan.end:%Y-%m-%d}, total {plan.total_budget:,.0f}"
+    _print(title, ("channel", "current mix", "planned", "change"), rows)
+    console.print(
+        f"Expected uplift {gain['mean']:,.0f} sales ({gain['share']:+.1%}), 94 % interval "
+        f"{gain['lower_94']:,.0f} to {gain['upper_94']:,.0f}; beats the current mix with "
+        f"probability {gain['probability']:.0%}"
+    )
+    if plan.table["outside_observed"].any():
+        outside = ", ".join(plan.table.loc[plan.table["outside_observed"], "channel"])
+        console.print(f"[yellow]Outside the spend ever observed:[/] {outside}")
+    console.print(f"Model version {done.version.name} {done.version.version}, plan in {done.file}")
+
+
+def show_next(run_id: str) -> None:
+    """Print the run and the command that opens the UI."""
+    console.print(f"Run {run_id}\nOpen the UI:  {OPEN_UI}")
+
+
+def _print(title: str, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for index, name in enumerate(header):
+        table.add_column(name, justify="left" if index == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def main() -> None:
+    """Run the command line and turn known errors into one clear line and an exit code."""
+    apply_defaults()
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except (ValueError, OSError, RuntimeError) as error:
+        from mmm_demo.gate import GateRefused
+
+        refused = isinstance(error, GateRefused)
+        errors.print(f"[bold red]{'Refused' if refused else 'Error'}:[/] ", end="")
+        errors.print(str(error), markup=False)
+        sys.exit(REFUSED if refused else KNOWN_ERROR)
+
+
+if __name__ == "__main__":
+    main()

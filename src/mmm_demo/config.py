@@ -1,0 +1,390 @@
+"""What an experiment is: frozen values, read from YAML, validated whole before any sampling."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.dataclasses import dataclass
+
+from mmm_demo.priors import DEFAULT_PRIORS, FORBID_UNKNOWN, PriorConfig, prior_to_dict, read_prior
+
+DEFAULT_ADSTOCK_MAX_LAG = 8
+Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+
+
+class ConfigError(ValueError):
+    """An experiment that cannot be run as written."""
+
+
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
+class DataConfig:
+    """Where the weekly table comes from.
+
+    Attributes
+    ----------
+    source
+        `simulated` (the demo market), `csv` or `kaggle` (DT Mart).
+    path
+        CSV file, relative to the project; for `csv` only.
+    seed, weeks
+        Of the simulated market; for `simulated` only.
+    missing_spend
+        `zero` reads an empty spend cell as no spend; `error` refuses it.
+    """
+
+    source: Literal["simulated", "csv", "kaggle"] = "simulated"
+    path: str | None = None
+    seed: int = Field(default=1, ge=0)
+    weeks: int = Field(default=156, ge=104, le=1040)
+    missing_spend: Literal["error", "zero"] = "error"
+
+    @model_validator(mode="after")
+    def _path_belongs_to_csv(self) -> "DataConfig":
+        if (self.source == "csv") != (self.path is not None):
+            raise ValueError(
+                f"source {self.source!r} with path {self.path!r}: a path goes with csv"
+            )
+        return self
+
+
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
+class ModelConfig:
+    """The marketing mix model: columns, adstock, seasonality and priors.
+
+    Attributes
+    ----------
+    date_column, target_column, channel_columns, control_columns
+        Columns of the weekly table.
+    adstock_max_lag
+        Weeks over which spend still works, the week itself included.
+    yearly_seasonality
+        Number of yearly Fourier modes; 0 for none.
+    priors
+        Every prior of the model; the project's defaults where the experiment names none.
+    """
+
+    channel_columns: Annotated[tuple[str, ...], Field(min_length=1)]
+    control_columns: tuple[str, ...] = ()
+    date_column: str = "Week"
+    target_column: str = "Sales"
+    adstock_max_lag: int = Field(default=DEFAULT_ADSTOCK_MAX_LAG, ge=1, le=52)
+    yearly_seasonality: int = Field(default=2, ge=0, le=10)
+    priors: dict[str, PriorConfig] = Field(default_factory=dict, validate_default=True)
+
+    @field_validator("priors", mode="before")
+    @classmethod
+    def _complete_priors(cls, given: object, info: ValidationInfo) -> dict[str, PriorConfig]:
+        if not isinstance(given, Mapping):
+            raise ValueError(f"must map parameters to priors, got {given!r}")
+        faults: list[str] = []
+        priors = dict(DEFAULT_PRIORS)
+        for name, prior in given.items():
+            try:
+                priors[name] = read_prior(name, prior, _length_of(name, info.data))
+            except ValueError as fault:
+                faults.append(f"{name}: {fault}")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return priors
+
+    @model_validator(mode="after")
+    def _no_column_twice(self) -> "ModelConfig":
+        columns = [self.date_column, self.target_column, *self.channel_columns]
+        columns += self.control_columns
+        if twice := sorted({name for name in columns if columns.count(name) > 1}):
+            raise ValueError(
+                f"columns with two roles: {', '.join(twice)}; give each column one role"
+            )
+        return self
+
+
+def _length_of(name: str, columns: Mapping[str, Any]) -> int | None:
+    """Return how many values a per-item prior takes; None where it takes a single one."""
+    if name in ("adstock_alpha", "saturation_lam", "saturation_beta"):
+        return len(columns.get("channel_columns", ()))
+    if name == "gamma_control":
+        return len(columns.get("control_columns", ()))
+    if name == "gamma_fourier":
+        return 2 * columns.get("yearly_seasonality", 0)
+    return None
+
+
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
+class SamplerConfig:
+    """NUTS settings; the defaults are nutpie's low-rank adaptation at a careful step size."""
+
+    draws: int = Field(default=2000, ge=50, le=100_000)
+    tune: int = Field(default=1000, ge=50, le=100_000)
+    chains: int = Field(default=4, ge=1, le=32)
+    target_accept: float = Field(default=0.98, gt=0.5, lt=1.0)
+    seed: int = Field(default=1, ge=0, lt=2**31)
+
+
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
+class GateConfig:
+    """Limits of the gate. A config may tighten them, never loosen them.
+
+    Attributes
+    ----------
+    rhat_max, ess_bulk_min, ess_tail_min, divergences_max, chains_min
+        Convergence, over exactly the sampled free parameters.
+    prior_extreme_share_max
+        Largest share of prior week-draws that are negative or above
+        `prior_extreme_multiple` times the largest observed sale.
+    """
+
+    rhat_max: float = Field(default=1.01, gt=1.0, le=1.01)
+    ess_bulk_min: float = Field(default=400.0, ge=400.0)
+    ess_tail_min: float = Field(default=400.0, ge=400.0)
+    divergences_max: int = Field(default=0, ge=0, le=0)
+    chains_min: int = Field(default=4, ge=4)
+    prior_extreme_share_max: float = Field(default=0.20, gt=0.0, le=0.20)
+    prior_extreme_multiple: float = Field(default=5.0, gt=1.0, le=5.0)
+
+    def tighter_with(self, other: "GateConfig") -> "GateConfig":
+        """Return the stricter of both, limit by limit."""
+        return GateConfig(
+            rhat_max=min(self.rhat_max, other.rhat_max),
+            ess_bulk_min=max(self.ess_bulk_min, other.ess_bulk_min),
+            ess_tail_min=max(self.ess_tail_min, other.ess_tail_min),
+            divergences_max=min(self.divergences_max, other.divergences_max),
+            chains_min=max(self.chains_min, other.chains_min),
+            prior_extreme_share_max=min(
+                self.prior_extreme_share_max, other.prior_extreme_share_max
+            ),
+            prior_extreme_multiple=min(self.prior_extreme_multiple, other.prior_extreme_multiple),
+        )
+
+
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
+class BudgetConfig:
+    """The plan to make: window, budget and bounds.
+
+    Attributes
+    ----------
+    weeks
+        Length of the planning window, which starts the week after the data.
+    total_budget
+        Money for the whole window; the spend of the last `weeks` weeks when omitted.
+    bounds
+        Lowest and highest total per channel in the window; by default the lowest and highest
+        total that the channel ever had over so many weeks.
+    """
+
+    weeks: int = Field(default=13, ge=1, le=104)
+    total_budget: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    @field_validator("bounds")
+    @classmethod
+    def _in_order(cls, bounds: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        faults = [
+            f"{channel}: [{low}, {high}]"
+            for channel, (low, high) in bounds.items()
+            if not 0 <= low <= high < math.inf
+        ]
+        if faults:
+            raise ValueError(f"bounds must satisfy 0 <= low <= high, got {'; '.join(faults)}")
+        return bounds
+
+
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
+class ExperimentConfig:
+    """One experiment: everything that decides a fit and its plan."""
+
+    name: Slug
+    market: Slug
+    model: ModelConfig
+    description: str = ""
+    data: DataConfig = field(default_factory=DataConfig)
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+
+    @model_validator(mode="after")
+    def _bounds_name_channels(self) -> "ExperimentConfig":
+        if unknown := sorted(set(self.budget.bounds) - set(self.model.channel_columns)):
+            raise ValueError(
+                f"budget.bounds names {', '.join(unknown)}; "
+                f"channels are {', '.join(self.model.channel_columns)}"
+            )
+        return self
+
+    @property
+    def registered_model(self) -> str:
+        """Name in the model registry; champions never cross markets."""
+        return registered_model_name(self.market)
+
+    @property
+    def fingerprint(self) -> str:
+        """Sha256 of the canonical JSON of the experiment."""
+        canonical = json.dumps(to_dict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def registered_model_name(market: str) -> str:
+    """Return the registered model of a market, e.g. `mmm_demo`."""
+    return f"mmm_{market}"
+
+
+_ADAPTER = TypeAdapter(ExperimentConfig)
+
+
+def from_dict(content: object, where: str) -> ExperimentConfig:
+    """Build an experiment from plain values, reporting all faults together.
+
+    Parameters
+    ----------
+    content
+        Mapping in the form of an experiment file.
+    where
+        Name of the source, for the message.
+
+    Raises
+    ------
+    ConfigError
+        With one line per fault: field, reason, value.
+    """
+    try:
+        return _ADAPTER.validate_python(content)
+    except ValidationError as error:
+        faults = "\n".join(f"  {_fault_line(item)}" for item in error.errors())
+        raise ConfigError(f"{where} is not a valid experiment:\n{faults}") from None
+
+
+def _fault_line(item: Mapping[str, Any]) -> str:
+    path = ".".join(str(part) for part in item["loc"]) or "experiment"
+    if item["type"] == "unexpected_keyword_argument":
+        return f"{path}: unknown key; valid: {', '.join(_valid_keys(item['loc'][:-1]))}"
+    if item["type"] == "missing":
+        return f"{path}: missing"
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "value_error":
+        return f"{path}: {message}"
+    return f"{path}: {message}, got {item['input']!r}"
+
+
+def _valid_keys(path: tuple[str | int, ...]) -> list[str]:
+    sections = {
+        (): ExperimentConfig,
+        ("data",): DataConfig,
+        ("model",): ModelConfig,
+        ("sampler",): SamplerConfig,
+        ("gate",): GateConfig,
+        ("budget",): BudgetConfig,
+    }
+    return sorted(sections[path].__dataclass_fields__) if path in sections else []
+
+
+def load_experiment(
+    path: str | Path, overrides: Mapping[str, Mapping[str, Any]] | None = None
+) -> ExperimentConfig:
+    """Read an experiment file.
+
+    Parameters
+    ----------
+    path
+        YAML file.
+    overrides
+        Values that replace the file's, by section, e.g. `{"sampler": {"draws": 1000}}`.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    ConfigError
+        When it is not YAML or not a valid experiment.
+    """
+    path = Path(path)
+    if not path.is_file():
+        shipped = ", ".join(sorted(str(file) for file in path.parent.glob("*.yaml"))) or "none"
+        raise FileNotFoundError(f"no experiment file {path}; files there: {shipped}")
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 (is a SafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not readable YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must hold a mapping, got {type(content).__name__}")
+    for section, values in (overrides or {}).items():
+        inner = content.setdefault(section, {})
+        if isinstance(inner, dict):  # anything else is reported by the validation below
+            inner.update(values)
+    return from_dict(content, str(path))
+
+
+def with_budget(experiment: ExperimentConfig, overrides: Mapping[str, Any]) -> ExperimentConfig:
+    """Return the experiment with some of its budget settings replaced.
+
+    Raises
+    ------
+    ConfigError
+        When a value is not possible.
+    """
+    plain = to_dict(experiment)
+    return from_dict(plain | {"budget": plain["budget"] | dict(overrides)}, "the budget asked for")
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """The safe loader, refusing a key that is given twice instead of keeping the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
+            raise yaml.YAMLError(f"key given twice: {', '.join(twice)}{node.start_mark}")
+        return super().construct_mapping(node, deep)
+
+
+def to_dict(experiment: ExperimentConfig) -> dict[str, Any]:
+    """Return the experiment, fully resolved, as plain values that `from_dict` reads back."""
+    plain = json.loads(json.dumps(asdict(experiment)))
+    plain["model"]["priors"] = {
+        name: prior_to_dict(prior) for name, prior in experiment.model.priors.items()
+    }
+    return plain
+
+
+def to_yaml(experiment: ExperimentConfig) -> str:
+    """Return the experiment, fully resolved, as YAML."""
+    return yaml.safe_dump(to_dict(experiment), sort_keys=False, allow_unicode=True)
+
+
+def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
+    """Return the experiment as flat, dotted parameters for the tracking store."""
+    model, data = experiment.model, experiment.data
+    params: dict[str, str | int | float] = {
+        "experiment.name": experiment.name,
+        "experiment.market": experiment.market,
+        "experiment.fingerprint": experiment.fingerprint,
+        "data.source": data.source,
+        "data.missing_spend": data.missing_spend,
+        "model.channels": ", ".join(model.channel_columns),
+        "model.controls": ", ".join(model.control_columns) or "none",
+        "model.adstock.max_lag": model.adstock_max_lag,
+        "model.adstock.type": "geometric",
+        "model.saturation.type": "logistic",
+        "model.seasonality.modes": model.yearly_seasonality,
+    }
+    if data.source == "simulated":
+        params |= {"data.seed": data.seed, "data.weeks": data.weeks}
+    if data.path:
+        params["data.path"] = data.path
+    params |= {f"sampler.{key}": value for key, value in asdict(experiment.sampler).items()}
+    params |= {f"gate.limit.{key}": value for key, value in asdict(experiment.gate).items()}
+    for name, prior in model.priors.items():
+        params[f"prior.{name}"] = str(prior)
+        if prior.rationale:
+            params[f"prior.{name}.rationale"] = prior.rationale
+    return params

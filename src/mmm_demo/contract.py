@@ -1,0 +1,349 @@
+"""What a weekly table must be before a model may see it.
+
+The model library silently fills empty cells with zero, drops repeated weeks and accepts columns
+that cannot be told apart. Here each is a fault with place, value and next step, all in one go.
+"""
+
+import datetime as dt
+import difflib
+import numbers
+import re
+from collections import Counter
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+MIN_WEEKS = 26  # half a year: fewer weeks cannot tell media from season, whatever the model
+SPARE_WEEKS = 10  # left over after two carry-over windows and one week per channel and control
+OUTLIER_RATIO = 50.0  # warned about above this many times the median positive value
+COLLINEAR_TOLERANCE = 1e-3  # unexplained share of a column (R2 > 0.999999): exact up to rounding
+CONSTANT_TOLERANCE = 1e-9  # spread over size below which a column is constant up to float noise
+EXACT_LIMIT = 2.0**53  # beyond this size a float64 no longer counts single units
+CELLS_SHOWN = 3
+WEEKS_SHOWN = 10
+WEEK_DAYS = 7
+YEARS = range(1900, 2100)  # a year outside is a typing error
+ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+PLAIN_NUMBER = re.compile(r"\s*[+-]?[0-9]+(\.[0-9]+)?\s*")
+NOT_ISO = "date that is not YYYY-MM-DD"
+NEXT_STEP = {
+    "missing date value": "give the row its week or drop it",
+    "timezone-aware date": "drop the timezone with .dt.tz_localize(None)",
+    "number as a date": "convert it to datetimes or YYYY-MM-DD text; the unit is never guessed",
+    NOT_ISO: "convert it first, e.g. pd.to_datetime(table[column], format='%d/%m/%Y')",
+    "date with a time of day": "keep the day only, with .dt.normalize()",
+    "date out of range": f"correct the year; it must be from {YEARS[0]} to {YEARS[-1]}",
+    "missing channel value": "fill it, or set missing_spend: zero if empty means no spend",
+    "missing target value": "fill it at the source; a target is never filled in for you",
+    "missing control value": "fill it at the source; a control is never filled in for you",
+    "infinite value": "correct it; infinity would scale the whole column to zero",
+    "negative value": "move refunds and corrections to the week they belong to",
+    "value too large": f"correct it or choose a larger unit; the limit is {EXACT_LIMIT:.0e}",
+    "number as text": "convert it at the source, e.g. read_csv(..., thousands=',')",
+    "true/false value": "give an amount; only controls may be true/false",
+    "value that is not a number": "give one real number per cell",
+}
+type _Cells = list[tuple[int, Any]]  # row and value
+
+
+class DataError(ValueError):
+    """A weekly table that no model may see."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a weekly table is checked against.
+
+    Parameters
+    ----------
+    date_column, target_column, channel_columns, control_columns : str or tuple of str
+        The week, what marketing should move, spend per channel, and what else moves the target.
+    adstock_max_lag : int
+        Weeks over which spend carries over.
+    missing_spend : {"error", "zero"}
+        Whether an empty spend cell is a fault, or by explicit choice means that nothing was spent.
+
+    Raises
+    ------
+    ValueError
+        If an option is not one of its choices. Columns are judged later, with the table.
+    """
+
+    date_column: str
+    target_column: str
+    channel_columns: tuple[str, ...]
+    control_columns: tuple[str, ...]
+    adstock_max_lag: int
+    missing_spend: str = "error"
+
+    def __post_init__(self) -> None:
+        """Refuse options that mean nothing."""
+        if self.missing_spend not in ("error", "zero"):
+            raise ValueError(f"missing_spend must be 'error' or 'zero', got {self.missing_spend!r}")
+        if not self.channel_columns or isinstance(self.channel_columns, str):
+            raise ValueError(f"channel_columns must name columns, got {self.channel_columns!r}")
+        if not (isinstance(self.adstock_max_lag, int) and self.adstock_max_lag >= 1):
+            raise ValueError(f"adstock_max_lag must be weeks >= 1, got {self.adstock_max_lag!r}")
+
+    def roles(self) -> list[tuple[str, str]]:
+        """Name and role of every column, in the order of the clean table."""
+        channels = [(name, "channel") for name in self.channel_columns]
+        controls = [(name, "control") for name in self.control_columns]
+        return [(self.date_column, "date"), (self.target_column, "target"), *channels, *controls]
+
+    def min_weeks(self) -> int:
+        """Fewest weeks that can carry the model: two lags, one per column, and some to spare."""
+        effects = len(self.channel_columns) + len(self.control_columns)
+        return max(MIN_WEEKS, 2 * self.adstock_max_lag + effects + SPARE_WEEKS)
+
+
+def validate_table(
+    raw: pd.DataFrame, contract: Contract, where: str
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Turn a raw weekly table of one market into a clean one, or say all that is wrong with it.
+
+    Parameters
+    ----------
+    raw : pandas.DataFrame
+        One row per week, sorted by week. Not changed; its index and other columns are ignored.
+    contract : Contract
+        Which column plays which role.
+    where : str
+        Name of the source, shown first in the message.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        Shape (weeks, 2 + channels + controls): date (datetime64[ns], midnight, no timezone),
+        target, channels, controls (float64, in the units of ``raw``); RangeIndex.
+    warnings : tuple of str
+        What is allowed but should be looked at.
+
+    Raises
+    ------
+    DataError
+        If the table breaks the contract. The message has one line per fault.
+    """
+    look = _Inspection(raw, contract)
+    look.read_columns()
+    look.check_length()
+    look.check_repeats()
+    if look.faults:
+        lines = "".join(f"\n- {fault}" for fault in look.faults)
+        raise DataError(f"{where}: {len(look.faults)} fault(s) in the weekly table{lines}")
+    dates = pd.Series(look.dates, dtype="datetime64[ns]")
+    return pd.DataFrame({contract.date_column: dates, **look.clean}), tuple(look.warnings)
+
+
+class _Inspection:
+    """One pass over one table. Each check adds its findings and leaves the others to theirs."""
+
+    def __init__(self, raw: pd.DataFrame, contract: Contract) -> None:
+        self.raw = raw
+        self.contract = contract
+        self.roles: dict[str, str] = {}
+        for name, role in contract.roles():
+            self.roles.setdefault(name, role)  # a second role is a fault of its own
+        self.dates: list[pd.Timestamp | None] = [None] * len(raw)
+        self.clean: dict[str, np.ndarray] = {}  # numbers of the columns without a bad cell
+        self.faults: list[str] = []
+        self.warnings: list[str] = []
+
+    def read_columns(self) -> None:
+        labels = [str(label) for label in self.raw.columns]
+        for name in self.roles:
+            held = [role for other, role in self.contract.roles() if other == name]
+            if len(held) > 1:
+                self.fault(name, f"listed as {' and '.join(held)}; list it once, in one role")
+            same = [place for place, label in enumerate(labels) if label == name]
+            if not same:
+                self.fault(name, f"missing; {self.suggest(name, labels)}")
+            elif len(same) > 1:
+                self.fault(name, f"occurs {len(same)}x, at positions {same}; keep one")
+            else:
+                read = self.read_dates if self.roles[name] == "date" else self.read_numbers
+                read(name, self.raw.iloc[:, same[0]])
+            # CSV readers rename the second "tv" to "tv.1": half of the spend could go unseen.
+            for twin in labels:
+                if re.fullmatch(re.escape(name) + r"\.[0-9]+", twin) and twin not in self.roles:
+                    self.warn(twin, f"ignored; check in the header if it is a second {name!r}")
+
+    def suggest(self, name: str, labels: list[str]) -> str:
+        if name in self.raw.index.names:
+            return "it is the index of the table: call .reset_index()"
+        spare = {label.strip().casefold(): label for label in labels if label not in self.roles}
+        if close := difflib.get_close_matches(name.strip().casefold(), spare, n=1):
+            return f"did you mean {spare[close[0]]!r}? Correct the config or rename the column"
+        return f"correct the config; the table has {_text(labels, 200)}"
+
+    def read_dates(self, name: str, column: pd.Series) -> None:
+        self.dates, bad = _read_cells(column, "date")
+        self.fault_cells(name, bad)
+        known = [(row, day) for row, day in enumerate(self.dates) if day is not None]
+        counts = Counter(day for _, day in known)
+        if repeated := [f"{day:%Y-%m-%d} ({n}x)" for day, n in counts.items() if n > 1]:
+            step = "a panel of several markets? Sum the rows per week, or filter to one market"
+            self.fault(name, f"{len(repeated)} repeated date(s): {_some(repeated)}; {step}")
+        if late := [row for (_, before), (row, day) in pairwise(known) if day < before]:
+            self.fault(name, f"out of order, first at {self.place(late[0])}; sort the table by it")
+        if not bad:  # an unreadable date would show up a second time, as a gap
+            self.check_spacing(name, sorted(counts))
+
+    def check_spacing(self, name: str, days: list[pd.Timestamp]) -> None:
+        gaps = Counter((after - before).days for before, after in pairwise(days))
+        if set(gaps) <= {WEEK_DAYS}:
+            return
+        if WEEK_DAYS in gaps and all(gap % WEEK_DAYS == 0 for gap in gaps):
+            absent = pd.date_range(days[0], days[-1], freq=f"{WEEK_DAYS}D").difference(days)
+            weeks = _some([f"{day:%Y-%m-%d}" for day in absent], WEEKS_SHOWN)
+            self.fault(name, f"{len(absent)} missing week(s): {weeks}; add a row for each")
+        else:
+            seen = _some([f"{gap} day(s) ({gaps[gap]}x)" for gap in sorted(gaps)], WEEKS_SHOWN)
+            first = next(b for a, b in pairwise(days) if (b - a).days != WEEK_DAYS)
+            row = self.place(self.dates.index(first))
+            self.fault(name, f"not weekly, first at {row}: {seen}; bring one row every 7 days")
+
+    def read_numbers(self, name: str, column: pd.Series) -> None:
+        values, bad = _read_cells(column, self.roles[name])
+        if self.contract.missing_spend == "zero" and (empty := bad.pop("missing channel value", 0)):
+            values = [0.0 if value is None else value for value in values]
+            self.warn(name, f"{len(empty)} empty cell(s) read as 0 spend: {self.places(empty)}")
+        self.fault_cells(name, bad)
+        if not bad:
+            self.clean[name] = np.array(values, dtype=np.float64)
+            self.check_values(name, self.clean[name])
+
+    def check_values(self, name: str, values: np.ndarray) -> None:
+        if len(values) > 1 and _unit(values) is None:
+            level = f"constant at {values[0]:.6g}" if values.any() else "0 in every week"
+            self.fault(name, f"{self.roles[name]} {level}; check the source or leave it out")
+        median = float(np.median(values[values > 0])) if (values > 0).any() else np.inf
+        rows = np.flatnonzero(values > OUTLIER_RATIO * median).tolist()
+        if rows and self.roles[name] != "control":
+            where = self.places([(row, float(values[row])) for row in rows])
+            what = f"up to {float(values.max()) / median:.4g}x the median positive {median:.4g}"
+            step = "check the unit: scaling by the maximum squashes all other weeks towards 0"
+            self.warn(name, f"{len(rows)} outlier(s), {what}: {where}; {step}")
+
+    def check_length(self) -> None:
+        # Without a single readable date, the rows are the best count of weeks there is.
+        weeks = len(set(self.dates) - {None}) or len(self.raw)
+        if weeks < (least := self.contract.min_weeks()):
+            step = "bring more weeks or shorten adstock_max_lag"
+            self.faults.append(f"{weeks} week(s) of data, at least {least} needed; {step}")
+
+    def check_repeats(self) -> None:
+        units = {n: unit for n, x in self.clean.items() if (unit := _unit(x)) is not None}
+        target = units.pop(self.contract.target_column, None)
+        basis: dict[str, np.ndarray] = {}
+        for name, unit in units.items():  # channels first, as in the contract
+            if len(unit) < len(basis) + 4:  # with columns enough, anything repeats anything
+                break
+            if target is not None and _partners(target, {name: unit}):
+                self.fault(name, "repeats the target (a multiple or shifted copy); leave it out")
+            if partners := _partners(unit, basis):
+                # Controls that repeat only each other leave the channels identified.
+                mixed = {name, *partners} & {*self.contract.channel_columns}
+                what = f"perfectly collinear with {', '.join(map(repr, partners))}"
+                (self.fault if mixed else self.warn)(name, f"{what}; merge them or drop one")
+            else:
+                basis[name] = unit
+
+    def fault(self, name: str, what: str) -> None:
+        self.faults.append(f"column {name!r}: {what}")
+
+    def warn(self, name: str, what: str) -> None:
+        self.warnings.append(f"column {name!r}: {what}")
+
+    def fault_cells(self, name: str, bad: dict[str, _Cells]) -> None:
+        for kind, cells in bad.items():
+            if kind == "number as text":
+                # One "1,234" makes a CSV column text as a whole: show it before its neighbours.
+                cells.sort(key=lambda cell: bool(PLAIN_NUMBER.fullmatch(cell[1])))
+            what = f"{kind} in {len(cells)} row(s): {self.places(cells)}"
+            self.fault(name, f"{what}; {NEXT_STEP[kind]}")
+
+    def places(self, cells: _Cells) -> str:
+        return _some([f"{self.place(row)} = {_text(value)}" for row, value in cells])
+
+    def place(self, row: int) -> str:
+        return f"row {row}" + (f" ({day:%Y-%m-%d})" if (day := self.dates[row]) else "")
+
+
+def _read_cells(cells: pd.Series, role: str) -> tuple[list[Any], dict[str, _Cells]]:
+    """Parse cell by cell; a bad one becomes None and is kept under the kind of its fault."""
+    values, bad = [], {}
+    for row, cell in enumerate(cells):
+        if pd.api.types.is_scalar(cell) and pd.isna(cell):
+            value, kind = None, f"missing {role} value"
+        else:
+            value, kind = _parse_date(cell) if role == "date" else _parse_number(cell, role)
+        values.append(value)
+        if kind:
+            bad.setdefault(kind, []).append((row, cell))
+    return values, bad
+
+
+def _parse_date(cell: Any) -> tuple[pd.Timestamp | None, str]:
+    if isinstance(cell, numbers.Number | np.bool_):
+        return None, "number as a date"
+    try:
+        if isinstance(cell, str) and ISO_DATE.fullmatch(cell):  # fromisoformat reads 20240101 too
+            cell = dt.date.fromisoformat(cell)
+        elif not isinstance(cell, dt.date | np.datetime64):
+            return None, NOT_ISO
+        stamp = pd.Timestamp(cell)
+        if stamp.tzinfo is not None:
+            return None, "timezone-aware date"
+        if stamp.year not in YEARS:
+            return None, "date out of range"
+        day = stamp.normalize()
+        return (day.as_unit("ns"), "") if stamp == day else (None, "date with a time of day")
+    except ValueError:  # no such day, like 2024-02-30
+        return None, NOT_ISO
+
+
+def _parse_number(cell: Any, role: str) -> tuple[float | None, str]:
+    if isinstance(cell, str):
+        return None, "number as text"
+    if isinstance(cell, bool | np.bool_):
+        return (float(cell), "") if role == "control" else (None, "true/false value")
+    # numpy registers its time spans as whole numbers.
+    if not isinstance(cell, numbers.Real | Decimal) or isinstance(cell, np.timedelta64):
+        return None, "value that is not a number"
+    if not -EXACT_LIMIT <= cell <= EXACT_LIMIT:  # before float(), where a long int overflows
+        return None, "infinite value" if abs(cell) == float("inf") else "value too large"
+    if cell < 0 and role != "control":
+        return None, "negative value"
+    return float(cell), ""
+
+
+def _unit(values: np.ndarray) -> np.ndarray | None:
+    """Centre (the model has an intercept) and scale to length 1; None if there is no spread."""
+    size = np.abs(values).max(initial=0.0)
+    if size == 0 or np.ptp(values) <= CONSTANT_TOLERANCE * size:
+        return None
+    centred = values / size - np.mean(values / size)
+    return centred / np.linalg.norm(centred)
+
+
+def _partners(unit: np.ndarray, basis: dict[str, np.ndarray]) -> list[str]:
+    """Name the columns of the basis that together reproduce ``unit``; none if they do not."""
+    matrix = np.array([*basis.values()]).reshape(len(basis), len(unit)).T
+    weights = np.linalg.lstsq(matrix, unit)[0]
+    if np.linalg.norm(unit - matrix @ weights) >= COLLINEAR_TOLERANCE:
+        return []
+    return [b for b, w in zip(basis, weights, strict=True) if abs(w) > COLLINEAR_TOLERANCE]
+
+
+def _some(items: list[str], shown: int = CELLS_SHOWN) -> str:
+    return ", ".join(items[:shown]) + (f" and {len(items) - shown} more" * (len(items) > shown))
+
+
+def _text(value: Any, width: int = 40) -> str:
+    text = " ".join((repr(value) if isinstance(value, str) else str(value)).split())
+    return text if len(text) <= width else f"{text[: width - 3]}..."

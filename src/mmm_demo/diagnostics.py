@@ -1,0 +1,180 @@
+"""Measure, then judge: prior check, convergence, predictive fit, decomposition."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import arviz as az
+import numpy as np
+import xarray as xr
+
+from mmm_demo.config import GateConfig
+from mmm_demo.gate import Check
+from mmm_demo.model import Decomposition
+
+MORE_DRAWS = "raise draws, or simplify the model: see the worst parameter's trace plot"
+DECOMPOSITION_TOLERANCE = 1e-6
+
+
+def prior_check(draws: np.ndarray, observed: np.ndarray, limits: GateConfig) -> Check:
+    """Judge whether the priors allow mainly sales that are possible.
+
+    Parameters
+    ----------
+    draws
+        Sales drawn from the prior, shape (sample, week), original units.
+    observed
+        Observed sales, shape (week,).
+    """
+    ceiling = limits.prior_extreme_multiple * np.max(observed)
+    possible = (draws >= 0) & (draws <= ceiling)  # written so that NaN counts as impossible
+    return Check(
+        name="prior_extreme_share",
+        stage="prior",
+        value=float(1 - possible.mean()) if draws.size else float("nan"),
+        comparison="<=",
+        limit=limits.prior_extreme_share_max,
+        where=f"negative or above {limits.prior_extreme_multiple:g} times the largest sale",
+        advice="tighten the priors of intercept, saturation_beta, gamma_control and gamma_fourier",
+    )
+
+
+def convergence_checks(
+    trace: xr.DataTree,
+    parameters: Mapping[str, int],
+    limits: GateConfig,
+    chains_asked: int,
+) -> tuple[Check, ...]:
+    """Judge the sampler's work over exactly the sampled free parameters.
+
+    Parameters
+    ----------
+    trace
+        Trace as it is stored.
+    parameters
+        Free parameters that must be there, with their number of values.
+    limits
+        Limits of the gate.
+    chains_asked
+        Chains that the config asked for; fewer fail.
+    """
+    posterior = trace["posterior"].to_dataset()
+    rhat = _worst(posterior, parameters, "rhat")
+    bulk = _worst(posterior, parameters, "ess_bulk")
+    tail = _worst(posterior, parameters, "ess_tail")
+    divergences, where = _divergences(trace)
+    chains = float(posterior.sizes.get("chain", 0))
+    wanted = max(limits.chains_min, chains_asked)
+    found = [
+        ("rhat_max", rhat.value, "<", limits.rhat_max, rhat.where, "raise tune and draws"),
+        ("ess_bulk_min", bulk.value, ">", limits.ess_bulk_min, bulk.where, MORE_DRAWS),
+        ("ess_tail_min", tail.value, ">", limits.ess_tail_min, tail.where, MORE_DRAWS),
+        ("divergences", divergences, "<=", limits.divergences_max, where, "raise target_accept"),
+        ("chains", chains, ">=", wanted, "", f"sample at least {wanted} chains"),
+    ]
+    return tuple(
+        Check(name, "convergence", value, comparison, float(limit), place, advice)
+        for name, value, comparison, limit, place, advice in found
+    )
+
+
+@dataclass(frozen=True)
+class _Worst:
+    value: float
+    where: str
+
+
+def _worst(posterior: xr.Dataset, parameters: Mapping[str, int], measure: str) -> _Worst:
+    """Return the worst value of a measure and its parameter; NaN when anything is unmeasured."""
+    sampled = {str(name) for name in posterior.data_vars}
+    if missing := sorted(set(parameters) - sampled):
+        return _Worst(float("nan"), f"{missing[0]} (missing)")
+    if unknown := sorted(sampled - set(parameters)):
+        return _Worst(float("nan"), f"{unknown[0]} (not a parameter of the model)")
+    if not {"chain", "draw"} <= set(posterior.sizes) or posterior.sizes["chain"] < 2:
+        return _Worst(float("nan"), "fewer than 2 chains")
+    measured = _measure(posterior, measure)
+    worst = _Worst(-np.inf if measure == "rhat" else np.inf, "")
+    for name, size in parameters.items():
+        values = measured[name]
+        if values.size != size or not np.isfinite(posterior[name]).all():
+            return _Worst(float("nan"), f"{name} (wrong size or not finite)")
+        for index in np.ndindex(values.shape):
+            value = float(values[index])
+            label = _label(name, values, index)
+            if not np.isfinite(value):  # a constant parameter: R-hat is NaN, and max() skips it
+                return _Worst(float("nan"), f"{label} (not measurable)")
+            if (value > worst.value) == (measure == "rhat") and value != worst.value:
+                worst = _Worst(value, label)
+    return worst
+
+
+def _measure(posterior: xr.Dataset, measure: str) -> xr.Dataset:
+    if measure == "rhat":
+        return az.rhat(posterior)
+    return az.ess(posterior, method=measure.removeprefix("ess_"))
+
+
+def _label(name: str, values: xr.DataArray, index: tuple[int, ...]) -> str:
+    inside = [str(values[dim].values[i]) for dim, i in zip(values.dims, index, strict=True)]
+    return f"{name}[{', '.join(inside)}]" if inside else name
+
+
+def _divergences(trace: xr.DataTree) -> tuple[float, str]:
+    if "sample_stats" not in trace.children or "diverging" not in trace["sample_stats"]:
+        return float("nan"), "sample_stats.diverging (missing: not a NUTS result)"
+    diverging = trace["sample_stats"]["diverging"]
+    sampled = tuple(trace["posterior"].sizes.get(dim) for dim in ("chain", "draw"))
+    if diverging.shape != sampled:
+        return float("nan"), f"sample_stats.diverging has shape {diverging.shape}, not {sampled}"
+    return float(diverging.sum()), ""
+
+
+def decomposition_check(parts: Decomposition) -> Check:
+    """Judge whether the parts add up to the model's mean, in every draw and week."""
+    total = parts.non_media + parts.channels.sum("channel", skipna=False)
+    gap = np.abs(total.to_numpy() - parts.mean.to_numpy()).max()
+    return Check(
+        name="decomposition_gap",
+        stage="decomposition",
+        value=float(gap / np.abs(parts.mean.to_numpy()).max()),
+        comparison="<=",
+        limit=DECOMPOSITION_TOLERANCE,
+        where="largest gap between the parts' sum and the model's mean, as a share of the mean",
+        advice="the model has a part that the decomposition does not know; report it as a fault",
+    )
+
+
+def negative_baseline_share(parts: Decomposition) -> float:
+    """Return the share of week-draws in which sales without media would be negative."""
+    return float((parts.non_media < 0).mean())
+
+
+def predictive_metrics(observed: np.ndarray, draws: np.ndarray) -> dict[str, float]:
+    """Measure how the model predicts the weeks it was fitted on, in original units.
+
+    Parameters
+    ----------
+    observed
+        Sales, shape (week,).
+    draws
+        Posterior predictive sales, shape (sample, week).
+
+    Returns
+    -------
+    dict
+        `mape` (share), `r2`, and the share of weeks inside the 50 % and 94 % intervals.
+    """
+    mean = draws.mean(axis=0)
+    sold = observed != 0  # a week without sales has no percentage error
+    residual = observed - mean
+    return {
+        "mape": float(np.abs(residual[sold] / observed[sold]).mean()),
+        "r2": float(1 - (residual**2).sum() / ((observed - observed.mean()) ** 2).sum()),
+        "coverage_50": _coverage(observed, draws, 0.50),
+        "coverage_94": _coverage(observed, draws, 0.94),
+    }
+
+
+def _coverage(observed: np.ndarray, draws: np.ndarray, level: float) -> float:
+    lower, upper = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return float(((observed >= lower) & (observed <= upper)).mean())

@@ -1,0 +1,103 @@
+"""Which plots belong to which step, and what goes into them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.figure import Figure
+
+from mmm_demo import plotting
+from mmm_demo.model import Decomposition, FittedModel
+from mmm_demo.optimization import Plan
+from mmm_demo.simulate import Truth
+from mmm_demo.tables import adstock_table, describe, saturation_table, share_table, truth_table
+
+
+@dataclass(frozen=True)
+class NamedFigure:
+    """A figure and its place.
+
+    Attributes
+    ----------
+    folder
+        `diagnostics` or `contributions`.
+    subject
+        Step of the pipeline, or channel.
+    name
+        Name of the plot.
+    """
+
+    folder: str
+    subject: str
+    name: str
+    figure: Figure
+
+
+def prior_figures(
+    weeks: np.ndarray, observed: np.ndarray, draws: np.ndarray, ceiling: float
+) -> Iterator[NamedFigure]:
+    """Yield the plot of the prior check."""
+    figure = plotting.prior_predictive(weeks, observed, draws, ceiling)
+    yield NamedFigure("diagnostics", "prior", "predictive", figure)
+
+
+def convergence_figures(trace: xr.DataTree) -> Iterator[NamedFigure]:
+    """Yield the plots that show whether the sampler worked; they interpret nothing."""
+    posterior = trace["posterior"].to_dataset()
+    for name in ("trace", "rank", "forest"):
+        figure = getattr(plotting, name)(posterior)
+        yield NamedFigure("diagnostics", "convergence", name, figure)
+    if "sample_stats" in trace.children and "energy" in trace["sample_stats"]:
+        figure = plotting.energy(trace["sample_stats"].to_dataset())
+        yield NamedFigure("diagnostics", "convergence", "energy", figure)
+
+
+def result_figures(
+    fitted: FittedModel, parts: Decomposition, truth: Truth | None
+) -> Iterator[NamedFigure]:
+    """Yield the plots of a fit that passed the convergence gate."""
+    weeks, observed, predictive = fitted.weeks, fitted.observed, fitted.predictive()
+    figure = plotting.posterior_predictive(weeks, observed, predictive)
+    yield NamedFigure("diagnostics", "posterior", "predictive", figure)
+    figure = plotting.residuals(weeks, observed, predictive)
+    yield NamedFigure("diagnostics", "posterior", "residuals", figure)
+    figure = plotting.contributions_over_time(weeks, parts.means(), observed)
+    yield NamedFigure("contributions", "all_channels", "over_time", figure)
+    figure = plotting.channel_shares(share_table(fitted, parts))
+    yield NamedFigure("contributions", "all_channels", "shares", figure)
+    figure = plotting.roas(describe(fitted.roas()))
+    yield NamedFigure("contributions", "all_channels", "roas", figure)
+    if truth is not None:
+        figure = plotting.truth_comparison(truth_table(fitted, parts, truth))
+        yield NamedFigure("contributions", "all_channels", "truth", figure)
+    yield from _channel_figures(fitted, parts)
+
+
+def _channel_figures(fitted: FittedModel, parts: Decomposition) -> Iterator[NamedFigure]:
+    adstock, saturation = adstock_table(fitted), saturation_table(fitted)
+    for channel in fitted.config.channel_columns:
+        spend = fitted.spend[channel].to_numpy()
+        draws = parts.channels.sel(channel=channel).to_numpy()
+        figure = plotting.channel_contribution(fitted.weeks, channel, draws, spend)
+        yield NamedFigure("contributions", channel, "contribution", figure)
+        figure = plotting.adstock_curve(_of(adstock, channel))
+        yield NamedFigure("contributions", channel, "adstock", figure)
+        figure = plotting.saturation_curve(_of(saturation, channel), spend)
+        yield NamedFigure("contributions", channel, "saturation", figure)
+
+
+def _of(table: pd.DataFrame, channel: str) -> pd.DataFrame:
+    return table[table["channel"] == channel].reset_index(drop=True)
+
+
+def plan_figures(plan: Plan) -> Iterator[NamedFigure]:
+    """Yield the plot of a plan against the current mix."""
+    gain = plan.uplift
+    title = (
+        f"{plan.start:%Y-%m-%d} to {plan.end:%Y-%m-%d}: expected uplift {gain['share']:+.1%}, "
+        f"{gain['probability']:.0%} sure to beat the current mix"
+    )
+    figure = plotting.budget_comparison(plan.table, title)
+    yield NamedFigure("diagnostics", "budget", "comparison", figure)

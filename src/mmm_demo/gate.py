@@ -1,0 +1,218 @@
+"""A verdict as values: checks, the report they make, and the pass that only a report can give."""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+COMPARISONS = {
+    "<": lambda value, limit: value < limit,
+    ">": lambda value, limit: value > limit,
+    "<=": lambda value, limit: value <= limit,
+    ">=": lambda value, limit: value >= limit,
+}
+STAGES = ("prior", "convergence", "decomposition")
+REQUIRED = (
+    "prior_extreme_share",
+    "rhat_max",
+    "ess_bulk_min",
+    "ess_tail_min",
+    "divergences",
+    "chains",
+    "decomposition_gap",
+)
+BOUND_FILES = ("trace.nc", "config.json")
+
+
+class GateRefused(RuntimeError):
+    """A fit, a version or a champion that did not pass. Results must not be used."""
+
+
+class GateFileError(ValueError):
+    """A stored verdict that cannot be read as one."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One measured property against its limit.
+
+    Attributes
+    ----------
+    name, stage
+        What was measured, and in which step of the pipeline.
+    value, comparison, limit
+        Passed when `value comparison limit` holds; NaN never does.
+    where
+        Parameter or part with the worst value.
+    advice
+        What to do when it fails.
+    """
+
+    name: str
+    stage: str
+    value: float
+    comparison: str
+    limit: float
+    where: str = ""
+    advice: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the value keeps the limit. Comparisons with NaN are false: unmeasured is failed."""
+        return bool(COMPARISONS[self.comparison](self.value, self.limit))
+
+    def __str__(self) -> str:
+        """Say the check in one line."""
+        place = f" at {self.where}" if self.where else ""
+        verdict = "passed" if self.passed else "FAILED"
+        return f"{self.name} {self.value:.6g} {self.comparison} {self.limit:g}{place}: {verdict}"
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """All checks of one fit."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Required checks that were not made."""
+        made = {check.name for check in self.checks}
+        return tuple(name for name in REQUIRED if name not in made)
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        """Checks that did not pass."""
+        return tuple(check for check in self.checks if not check.passed)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every required check was made and all checks passed."""
+        return not self.missing and not self.failures
+
+    def with_checks(self, checks: Iterable[Check]) -> "GateReport":
+        """Return a report that has these checks too."""
+        return GateReport((*self.checks, *checks))
+
+    def stage(self, stage: str) -> "GateReport":
+        """Return the checks of one stage."""
+        return GateReport(tuple(check for check in self.checks if check.stage == stage))
+
+    def require(self) -> "PassedGate":
+        """Return the proof of a pass.
+
+        Raises
+        ------
+        GateRefused
+            When a check failed or was not made; names each with its advice.
+        """
+        if not self.passed:
+            raise GateRefused(f"the gate refused this fit: {self.reasons()}")
+        return PassedGate(self, _KEY)
+
+    def failed(self) -> str:
+        """Name the failed checks in one line."""
+        return " | ".join(str(check) for check in self.failures)
+
+    def metrics(self) -> dict[str, float]:
+        """Return the values as metrics for the tracking store, e.g. `gate.rhat_max`."""
+        return {f"gate.{check.name}": check.value for check in self.checks}
+
+    def reasons(self) -> str:
+        """Say why the report is no pass, in one line."""
+        found = [f"{check}; {check.advice}" for check in self.failures]
+        found += [f"{name} was not measured" for name in self.missing]
+        return " | ".join(found) or "no reason: passed"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values; a value that is not finite becomes null."""
+        checks = [
+            asdict(check)
+            | {"value": check.value if math.isfinite(check.value) else None}
+            | {"passed": check.passed}
+            for check in self.checks
+        ]
+        return {"passed": self.passed, "checks": checks}
+
+
+_KEY = object()
+
+
+@dataclass(frozen=True)
+class PassedGate:
+    """Proof that a report passed. Made by `GateReport.require` alone."""
+
+    report: GateReport
+    key: object
+
+    def __post_init__(self) -> None:
+        """Refuse to be made by anyone else."""
+        if self.key is not _KEY or not self.report.passed:
+            raise GateRefused("a PassedGate is made by GateReport.require() only")
+
+
+@dataclass(frozen=True)
+class GateFile:
+    """What `gate.json` holds: the verdict and what it was made of.
+
+    Attributes
+    ----------
+    report
+        The checks.
+    run_id
+        Fit run that the verdict belongs to.
+    data_sha256
+        Identity of the weekly table (`model.table_sha256`).
+    files
+        Sha256 of each file that the verdict was made from.
+    """
+
+    report: GateReport
+    run_id: str
+    data_sha256: str
+    files: dict[str, str]
+
+    def to_json(self) -> str:
+        """Return the file's text."""
+        plain = self.report.to_dict()
+        plain |= {"run_id": self.run_id, "data_sha256": self.data_sha256, "files": self.files}
+        return json.dumps(plain, indent=2, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "GateFile":
+        """Read a stored verdict; each check is judged again from its value and limit.
+
+        Raises
+        ------
+        GateFileError
+            When the text is no verdict, or says `passed` where its own values say otherwise.
+        """
+        try:
+            plain = json.loads(text)
+            report = GateReport(tuple(_read_check(item) for item in plain["checks"]))
+            said = {item["name"]: item["passed"] for item in plain["checks"]}
+            stored = cls(
+                report, str(plain["run_id"]), str(plain["data_sha256"]), dict(plain["files"])
+            )
+            claims = bool(plain["passed"])
+        except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            raise GateFileError(f"gate.json is not a readable verdict: {error!r}") from None
+        if claims != report.passed or any(said[c.name] != c.passed for c in report.checks):
+            raise GateFileError("gate.json contradicts itself: a verdict differs from its values")
+        return stored
+
+
+def _read_check(item: dict[str, Any]) -> Check:
+    if item["comparison"] not in COMPARISONS:
+        raise ValueError(f"unknown comparison {item['comparison']!r}")
+    value = math.nan if item["value"] is None else float(item["value"])
+    return Check(
+        name=str(item["name"]),
+        stage=str(item["stage"]),
+        value=value,
+        comparison=item["comparison"],
+        limit=float(item["limit"]),
+        where=str(item["where"]),
+        advice=str(item["advice"]),
+    )

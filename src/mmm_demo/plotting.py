@@ -1,0 +1,552 @@
+"""Tables or draws in, a matplotlib Figure out.
+
+Nothing is saved here and no global is touched: figures never enter pyplot and the style is undone.
+Intervals computed here are equal-tailed; those in a table are drawn as they come.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.path import Path
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
+
+from mmm_demo import _plot_style as look
+from mmm_demo._plot_style import FAULT, INK, MODEL, MUTED, PALE, PALETTE, SPEND, human
+
+SALES, WEEKLY_SPEND = "Sales per week", "Spend per week"
+RANK_BINS = 20
+
+
+@look.styled
+def prior_predictive(weeks: Any, observed: Any, draws: Any, upper_limit: float) -> Figure:
+    """Show what the model believes before it sees sales.
+
+    Parameters
+    ----------
+    weeks, observed : array (week,)
+        Dates, and sales per week.
+    draws : array (sample, week)
+        Prior predictive sales per week.
+    upper_limit : float
+        Sales per week above which a draw is absurd. The view ends a little above it, and below
+        zero at a third of it; what lies outside is counted in the title.
+    """
+    x, sales = look.as_weeks(weeks), np.asarray(observed, dtype=float)
+    bands = look.as_bands(draws, x)
+    top = 1.1 * max(upper_limit, sales.max())
+    lowest = min(0.0, sales.min(), bands.outer[0].min() if len(bands.draws) else 0.0)
+    bottom = max(lowest, -top / 3) - 0.03 * top
+    fig = look.new_figure(10, 5, "Prior predictive check: sales before seeing the data")
+    ax = look.tidy(fig.subplots())
+    near = bands.clipped(bottom - top, 2 * top)  # Agg cannot draw numbers far outside the view
+    look.draw_bands(ax, x, near, "median")
+    for i, row in enumerate(near.draws[:: max(1, len(near.draws) // 5)][:5]):
+        label = "Single draws" if i == 0 else None
+        ax.plot(x, row, color=MUTED, linewidth=0.6, alpha=0.7, label=label)
+    ax.plot(x, sales, color=INK, linewidth=1.6, label="Observed")
+    ax.axhline(upper_limit, color=FAULT, linestyle="--", label=f"Limit {human(upper_limit)}")
+    ax.axhline(0, color=INK, linewidth=0.8, label="Zero")
+    ax.set_ylim(bottom, top)
+    ax.set_title(_prior_note(bands, upper_limit, (bottom, top)))
+    look.number_axis(ax.yaxis, SALES)
+    look.date_axis(ax, x)
+    look.legend(fig, ax, columns=7)
+    return fig
+
+
+def _prior_note(bands: look.Bands, limit: float, view: tuple[float, float]) -> str:
+    draws = bands.draws
+    if not draws.size:
+        return bands.note
+    outside = np.mean((draws < 0) | (draws > limit))
+    notes = [f"{outside:.1%} of prior values are below zero or above {human(limit)}"]
+    if draws.min() < view[0] or draws.max() > view[1]:
+        notes.append(f"view clipped: draws reach {human(draws.min())} to {human(draws.max())}")
+    return "; ".join(filter(None, [*notes, bands.note]))
+
+
+@look.styled
+def trace(posterior: xr.Dataset) -> Figure:
+    """Show every draw of every free parameter in sampling order, one colour per chain.
+
+    Parameters
+    ----------
+    posterior : xr.Dataset
+        Free parameters with dims chain, draw and any others (model units).
+
+    Returns
+    -------
+    Figure
+        One axes per scalar; a red title says what is wrong with its draws.
+    """
+    fig, panels = look.mcmc_grid(posterior, "Trace: every draw in sampling order", "Draw")
+    for ax, values in panels:
+        for chain, line in enumerate(values):
+            ax.plot(line, color=PALETTE[chain % 10], linewidth=0.35, alpha=0.8)
+        ax.yaxis.set_major_formatter(ScalarFormatter(useOffset=False))
+        ax.margins(x=0)
+    look.chain_legend(fig, posterior.sizes["chain"])
+    return fig
+
+
+@look.styled
+def rank(posterior: xr.Dataset) -> Figure:
+    """Show, for every free parameter, how each chain's draws rank among all: flat is well mixed.
+
+    Parameters
+    ----------
+    posterior : xr.Dataset
+        Free parameters with dims chain, draw and any others (model units).
+
+    Returns
+    -------
+    Figure
+        One axes per scalar: histogram of fractional ranks per chain, dashed where all agree.
+    """
+    alone = posterior.sizes["chain"] < 2
+    what = "one chain has nothing to be compared with" if alone else "draws per bin and chain"
+    xlabel = "Fractional rank among all chains (flat along the dashed line is well mixed)"
+    fig, panels = look.mcmc_grid(posterior, f"Ranks of the draws: {what}", xlabel)
+    edges = np.linspace(0, 1, RANK_BINS + 1)
+    for ax, values in panels:
+        ranks = pd.Series(values.ravel()).rank(pct=True).to_numpy().reshape(values.shape)
+        for chain, line in enumerate(ranks):
+            counts, _ = np.histogram(line[np.isfinite(line)], edges)
+            ax.stairs(counts, edges, baseline=None, color=PALETTE[chain % 10], linewidth=1.2)
+        flat = np.isfinite(ranks).sum() / len(values) / RANK_BINS
+        ax.axhline(flat, color=INK, linestyle="--", linewidth=0.8)
+        ax.set_ylim(0, max(ax.get_ylim()[1], 1.6 * flat) or 1)
+        ax.margins(x=0)
+    look.chain_legend(fig, posterior.sizes["chain"])
+    return fig
+
+
+@look.styled
+def forest(posterior: xr.Dataset) -> Figure:
+    """Show the intervals of every free parameter, chain by chain.
+
+    Parameters
+    ----------
+    posterior : xr.Dataset
+        Free parameters with dims chain, draw and any others (model units).
+
+    Returns
+    -------
+    Figure
+        One axes per variable (each has its own scale), one row per scalar.
+    """
+    groups, cut = look.scalars(posterior)
+    order = sorted(groups, key=lambda name: -len(groups[name]))
+    pairs = [order[i : i + 2] for i in range(0, len(order), 2)]
+    heights = [len(groups[pair[0]]) + 1.2 for pair in pairs]
+    title = f"Posterior by chain: median, 50% and 94% interval{cut}"
+    fig = look.new_figure(12, 0.36 * sum(heights) + 1.2, title)
+    grid = fig.add_gridspec(len(pairs), 2, height_ratios=heights)
+    for i, name in enumerate(order):
+        ax = look.tidy(fig.add_subplot(grid[i // 2, i % 2]), grid="x", small=True)
+        look.forest_panel(ax, groups[name])
+    look.chain_legend(fig, posterior.sizes["chain"])
+    return fig
+
+
+@look.styled
+def energy(sample_stats: xr.Dataset) -> Figure:
+    """Compare the energies visited with the steps between them.
+
+    Parameters
+    ----------
+    sample_stats : xr.Dataset
+        With ``energy`` (chain, draw).
+
+    Returns
+    -------
+    Figure
+        One axes; the legend holds the BFMI of each chain, the title the lowest.
+    """
+    if "energy" not in sample_stats:
+        raise ValueError(f"sample_stats has no 'energy', only {sorted(sample_stats.data_vars)}")
+    values = sample_stats["energy"].transpose("chain", "draw").values.astype(float)
+    values = np.where(np.isfinite(values), values, np.nan)
+    chains = [line[np.isfinite(line)] for line in values]
+    centred = np.concatenate([line - line.mean() for line in chains if line.size] or [[]])
+    steps = np.diff(values, axis=1)
+    bfmi = [look.bfmi(line) for line in values]
+    fig = look.new_figure(9, 4.5, "Energy: where the sampler was, and how far each step took it")
+    ax = look.tidy(fig.subplots())
+    shape = {"bins": 60, "density": True, "histtype": "stepfilled", "alpha": 0.4}
+    for data, label, color in ((centred, "Marginal energy", MODEL), (steps, "Transition", SPEND)):
+        good = data[np.isfinite(data)]
+        if good.size:
+            ax.hist(good, color=color, label=label, **shape)
+    for chain, value in enumerate(bfmi):
+        ax.plot([], [], " ", label=f"Chain {chain}: BFMI {value:.2f}")
+    ax.set_title(f"Lowest BFMI {np.min(bfmi):.2f} (the two shapes should be equally wide)")
+    ax.set(xlabel="Energy minus its mean", ylabel="Density")
+    look.legend(fig, ax, columns=3)
+    return fig
+
+
+@look.styled
+def posterior_predictive(weeks: Any, observed: Any, draws: Any) -> Figure:
+    """Lay the fitted model's predictions over the observed sales.
+
+    Parameters
+    ----------
+    weeks, observed : array (week,)
+        Dates, and sales per week.
+    draws : array (sample, week)
+        Posterior predictive sales per week.
+
+    Returns
+    -------
+    Figure
+        One axes; the title counts the weeks inside the 94 % interval.
+    """
+    x, sales = look.as_weeks(weeks), np.asarray(observed, dtype=float)
+    bands = look.as_bands(draws, x)
+    fig = look.new_figure(10, 5, "Posterior predictive check: model and observed sales")
+    ax = look.tidy(fig.subplots())
+    look.draw_bands(ax, x, bands)
+    ax.plot(x, sales, color=INK, linewidth=1.3, marker="o", markersize=2.5, label="Observed")
+    inside = int(((sales >= bands.outer[0]) & (sales <= bands.outer[1])).sum())
+    counted = f"{inside} of {len(x)} weeks ({inside / len(x):.0%}) lie in the 94% interval"
+    ax.set_title("; ".join(filter(None, [counted, bands.note])))
+    look.number_axis(ax.yaxis, SALES)
+    look.date_axis(ax, x)
+    look.legend(fig, ax)
+    return fig
+
+
+@look.styled
+def residuals(weeks: Any, observed: Any, draws: Any) -> Figure:
+    """Show what the model leaves unexplained: over time, as a histogram, and by lag.
+
+    Parameters
+    ----------
+    weeks, observed : array (week,)
+        Dates, and sales per week.
+    draws : array (sample, week)
+        Posterior predictive sales per week.
+
+    Returns
+    -------
+    Figure
+        Three axes: residual (observed - posterior mean), its histogram, its autocorrelation.
+    """
+    x = look.as_weeks(weeks)
+    bands = look.as_bands(draws, x)
+    left = np.asarray(observed, dtype=float) - bands.mean
+    fig = look.new_figure(11, 6.5, "Residuals: observed minus posterior mean")
+    axes = fig.subplot_mosaic([["time", "time"], ["hist", "lag"]], height_ratios=[1.2, 1])
+    time, hist, lag = (look.tidy(axes[name]) for name in ("time", "hist", "lag"))
+    low, high = bands.outer - bands.mean
+    time.fill_between(x, low, high, color=MODEL, alpha=0.18, linewidth=0, label="94% interval")
+    time.axhline(0, color=INK, linewidth=0.8)
+    time.plot(x, left, color=INK, linewidth=1, marker="o", markersize=2.5, label="Residual")
+    out = (left < low) | (left > high)
+    time.plot(x[out], left[out], "o", color=FAULT, markersize=5, label=f"Outside ({out.sum()})")
+    time.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0)
+    time.set_title(bands.note)
+    if not len(bands.draws):
+        time.set_ylim(-1, 1)
+    look.number_axis(time.yaxis, f"Residual, {SALES.lower()}")
+    look.date_axis(time, x)
+    _residual_shape(hist, lag, left[np.isfinite(left)])
+    return fig
+
+
+def _residual_shape(hist: Axes, lag: Axes, left: np.ndarray) -> None:
+    if left.size:
+        hist.hist(left, bins=min(30, max(5, left.size // 6)), color=MODEL, alpha=0.75)
+        hist.axvline(0, color=INK, linewidth=0.8)
+        hist.set_title(f"Mean {human(left.mean())}, standard deviation {human(left.std())}")
+    look.number_axis(hist.xaxis, f"Residual, {SALES.lower()}")
+    hist.set_ylabel("Weeks")
+    values = look.autocorrelation(left, min(26, left.size // 2))
+    lags = np.arange(1, values.size + 1)
+    lag.bar(lags, values, width=0.6, color=MODEL, alpha=0.75)
+    for edge in (-1.96, 1.96) if left.size else ():
+        lag.axhline(edge / np.sqrt(left.size), color=MUTED, linestyle="--", linewidth=0.9)
+    lag.axhline(0, color=INK, linewidth=0.8)
+    lag.set_title("Autocorrelation; dashed: 95% limits of white noise")
+    lag.set(xlabel="Lag in weeks", ylabel="Autocorrelation")
+    lag.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+@look.styled
+def contributions_over_time(weeks: Any, parts: pd.DataFrame, observed: Any) -> Figure:
+    """Stack the posterior mean contributions; negative ones hang below zero.
+
+    Parameters
+    ----------
+    weeks, observed : array (week,)
+        Dates, and sales per week.
+    parts : pd.DataFrame (week, part)
+        Mean contribution in sales per week, e.g. baseline, seasonality, controls, TV, Radio.
+
+    Returns
+    -------
+    Figure
+        One axes; the dotted line is the sum of the parts.
+    """
+    x = look.as_weeks(weeks)
+    fig = look.new_figure(11.5, 5.5, "Where sales come from: mean contribution per week")
+    ax = look.tidy(fig.subplots())
+    up, down = np.zeros(len(x)), np.zeros(len(x))
+    for (name, values), color in zip(parts.items(), look.part_colors(parts.columns), strict=True):
+        above, below = np.clip(values, 0, None).to_numpy(), np.clip(values, None, 0).to_numpy()
+        style = {"color": color, "linewidth": 0}
+        ax.fill_between(x, up, up + above, label=str(name), **style)
+        if below.any():
+            ax.fill_between(x, down, down + below, **style)
+        up, down = up + above, down + below
+    ax.plot(x, parts.sum(axis=1), color=INK, linestyle=":", linewidth=1.4, label="Sum of parts")
+    ax.plot(x, np.asarray(observed, dtype=float), color=INK, linewidth=1.3, label="Observed")
+    ax.axhline(0, color=INK, linewidth=0.8)
+    look.number_axis(ax.yaxis, SALES)
+    look.date_axis(ax, x)
+    handles, labels = ax.get_legend_handles_labels()
+    fig.legend(handles[::-1], labels[::-1], loc="outside right upper")
+    return fig
+
+
+@look.styled
+def channel_contribution(weeks: Any, channel: str, draws: Any, spend: Any) -> Figure:
+    """Show one channel's contribution over time above its spend.
+
+    Parameters
+    ----------
+    weeks, spend : array (week,)
+        Dates, and spend per week.
+    channel : str
+        Name of the channel.
+    draws : array (sample, week)
+        Contribution in sales per week.
+    """
+    x = look.as_weeks(weeks)
+    bands = look.as_bands(draws, x)
+    fig = look.new_figure(10, 5.5, f"{channel}: contribution to sales, and spend")
+    top, bottom = fig.subplots(2, 1, sharex=True, height_ratios=[2, 1])
+    look.draw_bands(look.tidy(top), x, bands)
+    top.axhline(0, color=INK, linewidth=0.8)
+    top.set_title(bands.note)
+    look.number_axis(top.yaxis, SALES)
+    look.tidy(bottom)
+    bottom.bar(x, np.asarray(spend, dtype=float), np.timedelta64(6, "D"), color=SPEND, linewidth=0)
+    look.number_axis(bottom.yaxis, WEEKLY_SPEND, ticks=4)
+    look.date_axis(bottom, x)
+    look.legend(fig, top)
+    return fig
+
+
+@look.styled
+def channel_shares(shares: pd.DataFrame) -> Figure:
+    """Set each channel's share of sales beside its share of spend.
+
+    Parameters
+    ----------
+    shares : pd.DataFrame (channel,)
+        Columns channel, mean, lower_94, upper_94 (share of sales), spend_share: fractions.
+    """
+    fig = look.new_figure(
+        9, 0.5 * len(shares) + 1.9, "Share of sales and share of spend by channel"
+    )
+    ax = look.tidy(fig.subplots(), grid="x")
+    look.row_axis(ax, [str(name) for name in shares["channel"]])
+    rows = np.arange(len(shares))
+    ax.barh(rows, shares["spend_share"], height=0.62, color=SPEND, alpha=0.35, label="Spend")
+    ax.plot([], [], "-o", color=MODEL, label="Sales: mean and 94% interval")
+    for row, part in enumerate(shares.itertuples()):
+        look.interval(ax, row, (part.lower_94, part.upper_94), None, part.mean)
+    texts = [f"{p.mean:.1%} / {p.spend_share:.1%}" for p in shares.itertuples()]
+    look.margin_text(ax, texts, "sales / spend")
+    look.number_axis(ax.xaxis, "Share of total", percent=True)
+    look.legend(fig, ax)
+    return fig
+
+
+@look.styled
+def roas(table: pd.DataFrame) -> Figure:
+    """Show the return on ad spend of each channel.
+
+    Parameters
+    ----------
+    table : pd.DataFrame (channel,)
+        Columns channel, mean, median, lower_50, upper_50, lower_94, upper_94: sales per unit of
+        spend. The axis turns logarithmic when values differ by more than a factor 30 or so.
+
+    Returns
+    -------
+    Figure
+        One axes, one row per channel, values on the right; a line at 1 if that is in view.
+    """
+    fig = look.new_figure(9, 0.5 * len(table) + 1.6, "Return on ad spend (ROAS) by channel")
+    ax = look.tidy(fig.subplots(), grid="x")
+    look.row_axis(ax, [str(name) for name in table["channel"]])
+    for row, part in enumerate(table.itertuples()):
+        inner, outer = (part.lower_50, part.upper_50), (part.lower_94, part.upper_94)
+        look.interval(ax, row, outer, inner, part.median)
+    texts = [look.value_text(p.median, p.lower_94, p.upper_94) for p in table.itertuples()]
+    look.margin_text(ax, texts, "median (94% interval)")
+    columns = (table[name].to_numpy(float) for name in ("lower_94", "median", "upper_94"))
+    look.span_axis(ax, "Sales per unit of spend", *columns, percent=False)
+    low, high = ax.get_xlim()
+    key = "Dot: median; thick: 50%; thin: 94%"
+    if max(low, 0.03 * high if ax.get_xscale() == "linear" else 0) < 1 < high:
+        ax.axvline(1, color=INK, linestyle="--", linewidth=0.9)
+        key += "; dashed: ROAS of 1"
+    ax.set_title(key)
+    return fig
+
+
+@look.styled
+def adstock_curve(curve: pd.DataFrame) -> Figure:
+    """Show how one channel's effect spreads over the weeks after the spend.
+
+    Parameters
+    ----------
+    curve : pd.DataFrame (lag,)
+        Columns channel (one only), lag (weeks), mean, lower_94, upper_94 (weights).
+    """
+    channel = look.only_channel(curve)
+    lag, mean = curve["lag"].to_numpy(), curve["mean"].to_numpy(float)
+    fig = look.new_figure(7.5, 4.3, f"{channel}: carry-over of spend (adstock)")
+    ax = look.tidy(fig.subplots())
+    ax.bar(lag, mean, width=0.7, color=MODEL, alpha=0.45, label="Mean")
+    ax.vlines(lag, curve["lower_94"], curve["upper_94"], color=MODEL, label="94% interval")
+    total = mean.sum()
+    if np.isfinite(total) and total > 0:
+        first = mean[lag == 0].sum() / total
+        ax.set_title(f"{first:.0%} of the mean effect falls in the week of the spend")
+    ax.set(xlabel="Lag in weeks", ylabel="Weight")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_ylim(bottom=0)
+    look.legend(fig, ax)
+    return fig
+
+
+@look.styled
+def saturation_curve(curve: pd.DataFrame, spend: Any) -> Figure:
+    """Show one channel's weekly response to weekly spend.
+
+    Parameters
+    ----------
+    curve : pd.DataFrame (point,)
+        Columns channel (one only), spend (per week), mean, lower_94, upper_94 (sales per week).
+    spend : array (week,)
+        Observed spend per week: ticks along the axis. Beyond its maximum the curve extrapolates.
+    """
+    channel, seen = look.only_channel(curve), np.asarray(spend, dtype=float)
+    curve = curve.sort_values("spend")
+    x, mean = curve["spend"].to_numpy(float), curve["mean"].to_numpy(float)
+    fig = look.new_figure(8, 4.8, f"{channel}: response to spend (saturation)")
+    ax = look.tidy(fig.subplots())
+    band = {"color": MODEL, "alpha": 0.2, "linewidth": 0, "label": "94% interval"}
+    ax.fill_between(x, curve["lower_94"], curve["upper_94"], **band)
+    ax.plot(x, mean, color=MODEL, linewidth=1.8, label="Mean response")
+    rug = {"transform": ax.get_xaxis_transform(), "color": INK, "alpha": 0.5, "markersize": 11}
+    ax.plot(seen, np.full(seen.size, 0.025), "|", **rug, label="Observed weeks")
+    ax.axvline(seen.mean(), color=SPEND, linestyle="--", label=f"Mean spend {human(seen.mean())}")
+    if x[-1] > seen.max():
+        ax.axvspan(seen.max(), x[-1], color=PALE, alpha=0.3, linewidth=0, label="Never observed")
+    response = float(np.interp(seen.mean(), x, mean, left=np.nan, right=np.nan))
+    ax.set_title(f"Mean response at the mean weekly spend: {human(response)} sales per week")
+    ax.margins(x=0.01)
+    look.number_axis(ax.xaxis, WEEKLY_SPEND)
+    look.number_axis(ax.yaxis, SALES)
+    look.legend(fig, ax, columns=3)
+    return fig
+
+
+@look.styled
+def budget_comparison(table: pd.DataFrame, title: str) -> Figure:
+    """Set the planned budget beside the current one.
+
+    Parameters
+    ----------
+    table : pd.DataFrame (channel,)
+        Columns channel, current, planned, lower_bound, upper_bound: money in the window.
+    title : str
+        Title of the figure.
+
+    Returns
+    -------
+    Figure
+        One axes: two bars per channel, bounds as brackets, change in % on the right.
+    """
+    fig = look.new_figure(9.5, 0.7 * len(table) + 1.8, title)
+    ax = look.tidy(fig.subplots(), grid="x")
+    look.row_axis(ax, [str(name) for name in table["channel"]])
+    rows = np.arange(len(table))
+    ax.barh(rows - 0.19, table["current"], height=0.34, color=PALE, label="Current")
+    ax.barh(rows + 0.19, table["planned"], height=0.34, color=MODEL, label="Planned")
+    low, high = (table[f"{side}_bound"].to_numpy(float) for side in ("lower", "upper"))
+    ax.hlines(rows + 0.19, low, high, color=INK, linewidth=0.7)
+    for ends, side, label in ((low, 1, "Bounds of the plan"), (high, -1, None)):
+        bracket = [(0.4 * side, -1), (0, -1), (0, 1), (0.4 * side, 1)]
+        style = {"color": INK, "markersize": 12, "linestyle": "", "fillstyle": "none"}
+        ax.plot(ends, rows + 0.19, marker=Path(bracket), label=label, **style)
+    changes = [look.change(part.current, part.planned) for part in table.itertuples()]
+    look.margin_text(ax, changes, "change")
+    look.number_axis(ax.xaxis, "Spend in the window")
+    total = f"Total {human(table['current'].sum())} now, {human(table['planned'].sum())} planned"
+    longest = table[["current", "planned"]].max().max()  # NaN only when nothing is known
+    longest = longest if longest > 0 else 1.0
+    farthest = np.max(high[np.isfinite(high)], initial=longest)
+    ax.set_xlim(0, 1.04 * min(farthest, 2 * longest))
+    ax.set_title(total + ("; bounds go beyond the view" if (high > 2 * longest).any() else ""))
+    look.legend(fig, ax)
+    return fig
+
+
+@look.styled
+def truth_comparison(table: pd.DataFrame) -> Figure:
+    """Show whether the intervals hold the known truth of a simulated market.
+
+    Parameters
+    ----------
+    table : pd.DataFrame (channel and quantity,)
+        Columns channel, quantity ("ROAS" in sales per unit of spend, "contribution share" as a
+        fraction), truth, median, lower_94, upper_94. A truth or bound that is NaN is a miss.
+
+    Returns
+    -------
+    Figure
+        One axes per quantity; a miss differs in colour and marker.
+    """
+    hit = (table["lower_94"] <= table["truth"]) & (table["truth"] <= table["upper_94"])
+    quantities = list(pd.unique(table["quantity"]))
+    rows = int(table["quantity"].value_counts().max())
+    title = f"Known truth and posterior: {hit.sum()} of {len(hit)} inside the 94% interval"
+    fig = look.new_figure(12, 0.45 * rows + 1.9, title)
+    axes = fig.subplots(1, len(quantities), squeeze=False)[0]
+    for ax, quantity in zip(axes, quantities, strict=True):
+        _truth_panel(look.tidy(ax, grid="x"), table[table["quantity"] == quantity], str(quantity))
+    keys = [Line2D([], [], color=color, marker="o") for color in (MODEL, FAULT)]
+    marks = (("D", INK), ("X", FAULT))
+    keys += [Line2D([], [], color=color, marker=mark, linestyle="") for mark, color in marks]
+    labels = [f"Hit ({hit.sum()})", f"Miss ({(~hit).sum()})", "Truth, hit", "Truth, missed"]
+    fig.legend(keys, labels, loc="outside lower center", ncols=4)
+    return fig
+
+
+def _truth_panel(ax: Axes, table: pd.DataFrame, quantity: str) -> None:
+    look.row_axis(ax, [str(name) for name in table["channel"]])
+    for row, part in enumerate(table.itertuples()):
+        hit = part.lower_94 <= part.truth <= part.upper_94
+        span = (part.lower_94, part.upper_94)
+        look.interval(ax, row, span, None, part.median, MODEL if hit else FAULT)
+        mark, color = ("D", INK) if hit else ("X", FAULT)
+        edge = {"markeredgecolor": "white", "markersize": 9, "zorder": 4}
+        ax.plot([part.truth], [row], mark, color=color, **edge)
+    share = "share" in quantity.lower()
+    low, mid, high, truth = (
+        table[name].to_numpy(float) for name in ("lower_94", "median", "upper_94", "truth")
+    )
+    label = f"{quantity[:1].upper()}{quantity[1:]}" + ("" if share else ", sales per unit of spend")
+    look.span_axis(ax, label, np.fmin(low, truth), mid, np.fmax(high, truth), percent=share)

@@ -1,0 +1,60 @@
+"""One result, two places: the run's artifacts and `outputs/`."""
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from mmm_demo.figures import NamedFigure
+from mmm_demo.outputs import Outputs, snake_case
+from mmm_demo.tracking import PNG_DPI, Run, temporary_folder
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Writes results for one run.
+
+    Attributes
+    ----------
+    run
+        Gets the artifacts, under names that are the same for every run.
+    outputs
+        Gets the same files, under names that no other run has.
+    """
+
+    run: Run
+    outputs: Outputs
+
+    def figures(self, figures: Iterable[NamedFigure]) -> None:
+        """Write figures as PNG."""
+        for item in figures:
+            if item.folder == "diagnostics":
+                path = self.outputs.diagnostics(item.subject, item.name)
+            else:
+                path = self.outputs.contributions(item.subject, item.name)
+            item.figure.savefig(path, dpi=PNG_DPI)
+            clean = f"{snake_case(item.subject)}_{item.name}.png"
+            self._log(path, f"plots/{item.folder}", clean)
+
+    def table(self, table: pd.DataFrame, description: str) -> None:
+        """Write a table as CSV."""
+        path = self.outputs.table(description)
+        table.to_csv(path, index=False)
+        self._log(path, "tables", f"{snake_case(description)}.csv")
+
+    def scenario(self, table: pd.DataFrame, description: str) -> Path:
+        """Write a budget scenario as CSV."""
+        path = self.outputs.scenario(description)
+        table.to_csv(path, index=False)
+        self._log(path, "plan", "budget_scenario.csv")
+        return path
+
+    def trace(self, stored: Path, description: str) -> None:
+        """Copy a stored trace to `outputs/`."""
+        shutil.copyfile(stored, self.outputs.model(description))
+
+    def _log(self, path: Path, folder: str, name: str) -> None:
+        with temporary_folder() as staging:
+            self.run.log_file(Path(shutil.copyfile(path, staging / name)), folder)

@@ -1,0 +1,192 @@
+"""All runs, params, metrics and artifacts: a thin, explicit face of MLflow's client."""
+
+import getpass
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+from matplotlib.figure import Figure
+from mlflow import MlflowClient
+from mlflow.data import from_pandas
+from mlflow.entities import DatasetInput, InputTag, LoggedModelInput, Metric, Param, RunTag
+
+from mmm_demo.store_defaults import EXPERIMENT_NAME
+
+PNG_DPI = 110
+
+
+class RunNotFoundError(FileNotFoundError):
+    """No such run in the tracking store."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One open or finished run."""
+
+    client: MlflowClient
+    run_id: str
+    experiment_id: str
+
+    def log(
+        self,
+        params: Mapping[str, object] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, object] | None = None,
+    ) -> None:
+        """Log values in one batch."""
+        now = int(time.time() * 1000)
+        self.client.log_batch(
+            self.run_id,
+            metrics=[Metric(key, float(value), now, 0) for key, value in (metrics or {}).items()],
+            params=[Param(key, str(value)) for key, value in (params or {}).items()],
+            tags=[RunTag(key, str(value)) for key, value in (tags or {}).items()],
+        )
+
+    def log_text(self, text: str, name: str) -> None:
+        """Log text as an artifact."""
+        self.client.log_text(self.run_id, text, name)
+
+    def log_file(self, path: Path, folder: str | None = None) -> None:
+        """Log a file as an artifact."""
+        self.client.log_artifact(self.run_id, str(path), folder)
+
+    def log_figure(self, figure: Figure, name: str) -> None:
+        """Log a figure as PNG."""
+        self.client.log_figure(self.run_id, figure, name, save_kwargs={"dpi": PNG_DPI})
+
+    def log_dataset(self, table: pd.DataFrame, name: str, sha256: str, target: str) -> None:
+        """Log the weekly table as the run's input, with its own sha256.
+
+        MLflow's digest ignores dates and column names, so it does not identify a table.
+        """
+        dataset = from_pandas(table, name=name, targets=target)
+        tags = [InputTag("mlflow.data.context", "training"), InputTag("sha256", sha256)]
+        inputs = [DatasetInput(dataset._to_mlflow_entity(), tags)]
+        self.client.log_inputs(self.run_id, inputs)
+
+    def log_model_input(self, model_id: str) -> None:
+        """Log the logged model that this run used."""
+        self.client.log_inputs(self.run_id, models=[LoggedModelInput(model_id)])
+
+    def describe(self, markdown: str) -> None:
+        """Set the description on the run's page."""
+        self.client.set_tag(self.run_id, "mlflow.note.content", markdown)
+
+    def download(self, artifact: str, folder: Path) -> Path:
+        """Download an artifact.
+
+        Raises
+        ------
+        FileNotFoundError
+            When the run has no such artifact.
+        """
+        listed = {item.path for item in self.client.list_artifacts(self.run_id)}
+        if artifact.split("/")[0] not in listed:
+            raise FileNotFoundError(f"run {self.run_id} has no artifact {artifact}")
+        return Path(self.client.download_artifacts(self.run_id, artifact, str(folder)))
+
+
+@contextmanager
+def open_run(name: str, kind: str, parent: Run | None = None) -> Iterator[Run]:
+    """Open a run, or adopt the one that `mlflow run` opened; never leave it RUNNING.
+
+    Parameters
+    ----------
+    name
+        Name of the run.
+    kind
+        What the run is: fit, promotion, plan or report.
+    parent
+        Run that this one belongs to.
+    """
+    client = MlflowClient()
+    # Popped, so that MLflow's run is adopted once and a second run gets an identity of its own.
+    adopted = os.environ.pop("MLFLOW_RUN_ID", None) if parent is None else None
+    if adopted:
+        run = find_run(adopted)
+        client.update_run(run.run_id, name=name)
+    else:
+        experiment_id = parent.experiment_id if parent else _experiment_id(client)
+        tags = {"mlflow.parentRunId": parent.run_id} if parent else {}
+        created = client.create_run(experiment_id, run_name=name, tags=tags)
+        run = Run(client, created.info.run_id, experiment_id)
+    run.log(tags={"mmm.kind": kind, "mlflow.user": getpass.getuser()} | git_tags())
+    status = "FAILED"
+    try:
+        yield run
+        status = "FINISHED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        raise
+    finally:
+        client.set_terminated(run.run_id, status)
+
+
+def _experiment_id(client: MlflowClient) -> str:
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT_NAME)
+    if given := os.environ.get("MLFLOW_EXPERIMENT_ID"):
+        return given
+    experiment = client.get_experiment_by_name(name)
+    return experiment.experiment_id if experiment else client.create_experiment(name)
+
+
+def find_run(run_id: str) -> Run:
+    """Return a run by its id or the first characters of it.
+
+    Raises
+    ------
+    RunNotFoundError
+        When no run, or more than one, has this id.
+    """
+    client = MlflowClient()
+    try:
+        found = client.get_run(run_id)
+        return Run(client, found.info.run_id, found.info.experiment_id)
+    except mlflow.exceptions.MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+    experiments = [item.experiment_id for item in client.search_experiments()]
+    runs = client.search_runs(experiments, max_results=5000) if len(run_id) >= 6 else []
+    matching = [item for item in runs if item.info.run_id.startswith(run_id)]
+    if len(matching) != 1:
+        raise RunNotFoundError(
+            f"{len(matching)} runs start with {run_id!r} in {mlflow.get_tracking_uri()}; "
+            "open the UI with: mmm-demo ui"
+        )
+    return Run(client, matching[0].info.run_id, matching[0].info.experiment_id)
+
+
+def git_tags() -> dict[str, str]:
+    """Return the git commit and whether the work tree differs from it; empty outside of git."""
+    commit = _git("rev-parse", "HEAD")
+    if commit is None:
+        return {}
+    dirty = bool(_git("status", "--porcelain"))
+    return {"mlflow.source.git.commit": commit, "git.dirty": str(dirty).lower()}
+
+
+def _git(*words: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *words], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def run_url(run: Run) -> str:
+    """Return the path of a run's page in the UI."""
+    return f"/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="mmm_demo_") as folder:
+        yield Path(folder)
