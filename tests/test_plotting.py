@@ -205,6 +205,8 @@ def test_prior_predictive_clips_extreme_draws_and_says_so(scale: float) -> None:
     assert 5e6 < high < 7e6
     assert "view clipped" in subtitle(fig)
     assert "100.0% of prior values" in subtitle(fig)
+    drawn = [item.get_ydata() for item in fig.axes[0].lines]
+    assert max(np.abs(values).max() for values in drawn) < 2e7
     fig.canvas.draw()
 
 
@@ -489,6 +491,7 @@ def test_budget_comparison_survives_wide_and_missing_bounds() -> None:
     table = make_budget().assign(upper_bound=[np.inf, 1e9, np.nan])
     fig = plotting.budget_comparison(table, "From $1M to $2M")
     fig.canvas.draw()
+    assert not any(text.get_parse_math() for text in fig.texts)
     assert fig.axes[0].get_xlim()[1] < 5e6
     assert "bounds go beyond the view" in subtitle(fig)
     nothing = table.assign(current=0.0, planned=0.0)

@@ -252,7 +252,7 @@ def residuals(weeks: Any, observed: Any, draws: Any) -> Figure:
     time.plot(x[out], left[out], "o", color=FAULT, markersize=5, label=f"Outside ({out.sum()})")
     time.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0)
     time.set_title(bands.note)
-    if not len(bands.draws):
+    if not np.any(np.isfinite(left) & (left != 0)):
         time.set_ylim(-1, 1)
     look.number_axis(time.yaxis, f"Residual, {SALES.lower()}")
     look.date_axis(time, x)
@@ -486,7 +486,9 @@ def budget_comparison(table: pd.DataFrame, title: str) -> Figure:
     ax.barh(rows - 0.19, table["current"], height=0.34, color=PALE, label="Current")
     ax.barh(rows + 0.19, table["planned"], height=0.34, color=MODEL, label="Planned")
     low, high = (table[f"{side}_bound"].to_numpy(float) for side in ("lower", "upper"))
-    ax.hlines(rows + 0.19, low, high, color=INK, linewidth=0.7)
+    longest = table[["current", "planned"]].max().max()  # NaN only when nothing is known
+    longest = longest if longest > 0 else 1.0
+    ax.hlines(rows + 0.19, low, np.minimum(high, 3 * longest), color=INK, linewidth=0.7)
     for ends, side, label in ((low, 1, "Bounds of the plan"), (high, -1, None)):
         bracket = [(0.4 * side, -1), (0, -1), (0, 1), (0.4 * side, 1)]
         style = {"color": INK, "markersize": 12, "linestyle": "", "fillstyle": "none"}
@@ -495,8 +497,6 @@ def budget_comparison(table: pd.DataFrame, title: str) -> Figure:
     look.margin_text(ax, changes, "change")
     look.number_axis(ax.xaxis, "Spend in the window")
     total = f"Total {human(table['current'].sum())} now, {human(table['planned'].sum())} planned"
-    longest = table[["current", "planned"]].max().max()  # NaN only when nothing is known
-    longest = longest if longest > 0 else 1.0
     farthest = np.max(high[np.isfinite(high)], initial=longest)
     ax.set_xlim(0, 1.04 * min(farthest, 2 * longest))
     ax.set_title(total + ("; bounds go beyond the view" if (high > 2 * longest).any() else ""))
