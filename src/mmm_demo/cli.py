@@ -1,7 +1,7 @@
 """Words -> pipeline; errors -> exit codes. Heavy modules are imported inside the commands."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -164,43 +164,26 @@ def project_root() -> Path:
 
 def show_fit(done: "FitResult") -> None:
     """Print the verdict and ROAS of a fit."""
-    from mmm_demo.summary import gate_rows
+    from mmm_demo.summary import gate_rows, roas_rows
 
     _print("Gate: passed", ("check", "value", "limit", "verdict"), gate_rows(done.report))
-    truth = {}
+    rows, header = roas_rows(done.roas), ("channel", "ROAS", "94 % interval")
     if done.truth is not None:
-        roas = done.truth[done.truth["quantity"] == "ROAS"]
-        truth = dict(zip(roas["channel"], roas["truth"], strict=True))
-    rows = [
-        (
-            str(row["channel"]),
-            f"{row['mean']:.2f}",
-            f"{row['lower_94']:.2f} to {row['upper_94']:.2f}",
-            *([f"{truth[row['channel']]:.2f}"] if truth else []),
-        )
-        for row in done.roas.to_dict("records")
-    ]
-    header = ("channel", "ROAS", "94 % interval", *(["truth"] if truth else []))
+        true = done.truth[done.truth["quantity"] == "ROAS"]["truth"]
+        rows = [(*row, f"{value:,.2f}") for row, value in zip(rows, true, strict=True)]
+        header = (*header, "truth")
     _print("Incremental ROAS", header, rows)
 
 
 def show_plan(done: "PlanResult") -> None:
     """Print a plan."""
-    plan, gain = done.plan, done.plan.uplift
-    rows = [
-        (row.channel, f"{row.current:,.0f}", f"{row.planned:,.0f}", f"{row.change:+.0%}")
-        for row in plan.table.itertuples()
-    ]
-    title = f"Plan {plan.start:%Y-%m-%d} to {plan.end:%Y-%m-%d}, total {plan.total_budget:,.0f}"
-    _print(title, ("channel", "current mix", "planned", "change"), rows)
-    console.print(
-        f"Expected uplift {gain['mean']:,.0f} sales ({gain['share']:+.1%}), 94 % interval "
-        f"{gain['lower_94']:,.0f} to {gain['upper_94']:,.0f}; beats the current mix with "
-        f"probability {gain['probability']:.0%}"
-    )
-    if plan.table["outside_observed"].any():
-        outside = ", ".join(plan.table.loc[plan.table["outside_observed"], "channel"])
-        console.print(f"[yellow]Outside the spend ever observed:[/] {outside}")
+    from mmm_demo.summary import plan_rows, plan_sentence, plan_title, plan_warning
+
+    header = ("channel", "current mix", "planned", "change")
+    _print(f"Plan {plan_title(done.plan)}", header, plan_rows(done.plan))
+    console.print(plan_sentence(done.plan))
+    if warning := plan_warning(done.plan):
+        console.print(f"[yellow]{warning}[/]")
     console.print(f"Model version {done.version.name} {done.version.version}, plan in {done.file}")
 
 
@@ -209,7 +192,7 @@ def show_next(run_id: str) -> None:
     console.print(f"Run {run_id}\nOpen the UI:  {OPEN_UI}")
 
 
-def _print(title: str, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _print(title: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     table = Table(title=title, title_justify="left", title_style="bold")
     for index, name in enumerate(header):
         table.add_column(name, justify="left" if index == 0 else "right")

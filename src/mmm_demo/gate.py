@@ -59,7 +59,7 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether the value keeps the limit. Comparisons with NaN are false: unmeasured is failed."""
+        """Whether the value keeps the limit; NaN keeps none, so unmeasured is failed."""
         return bool(COMPARISONS[self.comparison](self.value, self.limit))
 
     def __str__(self) -> str:
@@ -108,7 +108,7 @@ class GateReport:
             When a check failed or was not made; names each with its advice.
         """
         if not self.passed:
-            raise GateRefused(f"the gate refused this fit: {self.reasons()}")
+            raise GateRefused(f"the gate refused this fit:\n{self.reasons()}")
         return PassedGate(self, _KEY)
 
     def failed(self) -> str:
@@ -120,10 +120,10 @@ class GateReport:
         return {f"gate.{check.name}": check.value for check in self.checks}
 
     def reasons(self) -> str:
-        """Say why the report is no pass, in one line."""
+        """Say why the report is no pass, a line for each reason."""
         found = [f"{check}; {check.advice}" for check in self.failures]
         found += [f"{name} was not measured" for name in self.missing]
-        return " | ".join(found) or "no reason: passed"
+        return "\n".join(f"  {line}" for line in found)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values; a value that is not finite becomes null."""

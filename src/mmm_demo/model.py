@@ -1,6 +1,7 @@
 """Build, sample, store, load and query one marketing mix model."""
 
 import hashlib
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ TRACE_GROUPS = ("posterior", "sample_stats", "constant_data", "observed_data", "
 SAMPLE_STATS = ("diverging", "energy", "depth", "maxdepth_reached", "n_steps", "step_size")
 WEEKLY_TABLE = "weekly_table"
 WEEK = pd.Timedelta(days=7)
+
+
+# PyMC announces each step's variables; the pipeline says in its own words what it does.
+logging.getLogger("pymc").setLevel(logging.WARNING)
 
 
 class TraceError(RuntimeError):

@@ -61,6 +61,11 @@ class Plan:
             raise BudgetError("the response of the plan is not finite")
 
     @property
+    def weeks(self) -> int:
+        """Length of the window in weeks."""
+        return (self.end - self.start) // WEEK + 1
+
+    @property
     def uplift(self) -> dict[str, float]:
         """Gain over the current mix at the same budget: mean, 94 % interval, probability."""
         gain = self.response - self.current_response

@@ -173,7 +173,7 @@ def _sample(job: _Job, report: GateReport) -> GateReport:
         checks = _attempt(job, attempt, target, stored)
         if not checks.failures:
             break
-        job.say(f"attempt {attempt} did not converge: {checks.failed()}")
+        job.say(f"attempt {attempt} did not converge")
     stored.rename(job.folder / bundle.TRACE)
     report = report.with_checks(checks.checks)
     trace = load_trace(job.folder / bundle.TRACE)

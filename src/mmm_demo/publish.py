@@ -9,7 +9,9 @@ import pandas as pd
 
 from mmm_demo.figures import NamedFigure
 from mmm_demo.outputs import Outputs, snake_case
-from mmm_demo.tracking import PNG_DPI, Run, temporary_folder
+from mmm_demo.tracking import Run, temporary_folder
+
+PNG_DPI = 110
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 import getpass
 import json
+import logging
+import shutil
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +14,7 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.models import Model, ModelSignature
+from mlflow.models.model import ModelInfo
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 from mmm_demo.bundle import FILES, Bundle, BundleRefused, prove_bundle, require_pass, sha256
@@ -20,6 +24,8 @@ from mmm_demo.tracking import Run, temporary_folder
 
 CHAMPION, PREVIOUS = "champion", "previous"
 HASH_TAG = "sha256."
+BUNDLE = "bundle"
+DATA_FOLDER = f"data/{BUNDLE}"  # where MLflow puts the data files of a pyfunc
 
 
 class NoVersionError(FileNotFoundError):
@@ -83,17 +89,7 @@ def register_version(
     project
         The project's folder, with its pinned requirements.
     """
-    info = Model.log(
-        artifact_path=None,
-        name="model",
-        flavor=mlflow.pyfunc,
-        run_id=run.run_id,
-        loader_module="mmm_demo.serving",
-        data_path=str(files),
-        code_paths=[str(Path(__file__).parent)],
-        signature=_signature(model),
-        pip_requirements=pinned_requirements(project),
-    )
+    info = _log_pyfunc(run, files, model, project)
     name = registered_model_name(market)
     if not run.client.search_registered_models(f"name = '{name}'"):
         run.client.create_registered_model(name, tags={"market": market})
@@ -106,6 +102,29 @@ def register_version(
         tags={"gate": "passed"} | hashes | checks,
         model_id=info.model_id,
     )
+
+
+def _log_pyfunc(run: Run, files: Path, model: ModelConfig, project: Path) -> ModelInfo:
+    data = files / BUNDLE
+    data.mkdir()
+    for name in FILES:
+        shutil.copyfile(files / name, data / name)
+    # MLflow wants an input example to try the model, which would cost seconds on every fit, and
+    # misses pip, which environments made by uv do not have.
+    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*An input example was not provided")
+        return Model.log(
+            artifact_path=None,
+            name="model",
+            flavor=mlflow.pyfunc,
+            run_id=run.run_id,
+            loader_module="mmm_demo.serving",
+            data_path=str(data),
+            code_paths=[str(Path(__file__).parent)],
+            signature=_signature(model),
+            pip_requirements=pinned_requirements(project),
+        )
 
 
 def pinned_requirements(project: Path) -> list[str]:
@@ -166,25 +185,18 @@ def prove_version(version: ModelVersion) -> Bundle:
     """
     with temporary_folder() as folder:
         try:
-            mlflow.artifacts.download_artifacts(
-                f"models:/{version.name}/{version.version}", dst_path=str(folder)
+            # Only the data folder: MLmodel and the code beside it are never read.
+            data = mlflow.artifacts.download_artifacts(
+                f"models:/{version.name}/{version.version}/{DATA_FOLDER}", dst_path=str(folder)
             )
         except (OSError, mlflow.exceptions.MlflowException) as error:
             raise BundleRefused(f"check 'files' failed: cannot be fetched: {error}") from None
         return prove_bundle(
-            _data_folder(folder),
+            Path(data),
             recorded=_recorded_hashes(version.tags),
             run_id=str(version.run_id),
             registered_model=version.name,
         )
-
-
-def _data_folder(folder: Path) -> Path:
-    """Return where the data files lie; the version's MLmodel file is not consulted."""
-    found = sorted(path.parent for path in folder.rglob(FILES[0]))
-    if len(found) != 1:
-        raise BundleRefused(f"check 'files' failed: {len(found)} files named {FILES[0]}")
-    return found[0]
 
 
 def _recorded_hashes(tags: Mapping[str, str]) -> dict[str, str]:

@@ -34,6 +34,7 @@ def apply_defaults() -> None:
     if root is None:
         return
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     # Our files travel as data; MLflow need not export the environment again for each version.
     os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
     if any(name in os.environ for name in ("MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI")):

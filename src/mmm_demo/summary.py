@@ -45,44 +45,90 @@ def fit_page(
         *_table(("check", "value", "limit", "verdict"), gate_rows(report)),
     ]
     if not report.passed:
-        lines += ["", f"**Refused**: {report.reasons()}", "", "No result of it may be used."]
+        lines += [
+            "",
+            "**Refused**, no result of it may be used:",
+            "",
+            f"```\n{report.reasons()}\n```",
+        ]
     if roas is not None:
-        lines += ["", "**Incremental ROAS** (94 % interval)", "", *_roas_lines(roas)]
+        lines += [
+            "",
+            "**Incremental ROAS** (94 % interval)",
+            "",
+            *_table(("channel", "ROAS", "94 % interval"), roas_rows(roas)),
+        ]
     priors = [(name, f"`{prior}`", prior.rationale) for name, prior in model.priors.items()]
     lines += ["", "**Priors**", "", *_table(("parameter", "prior", "rationale"), priors)]
     return "\n".join(lines)
 
 
-def _roas_lines(roas: pd.DataFrame) -> list[str]:
-    rows = [
-        (row.channel, f"{row.mean:.2f}", f"{row.lower_94:.2f} to {row.upper_94:.2f}")
-        for row in roas.rename(columns={"mean": "mean_"})
-        .rename(columns={"mean_": "mean"})
-        .itertuples()
+def amount(value: float) -> str:
+    """Return an amount with thousands separators, or three digits when it is small."""
+    return f"{value:,.0f}" if abs(value) >= 100 or value == 0 else f"{value:.3g}"
+
+
+def roas_rows(roas: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Return channel, ROAS and its 94 % interval."""
+    return [
+        (
+            str(row["channel"]),
+            f"{row['mean']:,.2f}",
+            f"{row['lower_94']:,.2f} to {row['upper_94']:,.2f}",
+        )
+        for row in roas.to_dict("records")
     ]
-    return _table(("channel", "ROAS", "94 % interval"), rows)
+
+
+def plan_rows(plan: Plan) -> list[tuple[str, str, str, str]]:
+    """Return channel, spend in the current mix, planned spend and change."""
+    return [
+        (
+            str(row["channel"]),
+            amount(row["current"]),
+            amount(row["planned"]),
+            f"{row['change']:+.0%}" if row["change"] == row["change"] else "new",
+        )
+        for row in plan.table.to_dict("records")
+    ]
+
+
+def plan_title(plan: Plan) -> str:
+    """Name window and budget of a plan."""
+    return (
+        f"{plan.start:%Y-%m-%d} to {plan.end:%Y-%m-%d} ({plan.weeks} weeks), "
+        f"total {amount(plan.total_budget)}"
+    )
+
+
+def plan_sentence(plan: Plan) -> str:
+    """Say what a plan is expected to bring, and how sure that is."""
+    gain = plan.uplift
+    return (
+        f"Expected uplift {amount(gain['mean'])} sales ({gain['share']:+.1%}), 94 % interval "
+        f"{amount(gain['lower_94'])} to {amount(gain['upper_94'])}; beats the current mix at the "
+        f"same budget with probability {gain['probability']:.0%}."
+    )
+
+
+def plan_warning(plan: Plan) -> str:
+    """Name the channels whose plan leaves the spend ever observed; empty when none does."""
+    outside = plan.table.loc[plan.table["outside_observed"], "channel"]
+    return f"Outside the spend ever observed: {', '.join(outside)}." if len(outside) else ""
 
 
 def plan_page(plan: Plan, model: str, version: str) -> str:
     """Return the Markdown of a plan run's page."""
-    rows = [
-        (row.channel, f"{row.current:,.0f}", f"{row.planned:,.0f}", f"{row.change:+.0%}")
-        for row in plan.table.itertuples()
-    ]
-    gain = plan.uplift
-    lines = [
-        f"### Budget plan from {model} version {version}",
-        f"{plan.start:%Y-%m-%d} to {plan.end:%Y-%m-%d}, total {plan.total_budget:,.0f}. "
-        f"Expected uplift {gain['mean']:,.0f} sales ({gain['share']:+.1%}), 94 % interval "
-        f"{gain['lower_94']:,.0f} to {gain['upper_94']:,.0f}; beats the current mix with "
-        f"probability {gain['probability']:.0%}.",
-        "",
-        *_table(("channel", "current", "planned", "change"), rows),
-    ]
-    if plan.table["outside_observed"].any():
-        outside = ", ".join(plan.table.loc[plan.table["outside_observed"], "channel"])
-        lines += ["", f"**Outside the spend ever observed**: {outside}."]
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            f"### Budget plan from {model} version {version}",
+            f"{plan_title(plan)}. {plan_sentence(plan)}",
+            "",
+            *_table(("channel", "current mix", "planned", "change"), plan_rows(plan)),
+            "",
+            plan_warning(plan),
+        ]
+    )
 
 
 def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:

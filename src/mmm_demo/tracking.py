@@ -12,14 +12,11 @@ from pathlib import Path
 
 import mlflow
 import pandas as pd
-from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.data import from_pandas
 from mlflow.entities import DatasetInput, InputTag, LoggedModelInput, Metric, Param, RunTag
 
 from mmm_demo.store_defaults import EXPERIMENT_NAME
-
-PNG_DPI = 110
 
 
 class RunNotFoundError(FileNotFoundError):
@@ -56,10 +53,6 @@ class Run:
     def log_file(self, path: Path, folder: str | None = None) -> None:
         """Log a file as an artifact."""
         self.client.log_artifact(self.run_id, str(path), folder)
-
-    def log_figure(self, figure: Figure, name: str) -> None:
-        """Log a figure as PNG."""
-        self.client.log_figure(self.run_id, figure, name, save_kwargs={"dpi": PNG_DPI})
 
     def log_dataset(self, table: pd.DataFrame, name: str, sha256: str, target: str) -> None:
         """Log the weekly table as the run's input, with its own sha256.
@@ -113,10 +106,10 @@ def open_run(name: str, kind: str, parent: Run | None = None) -> Iterator[Run]:
         run = find_run(adopted)
         client.update_run(run.run_id, name=name)
     else:
-        experiment_id = parent.experiment_id if parent else _experiment_id(client)
+        home = parent.experiment_id if parent else experiment_id()
         tags = {"mlflow.parentRunId": parent.run_id} if parent else {}
-        created = client.create_run(experiment_id, run_name=name, tags=tags)
-        run = Run(client, created.info.run_id, experiment_id)
+        created = client.create_run(home, run_name=name, tags=tags)
+        run = Run(client, created.info.run_id, home)
     run.log(tags={"mmm.kind": kind, "mlflow.user": getpass.getuser()} | git_tags())
     status = "FAILED"
     try:
@@ -129,10 +122,11 @@ def open_run(name: str, kind: str, parent: Run | None = None) -> Iterator[Run]:
         client.set_terminated(run.run_id, status)
 
 
-def _experiment_id(client: MlflowClient) -> str:
-    name = os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT_NAME)
+def experiment_id() -> str:
+    """Return the id of the experiment that runs go to, made when it is not there."""
     if given := os.environ.get("MLFLOW_EXPERIMENT_ID"):
         return given
+    client, name = MlflowClient(), os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT_NAME)
     experiment = client.get_experiment_by_name(name)
     return experiment.experiment_id if experiment else client.create_experiment(name)
 
@@ -180,9 +174,9 @@ def _git(*words: str) -> str | None:
     return done.stdout.strip()
 
 
-def run_url(run: Run) -> str:
-    """Return the path of a run's page in the UI."""
-    return f"/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+def set_experiment_tag(key: str, value: str) -> None:
+    """Set a tag of the experiment that runs go to."""
+    MlflowClient().set_experiment_tag(experiment_id(), key, value)
 
 
 @contextmanager
