@@ -19,17 +19,27 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from mmm_demo.priors import DEFAULT_PRIORS, FORBID_UNKNOWN, PriorConfig, prior_to_dict, read_prior
+from mmm_demo.priors import DEFAULT_PRIORS, STRICT, PriorConfig, prior_to_dict, read_prior
 
 DEFAULT_ADSTOCK_MAX_LAG = 8
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+Column = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(strict=True)]  # neither text nor true nor 8.0
+# Setting that says how many values a list of a prior has.
+LENGTH_FROM = {
+    "adstock_alpha": "channel_columns",
+    "saturation_lam": "channel_columns",
+    "saturation_beta": "channel_columns",
+    "gamma_control": "control_columns",
+    "gamma_fourier": "yearly_seasonality",
+}
 
 
 class ConfigError(ValueError):
     """An experiment that cannot be run as written."""
 
 
-@dataclass(frozen=True, config=FORBID_UNKNOWN)
+@dataclass(frozen=True, config=STRICT)
 class DataConfig:
     """Where the weekly table comes from.
 
@@ -47,8 +57,8 @@ class DataConfig:
 
     source: Literal["simulated", "csv", "kaggle"] = "simulated"
     path: str | None = None
-    seed: int = Field(default=1, ge=0)
-    weeks: int = Field(default=156, ge=104, le=1040)
+    seed: Count = Field(default=1, ge=0)
+    weeks: Count = Field(default=156, ge=104, le=1040)
     missing_spend: Literal["error", "zero"] = "error"
 
     @model_validator(mode="after")
@@ -60,7 +70,7 @@ class DataConfig:
         return self
 
 
-@dataclass(frozen=True, config=FORBID_UNKNOWN)
+@dataclass(frozen=True, config=STRICT)
 class ModelConfig:
     """The marketing mix model: columns, adstock, seasonality and priors.
 
@@ -76,12 +86,12 @@ class ModelConfig:
         Every prior of the model; the project's defaults where the experiment names none.
     """
 
-    channel_columns: Annotated[tuple[str, ...], Field(min_length=1)]
-    control_columns: tuple[str, ...] = ()
-    date_column: str = "Week"
-    target_column: str = "Sales"
-    adstock_max_lag: int = Field(default=DEFAULT_ADSTOCK_MAX_LAG, ge=1, le=52)
-    yearly_seasonality: int = Field(default=2, ge=0, le=10)
+    channel_columns: Annotated[tuple[Column, ...], Field(min_length=1)]
+    control_columns: tuple[Column, ...] = ()
+    date_column: Column = "Week"
+    target_column: Column = "Sales"
+    adstock_max_lag: Count = Field(default=DEFAULT_ADSTOCK_MAX_LAG, ge=1, le=52)
+    yearly_seasonality: Count = Field(default=2, ge=0, le=10)
     priors: dict[str, PriorConfig] = Field(default_factory=dict, validate_default=True)
 
     @field_validator("priors", mode="before")
@@ -92,6 +102,8 @@ class ModelConfig:
         faults: list[str] = []
         priors = dict(DEFAULT_PRIORS)
         for name, prior in given.items():
+            if name in LENGTH_FROM and LENGTH_FROM[name] not in info.data:
+                continue  # the setting that gives its length is at fault, and is reported itself
             try:
                 priors[name] = read_prior(name, prior, _length_of(name, info.data))
             except ValueError as fault:
@@ -113,27 +125,24 @@ class ModelConfig:
 
 def _length_of(name: str, columns: Mapping[str, Any]) -> int | None:
     """Return how many values a per-item prior takes; None where it takes a single one."""
-    if name in ("adstock_alpha", "saturation_lam", "saturation_beta"):
-        return len(columns.get("channel_columns", ()))
-    if name == "gamma_control":
-        return len(columns.get("control_columns", ()))
-    if name == "gamma_fourier":
-        return 2 * columns.get("yearly_seasonality", 0)
-    return None
+    if name not in LENGTH_FROM:
+        return None
+    counted = columns[LENGTH_FROM[name]]
+    return 2 * counted if name == "gamma_fourier" else len(counted)
 
 
-@dataclass(frozen=True, config=FORBID_UNKNOWN)
+@dataclass(frozen=True, config=STRICT)
 class SamplerConfig:
     """NUTS settings; the defaults are nutpie's low-rank adaptation at a careful step size."""
 
-    draws: int = Field(default=2000, ge=50, le=100_000)
-    tune: int = Field(default=1000, ge=50, le=100_000)
-    chains: int = Field(default=4, ge=1, le=32)
+    draws: Count = Field(default=2000, ge=50, le=100_000)
+    tune: Count = Field(default=1000, ge=50, le=100_000)
+    chains: Count = Field(default=4, ge=1, le=32)
     target_accept: float = Field(default=0.98, gt=0.5, lt=1.0)
-    seed: int = Field(default=1, ge=0, lt=2**31)
+    seed: Count = Field(default=1, ge=0, lt=2**31)
 
 
-@dataclass(frozen=True, config=FORBID_UNKNOWN)
+@dataclass(frozen=True, config=STRICT)
 class GateConfig:
     """Limits of the gate. A config may tighten them, never loosen them.
 
@@ -149,8 +158,8 @@ class GateConfig:
     rhat_max: float = Field(default=1.01, gt=1.0, le=1.01)
     ess_bulk_min: float = Field(default=400.0, ge=400.0)
     ess_tail_min: float = Field(default=400.0, ge=400.0)
-    divergences_max: int = Field(default=0, ge=0, le=0)
-    chains_min: int = Field(default=4, ge=4)
+    divergences_max: Count = Field(default=0, ge=0, le=0)
+    chains_min: Count = Field(default=4, ge=4)
     prior_extreme_share_max: float = Field(default=0.20, gt=0.0, le=0.20)
     prior_extreme_multiple: float = Field(default=5.0, gt=1.0, le=5.0)
 
@@ -169,7 +178,7 @@ class GateConfig:
         )
 
 
-@dataclass(frozen=True, config=FORBID_UNKNOWN)
+@dataclass(frozen=True, config=STRICT)
 class BudgetConfig:
     """The plan to make: window, budget and bounds.
 
@@ -184,7 +193,7 @@ class BudgetConfig:
         total that the channel ever had over so many weeks.
     """
 
-    weeks: int = Field(default=13, ge=1, le=104)
+    weeks: Count = Field(default=13, ge=1, le=104)
     total_budget: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -201,7 +210,7 @@ class BudgetConfig:
         return bounds
 
 
-@dataclass(frozen=True, config=FORBID_UNKNOWN)
+@dataclass(frozen=True, config=STRICT)
 class ExperimentConfig:
     """One experiment: everything that decides a fit and its plan."""
 
@@ -310,8 +319,9 @@ def load_experiment(
     """
     path = Path(path)
     if not path.is_file():
-        shipped = ", ".join(sorted(str(file) for file in path.parent.glob("*.yaml"))) or "none"
-        raise FileNotFoundError(f"no experiment file {path}; files there: {shipped}")
+        found = sorted({*path.parent.glob("*.yaml"), *Path("experiments").glob("*.yaml")})
+        files = ", ".join(map(str, found)) or "none here; go to the project's folder"
+        raise FileNotFoundError(f"no experiment file {path}; files: {files}")
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 (is a SafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -341,7 +351,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     """The safe loader, refusing a key that is given twice instead of keeping the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        merge = "tag:yaml.org,2002:merge"  # `<<`, which names other keys
+        keys = [self.construct_object(k, deep=True) for k, _ in node.value if k.tag != merge]
         if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
             raise yaml.YAMLError(f"key given twice: {', '.join(twice)}{node.start_mark}")
         return super().construct_mapping(node, deep)
@@ -367,7 +378,6 @@ def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
     params: dict[str, str | int | float] = {
         "experiment.name": experiment.name,
         "experiment.market": experiment.market,
-        "experiment.fingerprint": experiment.fingerprint,
         "data.source": data.source,
         "data.missing_spend": data.missing_spend,
         "model.channels": ", ".join(model.channel_columns),

@@ -159,7 +159,7 @@ def _download() -> Path:
 
     try:
         return Path(kagglehub.dataset_download(DATASET_ID))
-    except (OSError, ValueError) as error:  # kagglehub's network errors are OSErrors
+    except Exception as error:  # network, login, checksum, zip: kagglehub's errors share no base
         raise RuntimeError(
             f"could not download {DATASET_ID} with kagglehub: {error}. Check the connection, or "
             "put the seven files into data/dt_mart/ yourself, or use source simulated or csv"

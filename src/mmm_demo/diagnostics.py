@@ -1,5 +1,6 @@
 """Measure, then judge: prior check, convergence, predictive fit, decomposition."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from mmm_demo.model import Decomposition
 
 MORE_DRAWS = "raise draws, or simplify the model: see the worst parameter's trace plot"
 DECOMPOSITION_TOLERANCE = 1e-6
+MIN_DRAWS = 4  # fewer cannot be split into halves, which R-hat and ESS do
 
 
 def prior_check(draws: np.ndarray, observed: np.ndarray, limits: GateConfig) -> Check:
@@ -57,11 +59,12 @@ def convergence_checks(
     chains_asked
         Chains that the config asked for; fewer fail.
     """
-    posterior = trace["posterior"].to_dataset()
+    sampled = "posterior" in trace.children
+    posterior = trace["posterior"].to_dataset() if sampled else xr.Dataset()
     rhat = _worst(posterior, parameters, "rhat")
     bulk = _worst(posterior, parameters, "ess_bulk")
     tail = _worst(posterior, parameters, "ess_tail")
-    divergences, where = _divergences(trace)
+    divergences, where = _divergences(trace, posterior)
     chains = float(posterior.sizes.get("chain", 0))
     wanted = max(limits.chains_min, chains_asked)
     found = [
@@ -85,19 +88,12 @@ class _Worst:
 
 def _worst(posterior: xr.Dataset, parameters: Mapping[str, int], measure: str) -> _Worst:
     """Return the worst value of a measure and its parameter; NaN when anything is unmeasured."""
-    sampled = {str(name) for name in posterior.data_vars}
-    if missing := sorted(set(parameters) - sampled):
-        return _Worst(float("nan"), f"{missing[0]} (missing)")
-    if unknown := sorted(sampled - set(parameters)):
-        return _Worst(float("nan"), f"{unknown[0]} (not a parameter of the model)")
-    if not {"chain", "draw"} <= set(posterior.sizes) or posterior.sizes["chain"] < 2:
-        return _Worst(float("nan"), "fewer than 2 chains")
+    if fault := _fault(posterior, parameters):
+        return _Worst(float("nan"), fault)
     measured = _measure(posterior, measure)
     worst = _Worst(-np.inf if measure == "rhat" else np.inf, "")
-    for name, size in parameters.items():
+    for name in parameters:
         values = measured[name]
-        if values.size != size or not np.isfinite(posterior[name]).all():
-            return _Worst(float("nan"), f"{name} (wrong size or not finite)")
         for index in np.ndindex(values.shape):
             value = float(values[index])
             label = _label(name, values, index)
@@ -106,6 +102,25 @@ def _worst(posterior: xr.Dataset, parameters: Mapping[str, int], measure: str) -
             if (value > worst.value) == (measure == "rhat") and value != worst.value:
                 worst = _Worst(value, label)
     return worst
+
+
+def _fault(posterior: xr.Dataset, parameters: Mapping[str, int]) -> str:
+    """Say why a posterior cannot be measured; empty when it can."""
+    sampled = {str(name) for name in posterior.data_vars}
+    if missing := sorted(set(parameters) - sampled):
+        return f"{missing[0]} (missing)"
+    if unknown := sorted(sampled - set(parameters)):
+        return f"{unknown[0]} (not a parameter of the model)"
+    drawn = tuple(posterior.sizes.get(dim, 0) for dim in ("chain", "draw"))
+    if drawn[0] < 2 or drawn[1] < MIN_DRAWS:
+        return f"{drawn[0]} chain(s) of {drawn[1]} draws (at least 2 of {MIN_DRAWS})"
+    for name, size in parameters.items():
+        draws = posterior[name].transpose("chain", "draw", ..., missing_dims="ignore")
+        if draws.shape[:2] != drawn or math.prod(draws.shape[2:]) != size:
+            return f"{name} (shape {draws.shape}, wanted {size} values in each of {drawn} draws)"
+        if not np.isfinite(draws).all():
+            return f"{name} (draws that are not finite)"
+    return ""
 
 
 def _measure(posterior: xr.Dataset, measure: str) -> xr.Dataset:
@@ -119,20 +134,22 @@ def _label(name: str, values: xr.DataArray, index: tuple[int, ...]) -> str:
     return f"{name}[{', '.join(inside)}]" if inside else name
 
 
-def _divergences(trace: xr.DataTree) -> tuple[float, str]:
+def _divergences(trace: xr.DataTree, posterior: xr.Dataset) -> tuple[float, str]:
     if "sample_stats" not in trace.children or "diverging" not in trace["sample_stats"]:
         return float("nan"), "sample_stats.diverging (missing: not a NUTS result)"
     diverging = trace["sample_stats"]["diverging"]
-    sampled = tuple(trace["posterior"].sizes.get(dim) for dim in ("chain", "draw"))
+    sampled = tuple(posterior.sizes.get(dim) for dim in ("chain", "draw"))
     if diverging.shape != sampled:
         return float("nan"), f"sample_stats.diverging has shape {diverging.shape}, not {sampled}"
-    return float(diverging.sum()), ""
+    return float((diverging != 0).sum()), ""  # NaN counts as a divergence
 
 
 def decomposition_check(parts: Decomposition) -> Check:
     """Judge whether the parts add up to the model's mean, in every draw and week."""
     total = parts.non_media + parts.channels.sum("channel", skipna=False)
     gap = np.abs(total.to_numpy() - parts.mean.to_numpy()).max()
+    if not all(np.isfinite(part).all() for part in (parts.channels, parts.controls, total)):
+        gap = np.nan  # a sum over parts may skip a NaN among them
     return Check(
         name="decomposition_gap",
         stage="decomposition",

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import InitVar, asdict, dataclass
 from typing import Any
 
 COMPARISONS = {
@@ -12,17 +12,16 @@ COMPARISONS = {
     "<=": lambda value, limit: value <= limit,
     ">=": lambda value, limit: value >= limit,
 }
-STAGES = ("prior", "convergence", "decomposition")
-REQUIRED = (
-    "prior_extreme_share",
-    "rhat_max",
-    "ess_bulk_min",
-    "ess_tail_min",
-    "divergences",
-    "chains",
-    "decomposition_gap",
-)
-BOUND_FILES = ("trace.nc", "config.json")
+# Every check that a pass needs, with its comparison and the loosest limit it may be judged by.
+REQUIRED = {
+    "prior_extreme_share": ("<=", 0.20),
+    "rhat_max": ("<", 1.01),
+    "ess_bulk_min": (">", 400.0),
+    "ess_tail_min": (">", 400.0),
+    "divergences": ("<=", 0.0),
+    "chains": (">=", 4.0),
+    "decomposition_gap": ("<=", 1e-6),
+}
 
 
 class GateRefused(RuntimeError):
@@ -42,7 +41,7 @@ class Check:
     name, stage
         What was measured, and in which step of the pipeline.
     value, comparison, limit
-        Passed when `value comparison limit` holds; NaN never does.
+        Passed when the value is finite and `value comparison limit` holds.
     where
         Parameter or part with the worst value.
     advice
@@ -59,8 +58,18 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether the value keeps the limit; NaN keeps none, so unmeasured is failed."""
-        return bool(COMPARISONS[self.comparison](self.value, self.limit))
+        """Whether the value keeps the limit; NaN and infinity keep none: unmeasured is failed."""
+        return math.isfinite(self.value) and COMPARISONS[self.comparison](self.value, self.limit)
+
+    @property
+    def loosened(self) -> bool:
+        """Whether a required check was judged by another measure than the project demands."""
+        if self.name not in REQUIRED:
+            return False
+        comparison, loosest = REQUIRED[self.name]
+        upper = comparison in ("<", "<=")
+        strict = self.limit <= loosest if upper else self.limit >= loosest
+        return self.comparison != comparison or not strict
 
     def __str__(self) -> str:
         """Say the check in one line."""
@@ -87,9 +96,14 @@ class GateReport:
         return tuple(check for check in self.checks if not check.passed)
 
     @property
+    def loosened(self) -> tuple[Check, ...]:
+        """Required checks that were judged less strictly than the project demands."""
+        return tuple(check for check in self.checks if check.loosened)
+
+    @property
     def passed(self) -> bool:
-        """Whether every required check was made and all checks passed."""
-        return not self.missing and not self.failures
+        """Whether every required check was made, none was loosened, and all checks passed."""
+        return not self.missing and not self.loosened and not self.failures
 
     def with_checks(self, checks: Iterable[Check]) -> "GateReport":
         """Return a report that has these checks too."""
@@ -123,6 +137,11 @@ class GateReport:
         """Say why the report is no pass, a line for each reason."""
         found = [f"{check}; {check.advice}" for check in self.failures]
         found += [f"{name} was not measured" for name in self.missing]
+        found += [
+            f"{check.name} was judged by {check.comparison} {check.limit:g}; at least "
+            f"{' '.join(map(str, REQUIRED[check.name]))} is required"
+            for check in self.loosened
+        ]
         return "\n".join(f"  {line}" for line in found)
 
     def to_dict(self) -> dict[str, Any]:
@@ -144,11 +163,11 @@ class PassedGate:
     """Proof that a report passed. Made by `GateReport.require` alone."""
 
     report: GateReport
-    key: object
+    key: InitVar[object]
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, key: object) -> None:
         """Refuse to be made by anyone else."""
-        if self.key is not _KEY or not self.report.passed:
+        if key is not _KEY or not self.report.passed:
             raise GateRefused("a PassedGate is made by GateReport.require() only")
 
 
@@ -191,14 +210,14 @@ class GateFile:
         try:
             plain = json.loads(text)
             report = GateReport(tuple(_read_check(item) for item in plain["checks"]))
-            said = {item["name"]: item["passed"] for item in plain["checks"]}
+            said = [item["passed"] for item in plain["checks"]]
             stored = cls(
                 report, str(plain["run_id"]), str(plain["data_sha256"]), dict(plain["files"])
             )
-            claims = bool(plain["passed"])
-        except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            claims = plain["passed"]
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise GateFileError(f"gate.json is not a readable verdict: {error!r}") from None
-        if claims != report.passed or any(said[c.name] != c.passed for c in report.checks):
+        if claims is not report.passed or said != [check.passed for check in report.checks]:
             raise GateFileError("gate.json contradicts itself: a verdict differs from its values")
         return stored
 

@@ -105,6 +105,7 @@ class _Job:
 def _fit(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> FitResult:
     started = time.monotonic()
     tags = {"market": experiment.market, "experiment": experiment.name}
+    tags |= {"experiment.fingerprint": experiment.fingerprint}
     run.log(params=flat_params(experiment), tags=tags)
     run.log_text(to_yaml(experiment), "experiment.yaml")
     data = _load(run, experiment, root, say)
@@ -121,7 +122,13 @@ def _fit(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> FitRes
         roas, truth = _publish_results(publisher, experiment, fitted, parts)
         run.describe(summary.fit_page(experiment, data.span, report, roas))
         version = registry.register_version(
-            run, folder, experiment.model, passed, experiment.market, root
+            run,
+            folder,
+            experiment,
+            passed,
+            description="\n\n".join(summary.headline(experiment, report, roas)),
+            tags=summary.version_tags(experiment, report, roas),
+            project=root,
         )
     say(f"registered {version.name} version {version.version}")
     run.log(
@@ -153,10 +160,11 @@ def _check_prior(job: _Job) -> GateReport:
     draws = sample_prior(model, table, job.experiment.sampler.seed)
     check = diagnostics.prior_check(draws, observed, limits)
     job.say(str(check))
+    report = GateReport((check,))
     ceiling = limits.prior_extreme_multiple * observed.max()
     weeks = table[model.date_column].to_numpy()
     job.publisher.figures(prior_figures(weeks, observed, draws, ceiling))
-    report = GateReport((check,))
+    job.run.log(metrics=report.metrics())
     if report.failures:
         _refuse(job, report)
     return report
@@ -208,14 +216,12 @@ def _attempt(job: _Job, attempt: int, target_accept: float, stored: Path) -> Gat
 def _log_attempt(
     run: Run, attempt: int, target_accept: float, sampling: Sampling, checks: GateReport
 ) -> None:
-    prefix = f"attempt.{attempt}"
-    metrics = {f"{prefix}.{check.name}": check.value for check in checks.checks}
-    metrics |= {f"{prefix}.seconds": sampling.seconds}
+    # The attempt is the metrics' step: MLflow shows the last, which the gate judges, and keeps all.
     run.log(
-        params={f"{prefix}.target_accept": target_accept},
-        # The last attempt is the one that the gate judges and the trace holds.
-        metrics=metrics | {"seconds.sampling": sampling.seconds, "attempts": attempt},
-        tags={"compile_cache": sampling.compile_cache},
+        params={f"sampler.attempt_{attempt}.target_accept": target_accept},
+        metrics=checks.metrics() | {"seconds.sampling": sampling.seconds},
+        tags={"compile_cache": sampling.compile_cache, "attempts": attempt},
+        step=attempt,
     )
     run.log_text(json.dumps(checks.to_dict(), indent=2), f"attempts/gate_attempt_{attempt}.json")
 
@@ -231,7 +237,8 @@ def _close_gate(job: _Job, report: GateReport) -> PassedGate:
     gate = bundle.write_gate(job.folder, report, job.run.run_id, table_sha256(job.data.table))
     for path in (gate, job.folder / bundle.CONFIG):
         job.run.log_file(path)
-    job.run.log(metrics=report.metrics(), tags={"gate": verdict})
+    metrics = report.stage("decomposition").metrics() | {"gate.passed": float(report.passed)}
+    job.run.log(metrics=metrics, tags={"gate": verdict})
     job.say(f"gate {verdict}")
     return report.require()
 
@@ -242,16 +249,12 @@ def _publish_results(
     """Publish tables, plots and metrics of a fit that passed; return ROAS and truth tables."""
     roas = tables.describe(fitted.roas())
     shares = tables.share_table(fitted, parts)
-    metrics = {
-        f"predictive.{name}": value
-        for name, value in diagnostics.predictive_metrics(
-            fitted.observed, fitted.predictive()
-        ).items()
-    }
-    metrics["decomposition.negative_baseline"] = diagnostics.negative_baseline_share(parts)
-    metrics |= _by_channel("roas", roas, "mean") | _by_channel("share", shares, "mean")
+    metrics = _by_channel("roas", roas, "median") | _by_channel("share", shares, "mean")
     metrics |= _by_channel("roas_lower_94", roas, "lower_94")
     metrics |= _by_channel("roas_upper_94", roas, "upper_94")
+    predictive = diagnostics.predictive_metrics(fitted.observed, fitted.predictive())
+    metrics |= {f"predictive.{name}": value for name, value in predictive.items()}
+    metrics["decomposition.negative_baseline"] = diagnostics.negative_baseline_share(parts)
     name, known = experiment.name, known_truth(experiment.data)
     publisher.table(roas, f"roas_{name}")
     publisher.table(shares, f"channel_shares_{name}")

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-FORBID_UNKNOWN = ConfigDict(extra="forbid")
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 # Parameters of each distribution that a prior may use, by the support it has.
 REAL = {"Normal": ("mu", "sigma"), "Laplace": ("mu", "b"), "StudentT": ("nu", "mu", "sigma")}
@@ -30,7 +30,7 @@ SUPPORTS = {
 }
 
 
-@dataclass(frozen=True, config=FORBID_UNKNOWN)
+@dataclass(frozen=True, config=STRICT)
 class PriorConfig:
     """One prior on the model's scale: sales divided by their maximum, standardised controls.
 
@@ -86,7 +86,8 @@ def read_prior(name: str, given: object, length: int | None) -> PriorConfig:
     given
         Mapping with `distribution`, its parameters and perhaps a `rationale`.
     length
-        Number of values that a list must have; None where only one number is possible.
+        Number of values that a list must have; None where only one number is possible, 0 where
+        the model has no such parameter.
 
     Raises
     ------
@@ -102,7 +103,7 @@ def read_prior(name: str, given: object, length: int | None) -> PriorConfig:
     rest = dict(given)
     distribution, rationale = rest.pop("distribution"), str(rest.pop("rationale", "")).strip()
     allowed = SUPPORTS[name]
-    if distribution not in allowed:
+    if not isinstance(distribution, str) or distribution not in allowed:
         raise ValueError(f"distribution {distribution!r} not possible; valid: {', '.join(allowed)}")
     if set(rest) != set(allowed[distribution]):
         wanted = ", ".join(allowed[distribution])
@@ -111,10 +112,12 @@ def read_prior(name: str, given: object, length: int | None) -> PriorConfig:
         )
     values = {key: _read_value(key, rest[key], length) for key in allowed[distribution]}
     prior = PriorConfig(distribution, values, rationale)
-    if str(prior) != str(DEFAULT_PRIORS[name]) and not rationale:
-        raise ValueError(
-            f"{prior} differs from the default {DEFAULT_PRIORS[name]}; say why in a `rationale`"
-        )
+    default = DEFAULT_PRIORS[name]
+    if (distribution, values) != (default.distribution, default.parameters):
+        if length == 0:
+            raise ValueError("the model has no such parameter; leave the prior out")
+        if not rationale:
+            raise ValueError(f"{prior} differs from the default {default}; say why: `rationale`")
     return prior
 
 
@@ -129,7 +132,7 @@ def _read_value(key: str, value: object, length: int | None) -> float | tuple[fl
         return float(values[0])
     if length is None:
         raise ValueError(f"{key} takes one number, got a list of {len(values)}")
-    if len(values) != length:
+    if length and len(values) != length:
         raise ValueError(f"{key} needs {length} values, one for each, got {len(values)}")
     return tuple(float(item) for item in values)
 

@@ -18,7 +18,7 @@ from mlflow.models.model import ModelInfo
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 from mmm_demo.bundle import FILES, Bundle, BundleRefused, prove_bundle, require_pass, sha256
-from mmm_demo.config import ModelConfig, registered_model_name
+from mmm_demo.config import ExperimentConfig, ModelConfig, registered_model_name
 from mmm_demo.gate import PassedGate
 from mmm_demo.tracking import Run, temporary_folder
 
@@ -68,7 +68,14 @@ class Promotion:
 
 
 def register_version(
-    run: Run, files: Path, model: ModelConfig, passed: PassedGate, market: str, project: Path
+    run: Run,
+    files: Path,
+    experiment: ExperimentConfig,
+    passed: PassedGate,
+    *,
+    description: str,
+    tags: Mapping[str, str],
+    project: Path,
 ) -> ModelVersion:
     """Register a fit as a version of its market's model; only a passed gate can.
 
@@ -80,27 +87,28 @@ def register_version(
         Fit run.
     files
         Folder with trace.nc, config.json and gate.json.
-    model
-        Columns, for the signature.
+    experiment
+        What was fitted; names the market and the columns of the signature.
     passed
         Proof from `GateReport.require`.
-    market
-        Market whose model gets the version.
+    description, tags
+        Shown beside the version in the registry.
     project
         The project's folder, with its pinned requirements.
     """
-    info = _log_pyfunc(run, files, model, project)
-    name = registered_model_name(market)
+    info = _log_pyfunc(run, files, experiment.model, project)
+    name = experiment.registered_model
     if not run.client.search_registered_models(f"name = '{name}'"):
-        run.client.create_registered_model(name, tags={"market": market})
+        run.client.create_registered_model(name, tags={"market": experiment.market})
+    verdict = {"gate": "passed" if passed.report.passed else "failed"}
     hashes = {f"{HASH_TAG}{file}": sha256(files / file) for file in FILES}
-    checks = {check.name: f"{check.value:.6g}" for check in passed.report.checks}
     return run.client.create_model_version(
         name,
         source=info.model_uri,
         run_id=run.run_id,
-        tags={"gate": "passed"} | hashes | checks,
+        tags=verdict | dict(tags) | hashes,
         model_id=info.model_id,
+        description=description,
     )
 
 
@@ -112,11 +120,18 @@ def _log_pyfunc(run: Run, files: Path, model: ModelConfig, project: Path) -> Mod
     # MLflow wants an input example to try the model, which would cost seconds on every fit, and
     # misses pip, which environments made by uv do not have.
     logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
+    # Made here, because MLflow would put it into the experiment of its settings, not of the run.
+    logged = run.client.create_logged_model(
+        run.experiment_id,
+        name="model",
+        source_run_id=run.run_id,
+        params=run.client.get_run(run.run_id).data.params,
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*An input example was not provided")
         return Model.log(
             artifact_path=None,
-            name="model",
+            model_id=logged.model_id,
             flavor=mlflow.pyfunc,
             run_id=run.run_id,
             loader_module="mmm_demo.serving",

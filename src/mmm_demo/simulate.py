@@ -129,7 +129,7 @@ def _draw_promotions(rng: np.random.Generator, weeks: int) -> np.ndarray:
 
 
 def _season(rng: np.random.Generator, dates: pd.DatetimeIndex) -> np.ndarray:
-    angle = 2 * np.pi * dates.dayofyear.to_numpy() / 365.25
+    angle = 2 * np.pi * dates.day_of_year.to_numpy() / 365.25
     amplitudes = MEAN_SALES * rng.uniform(-0.10, 0.10, 4)
     modes = np.column_stack([np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)])
     return modes @ amplitudes

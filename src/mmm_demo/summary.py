@@ -29,36 +29,67 @@ def gate_rows(report: GateReport) -> list[tuple[str, str, str, str]]:
     ]
 
 
+def headline(
+    experiment: ExperimentConfig, report: GateReport, roas: pd.DataFrame | None
+) -> list[str]:
+    """Return what people look for first: verdict, lag, ROAS, priors; a line each."""
+    model, values = experiment.model, {check.name: check.value for check in report.checks}
+    verdict = "passed" if report.passed else "failed"
+    lines = [f"Gate {verdict}, adstock up to {model.adstock_max_lag} weeks"]
+    if "rhat_max" in values:
+        lines[0] += (
+            f", R-hat {values['rhat_max']:.4f}, ESS {values['ess_bulk_min']:,.0f} bulk and "
+            f"{values['ess_tail_min']:,.0f} tail, {values['divergences']:.0f} divergences"
+        )
+    if roas is not None:
+        shown = (f"{channel} {value} ({between})" for channel, value, between in roas_rows(roas))
+        lines.append(f"Incremental ROAS: {', '.join(shown)}")
+    priors = (f"{name} {prior}" for name, prior in model.priors.items())
+    lines.append(f"Priors: {', '.join(priors)}")
+    return lines
+
+
+def version_tags(
+    experiment: ExperimentConfig, report: GateReport, roas: pd.DataFrame
+) -> dict[str, str]:
+    """Return what the list of versions shows of a fit."""
+    values = {check.name: check.value for check in report.checks}
+    tags = {"adstock_max_lag": str(experiment.model.adstock_max_lag)}
+    tags |= {
+        f"roas.{channel}": f"{value} ({between})" for channel, value, between in roas_rows(roas)
+    }
+    tags |= {name: f"{values[name]:.5g}" for name in ("rhat_max", "ess_bulk_min", "ess_tail_min")}
+    return tags
+
+
 def fit_page(
     experiment: ExperimentConfig, span: str, report: GateReport, roas: pd.DataFrame | None
 ) -> str:
-    """Return the Markdown of a fit run's page."""
-    verdict = "passed" if report.passed else "failed"
-    model = experiment.model
-    lines = [
-        f"### {experiment.name}: gate {verdict}",
-        experiment.description,
-        "",
-        f"Market `{experiment.market}`, {span}. Adstock up to {model.adstock_max_lag} weeks, "
-        f"{model.yearly_seasonality} yearly modes.",
-        "",
-        *_table(("check", "value", "limit", "verdict"), gate_rows(report)),
-    ]
+    """Return the Markdown of a fit run's page; its first lines are all that MLflow shows at once.
+
+    Parameters
+    ----------
+    experiment, span
+        What was fitted, and the weeks it was fitted on.
+    report
+        Verdict of the gate.
+    roas
+        ROAS by channel (`tables.describe`); None when the fit was refused.
+    """
+    first, *rest = headline(experiment, report, roas)
+    lines = [f"**{first}**  ", *(f"{line}  " for line in rest), ""]
+    lines += [experiment.description, "", f"Market `{experiment.market}`, {span}.", ""]
+    lines += _table(("check", "value", "limit", "verdict"), gate_rows(report))
     if not report.passed:
-        lines += [
-            "",
-            "**Refused**, no result of it may be used:",
-            "",
-            f"```\n{report.reasons()}\n```",
-        ]
+        lines += ["", "**Refused**, no result of it may be used:"]
+        lines += ["", f"```\n{report.reasons()}\n```"]
     if roas is not None:
-        lines += [
-            "",
-            "**Incremental ROAS** (94 % interval)",
-            "",
-            *_table(("channel", "ROAS", "94 % interval"), roas_rows(roas)),
-        ]
-    priors = [(name, f"`{prior}`", prior.rationale) for name, prior in model.priors.items()]
+        header = ("channel", "ROAS", "94 % interval")
+        lines += ["", "**Incremental ROAS**", "", *_table(header, roas_rows(roas))]
+    priors = [
+        (name, f"`{prior}`", prior.rationale or "project default")
+        for name, prior in experiment.model.priors.items()
+    ]
     lines += ["", "**Priors**", "", *_table(("parameter", "prior", "rationale"), priors)]
     return "\n".join(lines)
 
@@ -69,11 +100,11 @@ def amount(value: float) -> str:
 
 
 def roas_rows(roas: pd.DataFrame) -> list[tuple[str, str, str]]:
-    """Return channel, ROAS and its 94 % interval."""
+    """Return channel, median ROAS and its 94 % interval."""
     return [
         (
             str(row["channel"]),
-            f"{row['mean']:,.2f}",
+            f"{row['median']:,.2f}",
             f"{row['lower_94']:,.2f} to {row['upper_94']:,.2f}",
         )
         for row in roas.to_dict("records")

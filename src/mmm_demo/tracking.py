@@ -36,12 +36,15 @@ class Run:
         params: Mapping[str, object] | None = None,
         metrics: Mapping[str, float] | None = None,
         tags: Mapping[str, object] | None = None,
+        step: int = 0,
     ) -> None:
-        """Log values in one batch."""
+        """Log values in one batch; `step` keeps several values of one metric apart."""
         now = int(time.time() * 1000)
         self.client.log_batch(
             self.run_id,
-            metrics=[Metric(key, float(value), now, 0) for key, value in (metrics or {}).items()],
+            metrics=[
+                Metric(key, float(value), now, step) for key, value in (metrics or {}).items()
+            ],
             params=[Param(key, str(value)) for key, value in (params or {}).items()],
             tags=[RunTag(key, str(value)) for key, value in (tags or {}).items()],
         )
@@ -128,7 +131,11 @@ def experiment_id() -> str:
         return given
     client, name = MlflowClient(), os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT_NAME)
     experiment = client.get_experiment_by_name(name)
-    return experiment.experiment_id if experiment else client.create_experiment(name)
+    if experiment:
+        return experiment.experiment_id
+    # MLflow's client would take ./mlruns, of whatever folder the command is run in.
+    root = os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT")
+    return client.create_experiment(name, f"{root}/{name}" if root else None)
 
 
 def find_run(run_id: str) -> Run:
@@ -172,6 +179,14 @@ def _git(*words: str) -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()
+
+
+def latest_metrics(filter_string: str) -> list[str]:
+    """Return the names of the metrics of the latest finished run that a filter finds."""
+    found = MlflowClient().search_runs(
+        [experiment_id()], f"{filter_string} and attributes.status = 'FINISHED'", max_results=1
+    )
+    return sorted(found[0].data.metrics) if found else []
 
 
 def set_experiment_tag(key: str, value: str) -> None:

@@ -1,39 +1,36 @@
-"""The MLflow UI, lean and for this machine only."""
+"""The MLflow UI, lean and for this machine only, opened at the fits."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from mmm_demo.tracking import experiment_id, set_experiment_tag
+from mmm_demo.tracking import experiment_id, latest_metrics, set_experiment_tag
 
 HOST = "127.0.0.1"
 # MLflow's own job workers and extra web workers take 15 processes and 2 GB; one reader needs two.
 LEAN = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 VIEW = "fits"
-COLUMNS = (
-    "tags.`gate`",
-    "params.`experiment.name`",
-    "params.`model.adstock.max_lag`",
-    "params.`prior.saturation_beta`",
-    "metrics.`gate.rhat_max`",
-    "metrics.`gate.ess_bulk_min`",
-    "metrics.`gate.divergences`",
-    "metrics.`predictive.mape`",
-)
+FITS = "tags.`mmm.kind` = 'fit'"
+PARAMS = ("model.adstock.max_lag", "prior.saturation_beta", "prior.adstock_alpha")
 
 
-def save_view(columns: tuple[str, ...]) -> str:
+def save_view(roas_metrics: Sequence[str]) -> str:
     """Store the columns of the run list as a shared view of the experiment; return its link.
+
+    Without it MLflow shows neither metrics nor params, and a user would have to pick them from a
+    list of a hundred: verdict, ROAS, lag and priors are what a fit is compared by.
 
     Parameters
     ----------
-    columns
-        Columns as MLflow names them.
+    roas_metrics
+        Names of the ROAS metrics, one per channel.
     """
-    state = {"selectedColumns": list(columns)}
-    set_experiment_tag(f"mlflow.sharedViewState.{VIEW}", json.dumps(state))
+    columns = [f"metrics.`{name}`" for name in ("gate.passed", "gate.rhat_max", *roas_metrics)]
+    columns += [f"params.`{name}`" for name in PARAMS] + ["tags.`gate`"]
+    state = json.dumps({"searchFilter": FITS, "selectedColumns": columns})
+    set_experiment_tag(f"mlflow.sharedViewState.{VIEW}", state)
     return (
         f"/#/experiments/{experiment_id()}/runs"
         f"?workflowType=machine_learning&viewStateShareKey={VIEW}"
@@ -41,15 +38,15 @@ def save_view(columns: tuple[str, ...]) -> str:
 
 
 def serve(port: int, say: Callable[[str], None]) -> None:
-    """Serve the UI until interrupted, and print the link to the runs.
+    """Serve the UI until interrupted, and print the link to the fits.
 
     Raises
     ------
     RuntimeError
         When the server cannot run, e.g. because the port is taken.
     """
-    link = save_view(COLUMNS)
-    say(f"runs: http://{HOST}:{port}{link}")
+    roas = [name for name in latest_metrics(FITS) if name.startswith("roas.")]
+    say(f"fits: http://{HOST}:{port}{save_view(roas)}")
     say("stop with Ctrl-C")
     command = [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(port)]
     try:

@@ -1,0 +1,70 @@
+"""Values that several test modules build on."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from mmm_demo.config import ModelConfig
+from mmm_demo.gate import REQUIRED, Check, GateReport
+
+PROJECT = Path(__file__).parents[1]
+PYTHON = sys.executable
+STAGE = {"prior_extreme_share": "prior", "decomposition_gap": "decomposition"}
+GOOD_VALUES = {
+    "prior_extreme_share": 0.03,
+    "rhat_max": 1.002,
+    "ess_bulk_min": 2400.0,
+    "ess_tail_min": 1900.0,
+    "divergences": 0.0,
+    "chains": 4.0,
+    "decomposition_gap": 1e-12,
+}
+
+
+def plain_experiment(**sections: Any) -> dict[str, Any]:
+    """Return a small experiment as plain values, with some sections replaced."""
+    model = {"channel_columns": ["TV", "Radio"], "control_columns": ["Trend"]}
+    return {"name": "small", "market": "small", "model": model} | sections
+
+
+def good_checks(**values: float) -> tuple[Check, ...]:
+    """Return every required check, passed, with some values replaced."""
+    return tuple(
+        Check(name, STAGE.get(name, "convergence"), value, *REQUIRED[name], "here", "do this")
+        for name, value in (GOOD_VALUES | values).items()
+    )
+
+
+def good_report(**values: float) -> GateReport:
+    """Return a report that passes, with some values replaced."""
+    return GateReport(good_checks(**values))
+
+
+def convergent_trace(
+    config: ModelConfig, chains: int = 4, draws: int = 1000, seed: int = 7
+) -> xr.DataTree:
+    """Return a synthetic trace with independent draws of every free parameter: a good posterior."""
+    from mmm_demo.model import free_parameters
+
+    rng = np.random.default_rng(seed)
+    items: dict[str, Callable[[int], list[str]]] = {
+        "gamma_control": lambda _: list(config.control_columns),
+        "gamma_fourier": lambda size: [f"mode_{i}" for i in range(size)],
+    }
+    dims = {"gamma_control": "control", "gamma_fourier": "fourier_mode"}
+    posterior = xr.Dataset()
+    for name, size in free_parameters(config).items():
+        if name in ("intercept_contribution", "y_sigma"):
+            posterior[name] = (("chain", "draw"), rng.normal(size=(chains, draws)))
+            continue
+        dim = dims.get(name, "channel")
+        labels = items.get(name, lambda _: list(config.channel_columns))(size)
+        values = rng.normal(size=(chains, draws, size))
+        posterior[name] = (("chain", "draw", dim), values)
+        posterior = posterior.assign_coords({dim: labels})
+    stats = xr.Dataset({"diverging": (("chain", "draw"), np.zeros((chains, draws), dtype=bool))})
+    return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})

@@ -1,0 +1,175 @@
+"""The simulated market keeps what its documentation promises, on every seed."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mmm_demo.simulate import (
+    CARRYOVER_WEEKS,
+    CHANNELS,
+    CONTROLS,
+    CORRELATED_PAIR,
+    MEAN_SALES,
+    SimulatedMarket,
+    simulate_market,
+)
+
+SEEDS = range(30)
+MARKETS = {seed: simulate_market(seed) for seed in SEEDS}
+WEEKS = 156
+every_seed = pytest.mark.parametrize("market", MARKETS.values(), ids=map(str, MARKETS))
+
+
+def rest(market: SimulatedMarket) -> np.ndarray:
+    """Return sales without what media brought: baseline, controls, season and noise."""
+    return market.table["Sales"].to_numpy() - market.truth.contributions.sum(axis=1).to_numpy()
+
+
+def explained(market: SimulatedMarket) -> tuple[np.ndarray, np.ndarray]:
+    """Return everything but media and noise as columns, and their least-squares weights."""
+    angle = 2 * np.pi * market.table["Week"].dt.dayofyear.to_numpy() / 365.25
+    waves = [wave(k * angle) for k in (1, 2) for wave in (np.sin, np.cos)]
+    columns = np.column_stack(
+        [np.ones(len(angle)), *(market.table[name] for name in CONTROLS), *waves]
+    )
+    return columns, np.linalg.lstsq(columns, rest(market))[0]
+
+
+@every_seed
+def test_table_has_the_promised_form(market: SimulatedMarket) -> None:
+    table = market.table
+    assert list(table.columns) == ["Week", "Sales", *CHANNELS, *CONTROLS]
+    assert len(table) == WEEKS >= 104 and len(CHANNELS) >= 4
+    assert (table["Week"].dt.dayofweek == 0).all()
+    assert (table["Week"].diff().dropna() == pd.Timedelta(days=7)).all()
+    numbers = table.drop(columns="Week")
+    assert np.isfinite(numbers.to_numpy()).all()
+    assert (table["Sales"] > 0).all()
+    assert (table[list(CHANNELS)].to_numpy() >= 0).all()
+    assert (numbers.nunique() > 1).all()
+
+
+@every_seed
+def test_true_shares_are_between_2_and_15_percent(market: SimulatedMarket) -> None:
+    truth = market.truth
+    assert list(truth.share.index) == list(CHANNELS)
+    assert truth.share.between(0.02, 0.15).all(), truth.share
+    total = market.table["Sales"].sum()
+    for channel in CHANNELS:
+        share = truth.contributions[channel].sum() / total
+        assert truth.share[channel] == pytest.approx(share)
+
+
+@every_seed
+def test_one_pair_of_channels_is_correlated(market: SimulatedMarket) -> None:
+    assert np.corrcoef(*market.table[list(CORRELATED_PAIR)].to_numpy().T)[0, 1] >= 0.5
+
+
+@every_seed
+def test_noise_is_at_least_5_percent_of_mean_sales(market: SimulatedMarket) -> None:
+    columns, weights = explained(market)
+    residual = rest(market) - columns @ weights
+    # The sample's deviation, 149 degrees of freedom, scatters by 6 % around the true 5 to 7 %.
+    noise = np.sqrt((residual**2).sum() / (len(residual) - columns.shape[1]))
+    assert 0.05 * 0.82 < noise / MEAN_SALES < 0.07 * 1.18
+
+
+def test_noise_is_at_least_5_percent_of_mean_sales_over_many_seeds() -> None:
+    spread = []
+    for market in MARKETS.values():
+        columns, weights = explained(market)
+        residual = rest(market) - columns @ weights
+        spread.append(np.sqrt((residual**2).sum() / (len(residual) - columns.shape[1])))
+    mean = np.mean(spread) / np.mean([m.table["Sales"].mean() for m in MARKETS.values()])
+    assert 0.057 < mean < 0.063  # uniform between 5 and 7 %
+
+
+@every_seed
+def test_season_and_controls_drive_sales(market: SimulatedMarket) -> None:
+    _, weights = explained(market)
+    trend, promotion = weights[1:3] / MEAN_SALES
+    assert 0.02 < trend < 0.18
+    assert 0.05 < promotion < 0.25
+    season = weights[3:] / MEAN_SALES
+    assert (np.abs(season) < 0.13).all()
+
+
+def test_season_is_seen_over_all_seeds() -> None:
+    seasons = [np.abs(explained(market)[1][3:]).max() for market in MARKETS.values()]
+    assert np.median(seasons) > 0.05 * MEAN_SALES
+
+
+@every_seed
+def test_trend_is_a_control_column(market: SimulatedMarket) -> None:
+    trend = market.table["Trend"]
+    assert (trend.diff().dropna() > 0).all()
+    assert np.allclose(trend.diff().dropna(), trend.diff().iloc[1])
+    assert set(market.table["Promotion"]) == {0.0, 1.0}
+
+
+def replayed(market: SimulatedMarket, channel: str, spend: np.ndarray) -> np.ndarray:
+    """Return adstocked and saturated spend, computed week by week from the definition."""
+    truth = market.truth
+    alpha, lam = truth.adstock_alpha[channel], truth.saturation_lam[channel]
+    weights = [alpha**lag for lag in range(CARRYOVER_WEEKS)]
+    weights = [weight / sum(weights) for weight in weights]
+    top = market.table[channel].max()
+    response = []
+    for week in range(len(spend)):
+        lags = range(min(CARRYOVER_WEEKS, week + 1))
+        carried = sum(weights[lag] * spend[week - lag] for lag in lags) / top
+        response.append((1 - np.exp(-lam * carried)) / (1 + np.exp(-lam * carried)))
+    return np.array(response)
+
+
+@pytest.mark.parametrize(("seed", "channel"), [*itertools.product((0, 1, 2), CHANNELS)], ids=str)
+def test_true_roas_includes_the_carryover_after_the_last_week(seed: int, channel: str) -> None:
+    market, truth = MARKETS[seed], MARKETS[seed].truth
+    spend = market.table[channel].to_numpy()
+    after = np.concatenate([spend, np.zeros(CARRYOVER_WEEKS)])
+    shape = replayed(market, channel, after)
+    inside = truth.contributions[channel].to_numpy()
+    scale = inside.sum() / shape[:WEEKS].sum()
+    assert np.allclose(inside, shape[:WEEKS] * scale)  # the model that is fitted, exactly
+    later = (shape[WEEKS:] * scale).sum()
+    assert shape[-1] == 0.0  # nothing is left after the last lag
+    assert truth.roas[channel] == pytest.approx((inside.sum() + later) / spend.sum())
+    if spend[-1] > 0:
+        assert later > 0 and truth.roas[channel] > inside.sum() / spend.sum()
+
+
+def test_spend_is_worth_telling_apart() -> None:
+    for market in MARKETS.values():
+        flighted = (market.table[["TV", "Radio"]] == 0).mean()
+        assert flighted.between(0.05, 0.9).all(), flighted
+
+
+def test_same_seed_gives_the_same_market() -> None:
+    again = simulate_market(1)
+    pd.testing.assert_frame_equal(again.table, MARKETS[1].table, check_exact=True)
+    pd.testing.assert_series_equal(again.truth.roas, MARKETS[1].truth.roas, check_exact=True)
+
+
+def test_seeds_differ_in_truth_spend_and_noise() -> None:
+    for first, second in itertools.pairwise(MARKETS.values()):
+        assert not np.allclose(first.truth.roas, second.truth.roas)
+        assert not np.allclose(first.table["Search"], second.table["Search"])
+
+
+def test_global_random_state_is_left_alone() -> None:
+    before = np.random.get_state()[1].copy()
+    simulate_market(3)
+    assert (np.random.get_state()[1] == before).all()
+
+
+@pytest.mark.parametrize("weeks", [104, 260])
+def test_length_is_as_asked(weeks: int) -> None:
+    market = simulate_market(5, weeks)
+    assert len(market.table) == len(market.truth.contributions) == weeks
+
+
+def test_too_few_weeks_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least 104 weeks, got 103"):
+        simulate_market(1, 103)
