@@ -1,70 +1,53 @@
 """Shared ground of the tests: a real fit made once, and real MLflow stores made in milliseconds."""
 
 import os
-
-# MLflow reads its settings while it is imported. None of the user's may reach a test, and a test
-# that asks for no store must not find the project's own one.
-for _name in [name for name in os.environ if name.startswith("MLFLOW_")]:
-    del os.environ[_name]
-NO_STORE = "no-store://ask-for-the-store-fixture"
-os.environ["MLFLOW_TRACKING_URI"] = NO_STORE
-
 import shutil
-import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import matplotlib
-
-matplotlib.use("Agg")
-
 import pytest
 
+from helpers import PROJECT, PYTHON
 from mmm_demo.config import ExperimentConfig, load_experiment
 from mmm_demo.gate import GateFile, GateReport
 
 if TYPE_CHECKING:  # imported inside the fixtures, so that tests of pure modules start at once
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
     from mmm_demo.model import FittedModel
     from mmm_demo.pipeline import MainResult
 
-PROJECT = Path(__file__).parents[1]
+# MLflow reads its settings while it is imported. None of the user's may reach a test, and a test
+# that asks for no store must not find the project's own one.
+for _name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+    del os.environ[_name]
+os.environ["MLFLOW_TRACKING_URI"] = "no-store://ask-for-the-store-fixture"
+matplotlib.use("Agg")
+
 FILES = ("trace.nc", "config.json", "gate.json")
-PROJECT_FILES = ("MLproject", "python_env.yaml", "pyproject.toml", "experiments", "src")
+PROJECT_FILES = ("MLproject", "python_env.yaml", "pyproject.toml", "experiments")
 
 
-def copy_project(folder: Path, *, with_code: bool = False) -> Path:
-    """Make a folder that looks like the project; its code only where a command needs it."""
+def copy_project(folder: Path) -> Path:
+    """Make a folder that looks like the project, without its code."""
     folder.mkdir(parents=True)
-    for name in PROJECT_FILES:
-        source = PROJECT / name
-        if source.is_file():
-            shutil.copyfile(source, folder / name)
-        elif name != "src" or with_code:
-            shutil.copytree(
-                source, folder / name, ignore=shutil.ignore_patterns("__pycache__")
-            )
+    for source in (PROJECT / name for name in PROJECT_FILES):
+        copy = shutil.copytree if source.is_dir() else shutil.copyfile
+        copy(source, folder / source.name)
     return folder
-
-
-def user_environment() -> dict[str, str]:
-    """Return the environment of a user who set nothing, with this interpreter first."""
-    plain = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
-    here = str(Path(sys.executable).parent)
-    return plain | {"PATH": f"{here}{os.pathsep}{plain.get('PATH', '')}", "COLUMNS": "160"}
 
 
 def enter_store(patch: pytest.MonkeyPatch, root: Path, template: Path) -> str:
     """Give a project folder a migrated store, go there and make it MLflow's only one."""
     (root / "mlruns").mkdir()
-    database = root / "mlruns" / "mlflow.db"
-    shutil.copyfile(template, database)
-    uri = f"sqlite:///{database}"
+    database = Path(shutil.copyfile(template, root / "mlruns" / "mlflow.db"))
     for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
         patch.delenv(name)
-    patch.setenv("MLFLOW_TRACKING_URI", uri)
+    patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
     patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     patch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     patch.setenv("MLFLOW_UV_AUTO_DETECT", "false")
@@ -73,7 +56,15 @@ def enter_store(patch: pytest.MonkeyPatch, root: Path, template: Path) -> str:
     patch.setattr("mlflow.tracking._tracking_service.utils._tracking_uri", None)
     patch.setattr("mlflow.tracking._model_registry.utils._registry_uri", None)
     patch.chdir(root)
-    return uri
+    return f"sqlite:///{database}"
+
+
+@pytest.fixture(scope="session")
+def user_environment() -> dict[str, str]:
+    """Environment of a user who set nothing, with this interpreter's commands first."""
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    path = f"{Path(PYTHON).parent}{os.pathsep}{plain.get('PATH', '')}"
+    return plain | {"PATH": path, "COLUMNS": "160"}
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +74,9 @@ def store_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("store")
     uri = f"sqlite:///{folder / 'mlflow.db'}"
-    MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments()
     return folder / "mlflow.db"
 
 
@@ -125,12 +118,12 @@ class Demo:
     @property
     def report(self) -> GateReport:
         """The stored verdict."""
-        return GateFile.from_json((self.files / "gate.json").read_text()).report
+        return GateFile.from_json((self.files / "gate.json").read_text("utf-8")).report
 
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory, store_template: Path) -> Demo:
-    """The one real fit that the tests share."""
+    """The one real fit that the tests share. Its store is only read."""
     from mmm_demo.pipeline import run_main
 
     root = copy_project(tmp_path_factory.mktemp("demo") / "project")
@@ -152,3 +145,47 @@ def fitted(demo: Demo) -> "FittedModel":
     from mmm_demo.model import FittedModel, load_trace
 
     return FittedModel(demo.experiment.model, load_trace(demo.files / "trace.nc"))
+
+
+Edit = Callable[[Path], None]
+
+
+@pytest.fixture
+def make_version(
+    demo: Demo, store: "MlflowClient", project: Path, tmp_path: Path
+) -> Callable[..., "ModelVersion"]:
+    """Register versions made of the demo fit's files in an empty store, without a fit.
+
+    `edit` changes trace.nc or config.json before the verdict is sealed over them, so that every
+    recorded hash agrees: what a forger with full access to the store would leave.
+    """
+    from mmm_demo.bundle import write_config, write_gate
+    from mmm_demo.model import load_trace, table_sha256, weekly_table
+    from mmm_demo.registry import register_version
+    from mmm_demo.tracking import open_run
+
+    def make(
+        experiment: ExperimentConfig = demo.experiment,
+        edit: Edit | None = None,
+        report: GateReport = demo.report,
+    ) -> "ModelVersion":
+        with open_run(experiment.name, "fit") as run:
+            folder = tmp_path / run.run_id
+            folder.mkdir()
+            shutil.copyfile(demo.files / "trace.nc", folder / "trace.nc")
+            write_config(folder, experiment)
+            if edit is not None:
+                edit(folder)
+            table = weekly_table(load_trace(folder / "trace.nc"), experiment.model)
+            write_gate(folder, report, run.run_id, table_sha256(table))
+            return register_version(
+                run,
+                folder,
+                experiment,
+                demo.report.require(),
+                description="made by a test",
+                tags={},
+                project=project,
+            )
+
+    return make

@@ -29,7 +29,7 @@ def rest(market: SimulatedMarket) -> np.ndarray:
 
 def explained(market: SimulatedMarket) -> tuple[np.ndarray, np.ndarray]:
     """Return everything but media and noise as columns, and their least-squares weights."""
-    angle = 2 * np.pi * market.table["Week"].dt.dayofyear.to_numpy() / 365.25
+    angle = 2 * np.pi * market.table["Week"].dt.day_of_year.to_numpy() / 365.25
     waves = [wave(k * angle) for k in (1, 2) for wave in (np.sin, np.cos)]
     columns = np.column_stack(
         [np.ones(len(angle)), *(market.table[name] for name in CONTROLS), *waves]
@@ -42,7 +42,7 @@ def test_table_has_the_promised_form(market: SimulatedMarket) -> None:
     table = market.table
     assert list(table.columns) == ["Week", "Sales", *CHANNELS, *CONTROLS]
     assert len(table) == WEEKS >= 104 and len(CHANNELS) >= 4
-    assert (table["Week"].dt.dayofweek == 0).all()
+    assert (table["Week"].dt.day_of_week == 0).all()
     assert (table["Week"].diff().dropna() == pd.Timedelta(days=7)).all()
     numbers = table.drop(columns="Week")
     assert np.isfinite(numbers.to_numpy()).all()
@@ -67,23 +67,24 @@ def test_one_pair_of_channels_is_correlated(market: SimulatedMarket) -> None:
     assert np.corrcoef(*market.table[list(CORRELATED_PAIR)].to_numpy().T)[0, 1] >= 0.5
 
 
-@every_seed
-def test_noise_is_at_least_5_percent_of_mean_sales(market: SimulatedMarket) -> None:
+def noise_share(market: SimulatedMarket) -> float:
+    """Return the noise's standard deviation as a share of mean sales, unbiased."""
     columns, weights = explained(market)
     residual = rest(market) - columns @ weights
-    # The sample's deviation, 149 degrees of freedom, scatters by 6 % around the true 5 to 7 %.
-    noise = np.sqrt((residual**2).sum() / (len(residual) - columns.shape[1]))
-    assert 0.05 * 0.82 < noise / MEAN_SALES < 0.07 * 1.18
+    spread = np.sqrt((residual**2).sum() / (len(residual) - columns.shape[1]))
+    return float(spread / market.table["Sales"].mean())
 
 
-def test_noise_is_at_least_5_percent_of_mean_sales_over_many_seeds() -> None:
-    spread = []
-    for market in MARKETS.values():
-        columns, weights = explained(market)
-        residual = rest(market) - columns @ weights
-        spread.append(np.sqrt((residual**2).sum() / (len(residual) - columns.shape[1])))
-    mean = np.mean(spread) / np.mean([m.table["Sales"].mean() for m in MARKETS.values()])
-    assert 0.057 < mean < 0.063  # uniform between 5 and 7 %
+@every_seed
+def test_noise_is_5_to_7_percent_of_mean_sales(market: SimulatedMarket) -> None:
+    # With 149 degrees of freedom an estimate scatters by 6 % around the truth: allow three times.
+    assert 0.05 * 0.82 < noise_share(market) < 0.07 * 1.18
+
+
+def test_noise_is_5_to_7_percent_of_mean_sales_over_all_seeds() -> None:
+    shares = [noise_share(market) for market in MARKETS.values()]
+    assert 0.0565 < np.mean(shares) < 0.0635
+    assert np.mean([share >= 0.05 for share in shares]) > 0.8
 
 
 @every_seed

@@ -319,7 +319,8 @@ def load_experiment(
     """
     path = Path(path)
     if not path.is_file():
-        found = sorted({*path.parent.glob("*.yaml"), *Path("experiments").glob("*.yaml")})
+        folders = {path.parent, Path("experiments")} - {Path()}  # the project's own is no place
+        found = sorted(file for folder in folders for file in folder.glob("*.yaml"))
         files = ", ".join(map(str, found)) or "none here; go to the project's folder"
         raise FileNotFoundError(f"no experiment file {path}; files: {files}")
     try:

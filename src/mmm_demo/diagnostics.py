@@ -32,7 +32,7 @@ def prior_check(draws: np.ndarray, observed: np.ndarray, limits: GateConfig) -> 
     return Check(
         name="prior_extreme_share",
         stage="prior",
-        value=float(1 - possible.mean()) if draws.size else float("nan"),
+        value=float((~possible).mean()) if draws.size else float("nan"),
         comparison="<=",
         limit=limits.prior_extreme_share_max,
         where=f"negative or above {limits.prior_extreme_multiple:g} times the largest sale",
@@ -106,6 +106,8 @@ def _worst(posterior: xr.Dataset, parameters: Mapping[str, int], measure: str) -
 
 def _fault(posterior: xr.Dataset, parameters: Mapping[str, int]) -> str:
     """Say why a posterior cannot be measured; empty when it can."""
+    if not parameters:
+        return "no parameter to judge"
     sampled = {str(name) for name in posterior.data_vars}
     if missing := sorted(set(parameters) - sampled):
         return f"{missing[0]} (missing)"
@@ -124,9 +126,10 @@ def _fault(posterior: xr.Dataset, parameters: Mapping[str, int]) -> str:
 
 
 def _measure(posterior: xr.Dataset, measure: str) -> xr.Dataset:
-    if measure == "rhat":
-        return az.rhat(posterior)
-    return az.ess(posterior, method=measure.removeprefix("ess_"))
+    with np.errstate(invalid="ignore", divide="ignore"):  # constant draws: the result is NaN
+        if measure == "rhat":
+            return az.rhat(posterior)
+        return az.ess(posterior, method=measure.removeprefix("ess_"))
 
 
 def _label(name: str, values: xr.DataArray, index: tuple[int, ...]) -> str:
@@ -147,13 +150,16 @@ def _divergences(trace: xr.DataTree, posterior: xr.Dataset) -> tuple[float, str]
 def decomposition_check(parts: Decomposition) -> Check:
     """Judge whether the parts add up to the model's mean, in every draw and week."""
     total = parts.non_media + parts.channels.sum("channel", skipna=False)
-    gap = np.abs(total.to_numpy() - parts.mean.to_numpy()).max()
-    if not all(np.isfinite(part).all() for part in (parts.channels, parts.controls, total)):
-        gap = np.nan  # a sum over parts may skip a NaN among them
+    # Each by itself: a sum over parts may skip a NaN among them.
+    finite = all(
+        np.isfinite(part).all() for part in (parts.channels, parts.controls, total, parts.mean)
+    )
+    mean = parts.mean.to_numpy()
+    gap = np.abs(total.to_numpy() - mean).max() / np.abs(mean).max() if finite else np.nan
     return Check(
         name="decomposition_gap",
         stage="decomposition",
-        value=float(gap / np.abs(parts.mean.to_numpy()).max()),
+        value=float(gap),
         comparison="<=",
         limit=DECOMPOSITION_TOLERANCE,
         where="largest gap between the parts' sum and the model's mean, as a share of the mean",

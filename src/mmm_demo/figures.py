@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from mmm_demo import plotting
+from mmm_demo import plotting, plotting_chains, plotting_checks
 from mmm_demo.model import Decomposition, FittedModel
 from mmm_demo.optimization import Plan
 from mmm_demo.simulate import Truth
@@ -39,7 +39,7 @@ def prior_figures(
     weeks: np.ndarray, observed: np.ndarray, draws: np.ndarray, ceiling: float
 ) -> Iterator[NamedFigure]:
     """Yield the plot of the prior check."""
-    figure = plotting.prior_predictive(weeks, observed, draws, ceiling)
+    figure = plotting_checks.prior_predictive(weeks, observed, draws, ceiling)
     yield NamedFigure("diagnostics", "prior", "predictive", figure)
 
 
@@ -47,10 +47,10 @@ def convergence_figures(trace: xr.DataTree) -> Iterator[NamedFigure]:
     """Yield the plots that show whether the sampler worked; they interpret nothing."""
     posterior = trace["posterior"].to_dataset()
     for name in ("trace", "rank", "forest"):
-        figure = getattr(plotting, name)(posterior)
+        figure = getattr(plotting_chains, name)(posterior)
         yield NamedFigure("diagnostics", "convergence", name, figure)
     if "sample_stats" in trace.children and "energy" in trace["sample_stats"]:
-        figure = plotting.energy(trace["sample_stats"].to_dataset())
+        figure = plotting_chains.energy(trace["sample_stats"].to_dataset())
         yield NamedFigure("diagnostics", "convergence", "energy", figure)
 
 
@@ -59,9 +59,9 @@ def result_figures(
 ) -> Iterator[NamedFigure]:
     """Yield the plots of a fit that passed the convergence gate."""
     weeks, observed, predictive = fitted.weeks, fitted.observed, fitted.predictive()
-    figure = plotting.posterior_predictive(weeks, observed, predictive)
+    figure = plotting_checks.posterior_predictive(weeks, observed, predictive)
     yield NamedFigure("diagnostics", "posterior", "predictive", figure)
-    figure = plotting.residuals(weeks, observed, predictive)
+    figure = plotting_checks.residuals(weeks, observed, predictive)
     yield NamedFigure("diagnostics", "posterior", "residuals", figure)
     figure = plotting.contributions_over_time(weeks, parts.means(), observed)
     yield NamedFigure("contributions", "all_channels", "over_time", figure)

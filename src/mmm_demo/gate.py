@@ -59,7 +59,8 @@ class Check:
     @property
     def passed(self) -> bool:
         """Whether the value keeps the limit; NaN and infinity keep none: unmeasured is failed."""
-        return math.isfinite(self.value) and COMPARISONS[self.comparison](self.value, self.limit)
+        kept = COMPARISONS[self.comparison](self.value, self.limit)
+        return bool(kept) and math.isfinite(self.value)
 
     @property
     def loosened(self) -> bool:
@@ -210,14 +211,14 @@ class GateFile:
         try:
             plain = json.loads(text)
             report = GateReport(tuple(_read_check(item) for item in plain["checks"]))
-            said = [item["passed"] for item in plain["checks"]]
             stored = cls(
                 report, str(plain["run_id"]), str(plain["data_sha256"]), dict(plain["files"])
             )
-            claims = plain["passed"]
+            claims = [plain["passed"], *(item["passed"] for item in plain["checks"])]
         except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise GateFileError(f"gate.json is not a readable verdict: {error!r}") from None
-        if claims is not report.passed or said != [check.passed for check in report.checks]:
+        found = [report.passed, *(check.passed for check in report.checks)]
+        if any(claim is not verdict for claim, verdict in zip(claims, found, strict=True)):
             raise GateFileError("gate.json contradicts itself: a verdict differs from its values")
         return stored
 

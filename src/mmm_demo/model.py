@@ -26,6 +26,7 @@ TRACE_GROUPS = ("posterior", "sample_stats", "constant_data", "observed_data", "
 SAMPLE_STATS = ("diverging", "energy", "depth", "maxdepth_reached", "n_steps", "step_size")
 WEEKLY_TABLE = "weekly_table"
 WEEK = pd.Timedelta(days=7)
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 # PyMC announces each step's variables; the pipeline says in its own words what it does.
@@ -81,7 +82,7 @@ def build_model(config: ModelConfig, table: pd.DataFrame) -> MMM:
 
 def _prior(prior: PriorConfig, dims: tuple[str, ...] = ()) -> Prior:
     parameters = {
-        name: np.array(value) if isinstance(value, tuple) else value
+        name: xr.DataArray(list(value), dims=dims) if isinstance(value, tuple) else value
         for name, value in prior.parameters.items()
     }
     return Prior(prior.distribution, dims=dims, **parameters)
@@ -235,10 +236,13 @@ def load_trace(path: Path) -> xr.DataTree:
     """
     if not path.is_file():
         raise FileNotFoundError(f"no trace at {path}")
+    with path.open("rb") as file:  # h5netcdf prints a traceback of its own for any other file
+        if file.read(len(HDF5_SIGNATURE)) != HDF5_SIGNATURE:
+            raise TraceError(f"{path} is not a readable netCDF trace: not an HDF5 file")
     try:
-        with xr.open_datatree(path, engine="h5netcdf") as file:
-            trace = file.load()
-    except (OSError, ValueError, KeyError) as error:
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            trace = tree.load()
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise TraceError(f"{path} is not a readable netCDF trace: {error}") from None
     if missing := {"posterior", WEEKLY_TABLE} - set(trace.children):
         raise TraceError(f"{path} lacks the groups {', '.join(sorted(missing))}")
@@ -489,6 +493,8 @@ class FittedModel:
             raise ValueError(f"the weeks to predict lack {', '.join(missing)}")
         wanted = weeks[[date, *columns]].copy()
         wanted[date] = pd.to_datetime(wanted[date])
+        if wanted[date].isna().any() or wanted[date].dt.tz is not None:
+            raise ValueError(f"the weeks to predict have an empty {date} or one with a time zone")
         wanted = wanted.sort_values(date, ignore_index=True)
         wanted[columns] = wanted[columns].astype("float64")
         if bad := [name for name in columns if not np.isfinite(wanted[name]).all()]:

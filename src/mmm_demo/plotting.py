@@ -1,281 +1,22 @@
-"""Tables or draws in, a matplotlib Figure out.
+"""Plots of what a fitted model says: where sales come from, what spend returns, what to plan.
 
-Nothing is saved here and no global is touched: figures never enter pyplot and the style is undone.
-Intervals computed here are equal-tailed; those in a table are drawn as they come.
+Tables or draws in, a matplotlib Figure out. Intervals in a table are drawn as they come.
 """
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.path import Path
-from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from matplotlib.ticker import MaxNLocator
 
-from mmm_demo import _plot_style as look
-from mmm_demo._plot_style import FAULT, INK, MODEL, MUTED, PALE, PALETTE, SPEND, human
+from mmm_demo import plot_style as look
+from mmm_demo.plot_style import FAULT, INK, MODEL, PALE, SALES, SPEND, human
 
-SALES, WEEKLY_SPEND = "Sales per week", "Spend per week"
-RANK_BINS = 20
-
-
-@look.styled
-def prior_predictive(weeks: Any, observed: Any, draws: Any, upper_limit: float) -> Figure:
-    """Show what the model believes before it sees sales.
-
-    Parameters
-    ----------
-    weeks, observed : array (week,)
-        Dates, and sales per week.
-    draws : array (sample, week)
-        Prior predictive sales per week.
-    upper_limit : float
-        Sales per week above which a draw is absurd. The view ends a little above it, and below
-        zero at a third of it; what lies outside is counted in the title.
-    """
-    x, sales = look.as_weeks(weeks), np.asarray(observed, dtype=float)
-    bands = look.as_bands(draws, x)
-    top = 1.1 * max(upper_limit, sales.max())
-    lowest = min(0.0, sales.min(), bands.outer[0].min() if len(bands.draws) else 0.0)
-    bottom = max(lowest, -top / 3) - 0.03 * top
-    fig = look.new_figure(10, 5, "Prior predictive check: sales before seeing the data")
-    ax = look.tidy(fig.subplots())
-    near = bands.clipped(bottom - top, 2 * top)  # Agg cannot draw numbers far outside the view
-    look.draw_bands(ax, x, near, "median")
-    for i, row in enumerate(near.draws[:: max(1, len(near.draws) // 5)][:5]):
-        label = "Single draws" if i == 0 else None
-        ax.plot(x, row, color=MUTED, linewidth=0.6, alpha=0.7, label=label)
-    ax.plot(x, sales, color=INK, linewidth=1.6, label="Observed")
-    ax.axhline(upper_limit, color=FAULT, linestyle="--", label=f"Limit {human(upper_limit)}")
-    ax.axhline(0, color=INK, linewidth=0.8, label="Zero")
-    ax.set_ylim(bottom, top)
-    ax.set_title(_prior_note(bands, upper_limit, (bottom, top)))
-    look.number_axis(ax.yaxis, SALES)
-    look.date_axis(ax, x)
-    look.legend(fig, ax, columns=7)
-    return fig
-
-
-def _prior_note(bands: look.Bands, limit: float, view: tuple[float, float]) -> str:
-    draws = bands.draws
-    if not draws.size:
-        return bands.note
-    outside = np.mean((draws < 0) | (draws > limit))
-    notes = [f"{outside:.1%} of prior values are below zero or above {human(limit)}"]
-    if draws.min() < view[0] or draws.max() > view[1]:
-        notes.append(f"view clipped: draws reach {human(draws.min())} to {human(draws.max())}")
-    return "; ".join(filter(None, [*notes, bands.note]))
-
-
-@look.styled
-def trace(posterior: xr.Dataset) -> Figure:
-    """Show every draw of every free parameter in sampling order, one colour per chain.
-
-    Parameters
-    ----------
-    posterior : xr.Dataset
-        Free parameters with dims chain, draw and any others (model units).
-
-    Returns
-    -------
-    Figure
-        One axes per scalar; a red title says what is wrong with its draws.
-    """
-    fig, panels = look.mcmc_grid(posterior, "Trace: every draw in sampling order", "Draw")
-    for ax, values in panels:
-        for chain, line in enumerate(values):
-            ax.plot(line, color=PALETTE[chain % 10], linewidth=0.35, alpha=0.8)
-        ax.yaxis.set_major_formatter(ScalarFormatter(useOffset=False))
-        ax.margins(x=0)
-    look.chain_legend(fig, posterior.sizes["chain"])
-    return fig
-
-
-@look.styled
-def rank(posterior: xr.Dataset) -> Figure:
-    """Show, for every free parameter, how each chain's draws rank among all: flat is well mixed.
-
-    Parameters
-    ----------
-    posterior : xr.Dataset
-        Free parameters with dims chain, draw and any others (model units).
-
-    Returns
-    -------
-    Figure
-        One axes per scalar: histogram of fractional ranks per chain, dashed where all agree.
-    """
-    alone = posterior.sizes["chain"] < 2
-    what = "one chain has nothing to be compared with" if alone else "draws per bin and chain"
-    xlabel = "Fractional rank among all chains (flat along the dashed line is well mixed)"
-    fig, panels = look.mcmc_grid(posterior, f"Ranks of the draws: {what}", xlabel)
-    edges = np.linspace(0, 1, RANK_BINS + 1)
-    for ax, values in panels:
-        ranks = pd.Series(values.ravel()).rank(pct=True).to_numpy().reshape(values.shape)
-        for chain, line in enumerate(ranks):
-            counts, _ = np.histogram(line[np.isfinite(line)], edges)
-            ax.stairs(counts, edges, baseline=None, color=PALETTE[chain % 10], linewidth=1.2)
-        flat = np.isfinite(ranks).sum() / len(values) / RANK_BINS
-        ax.axhline(flat, color=INK, linestyle="--", linewidth=0.8)
-        ax.set_ylim(0, max(ax.get_ylim()[1], 1.6 * flat) or 1)
-        ax.margins(x=0)
-    look.chain_legend(fig, posterior.sizes["chain"])
-    return fig
-
-
-@look.styled
-def forest(posterior: xr.Dataset) -> Figure:
-    """Show the intervals of every free parameter, chain by chain.
-
-    Parameters
-    ----------
-    posterior : xr.Dataset
-        Free parameters with dims chain, draw and any others (model units).
-
-    Returns
-    -------
-    Figure
-        One axes per variable (each has its own scale), one row per scalar.
-    """
-    groups, cut = look.scalars(posterior)
-    order = sorted(groups, key=lambda name: -len(groups[name]))
-    pairs = [order[i : i + 2] for i in range(0, len(order), 2)]
-    heights = [len(groups[pair[0]]) + 1.2 for pair in pairs]
-    title = f"Posterior by chain: median, 50% and 94% interval{cut}"
-    fig = look.new_figure(12, 0.36 * sum(heights) + 1.2, title)
-    grid = fig.add_gridspec(len(pairs), 2, height_ratios=heights)
-    for i, name in enumerate(order):
-        ax = look.tidy(fig.add_subplot(grid[i // 2, i % 2]), grid="x", small=True)
-        look.forest_panel(ax, groups[name])
-    look.chain_legend(fig, posterior.sizes["chain"])
-    return fig
-
-
-@look.styled
-def energy(sample_stats: xr.Dataset) -> Figure:
-    """Compare the energies visited with the steps between them.
-
-    Parameters
-    ----------
-    sample_stats : xr.Dataset
-        With ``energy`` (chain, draw).
-
-    Returns
-    -------
-    Figure
-        One axes; the legend holds the BFMI of each chain, the title the lowest.
-    """
-    if "energy" not in sample_stats:
-        raise ValueError(f"sample_stats has no 'energy', only {sorted(sample_stats.data_vars)}")
-    values = sample_stats["energy"].transpose("chain", "draw").values.astype(float)
-    values = np.where(np.isfinite(values), values, np.nan)
-    chains = [line[np.isfinite(line)] for line in values]
-    centred = np.concatenate([line - line.mean() for line in chains if line.size] or [[]])
-    steps = np.diff(values, axis=1)
-    bfmi = [look.bfmi(line) for line in values]
-    fig = look.new_figure(9, 4.5, "Energy: where the sampler was, and how far each step took it")
-    ax = look.tidy(fig.subplots())
-    shape = {"bins": 60, "density": True, "histtype": "stepfilled", "alpha": 0.4}
-    for data, label, color in ((centred, "Marginal energy", MODEL), (steps, "Transition", SPEND)):
-        good = data[np.isfinite(data)]
-        if good.size:
-            ax.hist(good, color=color, label=label, **shape)
-    for chain, value in enumerate(bfmi):
-        ax.plot([], [], " ", label=f"Chain {chain}: BFMI {value:.2f}")
-    ax.set_title(f"Lowest BFMI {np.min(bfmi):.2f} (the two shapes should be equally wide)")
-    ax.set(xlabel="Energy minus its mean", ylabel="Density")
-    look.legend(fig, ax, columns=3)
-    return fig
-
-
-@look.styled
-def posterior_predictive(weeks: Any, observed: Any, draws: Any) -> Figure:
-    """Lay the fitted model's predictions over the observed sales.
-
-    Parameters
-    ----------
-    weeks, observed : array (week,)
-        Dates, and sales per week.
-    draws : array (sample, week)
-        Posterior predictive sales per week.
-
-    Returns
-    -------
-    Figure
-        One axes; the title counts the weeks inside the 94 % interval.
-    """
-    x, sales = look.as_weeks(weeks), np.asarray(observed, dtype=float)
-    bands = look.as_bands(draws, x)
-    fig = look.new_figure(10, 5, "Posterior predictive check: model and observed sales")
-    ax = look.tidy(fig.subplots())
-    look.draw_bands(ax, x, bands)
-    ax.plot(x, sales, color=INK, linewidth=1.3, marker="o", markersize=2.5, label="Observed")
-    inside = int(((sales >= bands.outer[0]) & (sales <= bands.outer[1])).sum())
-    counted = f"{inside} of {len(x)} weeks ({inside / len(x):.0%}) lie in the 94% interval"
-    ax.set_title("; ".join(filter(None, [counted, bands.note])))
-    look.number_axis(ax.yaxis, SALES)
-    look.date_axis(ax, x)
-    look.legend(fig, ax)
-    return fig
-
-
-@look.styled
-def residuals(weeks: Any, observed: Any, draws: Any) -> Figure:
-    """Show what the model leaves unexplained: over time, as a histogram, and by lag.
-
-    Parameters
-    ----------
-    weeks, observed : array (week,)
-        Dates, and sales per week.
-    draws : array (sample, week)
-        Posterior predictive sales per week.
-
-    Returns
-    -------
-    Figure
-        Three axes: residual (observed - posterior mean), its histogram, its autocorrelation.
-    """
-    x = look.as_weeks(weeks)
-    bands = look.as_bands(draws, x)
-    left = np.asarray(observed, dtype=float) - bands.mean
-    fig = look.new_figure(11, 6.5, "Residuals: observed minus posterior mean")
-    axes = fig.subplot_mosaic([["time", "time"], ["hist", "lag"]], height_ratios=[1.2, 1])
-    time, hist, lag = (look.tidy(axes[name]) for name in ("time", "hist", "lag"))
-    low, high = bands.outer - bands.mean
-    time.fill_between(x, low, high, color=MODEL, alpha=0.18, linewidth=0, label="94% interval")
-    time.axhline(0, color=INK, linewidth=0.8)
-    time.plot(x, left, color=INK, linewidth=1, marker="o", markersize=2.5, label="Residual")
-    out = (left < low) | (left > high)
-    time.plot(x[out], left[out], "o", color=FAULT, markersize=5, label=f"Outside ({out.sum()})")
-    time.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0)
-    time.set_title(bands.note)
-    if not np.any(np.isfinite(left) & (left != 0)):
-        time.set_ylim(-1, 1)
-    look.number_axis(time.yaxis, f"Residual, {SALES.lower()}")
-    look.date_axis(time, x)
-    _residual_shape(hist, lag, left[np.isfinite(left)])
-    return fig
-
-
-def _residual_shape(hist: Axes, lag: Axes, left: np.ndarray) -> None:
-    if left.size:
-        hist.hist(left, bins=min(30, max(5, left.size // 6)), color=MODEL, alpha=0.75)
-        hist.axvline(0, color=INK, linewidth=0.8)
-        hist.set_title(f"Mean {human(left.mean())}, standard deviation {human(left.std())}")
-    look.number_axis(hist.xaxis, f"Residual, {SALES.lower()}")
-    hist.set_ylabel("Weeks")
-    values = look.autocorrelation(left, min(26, left.size // 2))
-    lags = np.arange(1, values.size + 1)
-    lag.bar(lags, values, width=0.6, color=MODEL, alpha=0.75)
-    for edge in (-1.96, 1.96) if left.size else ():
-        lag.axhline(edge / np.sqrt(left.size), color=MUTED, linestyle="--", linewidth=0.9)
-    lag.axhline(0, color=INK, linewidth=0.8)
-    lag.set_title("Autocorrelation; dashed: 95% limits of white noise")
-    lag.set(xlabel="Lag in weeks", ylabel="Autocorrelation")
-    lag.xaxis.set_major_locator(MaxNLocator(integer=True))
+WEEKLY_SPEND = "Spend per week"
 
 
 @look.styled
@@ -413,7 +154,7 @@ def adstock_curve(curve: pd.DataFrame) -> Figure:
     curve : pd.DataFrame (lag,)
         Columns channel (one only), lag (weeks), mean, lower_94, upper_94 (weights).
     """
-    channel = look.only_channel(curve)
+    channel = _only_channel(curve)
     lag, mean = curve["lag"].to_numpy(), curve["mean"].to_numpy(float)
     fig = look.new_figure(7.5, 4.3, f"{channel}: carry-over of spend (adstock)")
     ax = look.tidy(fig.subplots())
@@ -441,7 +182,7 @@ def saturation_curve(curve: pd.DataFrame, spend: Any) -> Figure:
     spend : array (week,)
         Observed spend per week: ticks along the axis. Beyond its maximum the curve extrapolates.
     """
-    channel, seen = look.only_channel(curve), np.asarray(spend, dtype=float)
+    channel, seen = _only_channel(curve), np.asarray(spend, dtype=float)
     curve = curve.sort_values("spend")
     x, mean = curve["spend"].to_numpy(float), curve["mean"].to_numpy(float)
     fig = look.new_figure(8, 4.8, f"{channel}: response to spend (saturation)")
@@ -461,6 +202,14 @@ def saturation_curve(curve: pd.DataFrame, spend: Any) -> Figure:
     look.number_axis(ax.yaxis, SALES)
     look.legend(fig, ax, columns=3)
     return fig
+
+
+def _only_channel(curve: pd.DataFrame) -> str:
+    """Return the channel of a curve; refuse a table that mixes several."""
+    names = list(pd.unique(curve["channel"]))
+    if len(names) != 1:
+        raise ValueError(f"a curve shows one channel, got {names}")
+    return str(names[0])
 
 
 @look.styled
@@ -493,7 +242,7 @@ def budget_comparison(table: pd.DataFrame, title: str) -> Figure:
         bracket = [(0.4 * side, -1), (0, -1), (0, 1), (0.4 * side, 1)]
         style = {"color": INK, "markersize": 12, "linestyle": "", "fillstyle": "none"}
         ax.plot(ends, rows + 0.19, marker=Path(bracket), label=label, **style)
-    changes = [look.change(part.current, part.planned) for part in table.itertuples()]
+    changes = [_change(part.current, part.planned) for part in table.itertuples()]
     look.margin_text(ax, changes, "change")
     look.number_axis(ax.xaxis, "Spend in the window")
     total = f"Total {human(table['current'].sum())} now, {human(table['planned'].sum())} planned"
@@ -502,6 +251,13 @@ def budget_comparison(table: pd.DataFrame, title: str) -> Figure:
     ax.set_title(total + ("; bounds go beyond the view" if (high > 2 * longest).any() else ""))
     look.legend(fig, ax)
     return fig
+
+
+def _change(current: float, planned: float) -> str:
+    """Write the relative change of a budget."""
+    if current > 0:
+        return f"{(planned - current) / current:+.0%}"
+    return "new" if planned > 0 else "none"
 
 
 @look.styled

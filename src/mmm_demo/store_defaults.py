@@ -20,12 +20,19 @@ def find_project_root(start: Path | None = None) -> Path | None:
     start
         Folder to start from; the working directory when omitted.
     """
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        file = folder / PROJECT_FILE
-        if file.is_file() and file.read_text(encoding="utf-8").startswith("name: mmm_demo"):
-            return folder
-    return None
+    try:
+        here = (start or Path.cwd()).resolve()
+    except FileNotFoundError:  # the working directory was deleted
+        return None
+    return next((folder for folder in (here, *here.parents) if _is_project(folder)), None)
+
+
+def _is_project(folder: Path) -> bool:
+    try:
+        first_line = (folder / PROJECT_FILE).read_bytes().splitlines()[:1]
+    except OSError:  # none, or one that is not ours to read
+        return False
+    return first_line == [b"name: mmm_demo"]
 
 
 def apply_defaults() -> None:

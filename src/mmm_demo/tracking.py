@@ -113,9 +113,9 @@ def open_run(name: str, kind: str, parent: Run | None = None) -> Iterator[Run]:
         tags = {"mlflow.parentRunId": parent.run_id} if parent else {}
         created = client.create_run(home, run_name=name, tags=tags)
         run = Run(client, created.info.run_id, home)
-    run.log(tags={"mmm.kind": kind, "mlflow.user": getpass.getuser()} | git_tags())
     status = "FAILED"
     try:
+        run.log(tags={"mmm.kind": kind, "mlflow.user": getpass.getuser()} | git_tags())
         yield run
         status = "FINISHED"
     except KeyboardInterrupt:
@@ -151,7 +151,7 @@ def find_run(run_id: str) -> Run:
         found = client.get_run(run_id)
         return Run(client, found.info.run_id, found.info.experiment_id)
     except mlflow.exceptions.MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
     experiments = [item.experiment_id for item in client.search_experiments()]
     runs = client.search_runs(experiments, max_results=5000) if len(run_id) >= 6 else []

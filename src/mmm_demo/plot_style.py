@@ -1,6 +1,7 @@
 """The look of every figure, and the small drawing parts that the plots share.
 
 Nothing here changes a global: the style lives in a context, and a figure never enters pyplot.
+No figure is saved. Intervals computed here are equal-tailed.
 """
 
 import itertools
@@ -13,22 +14,18 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 import seaborn as sns
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import (
     Formatter,
     FuncFormatter,
     LogLocator,
     MaxNLocator,
     NullFormatter,
-    ScalarFormatter,
 )
 
 PALETTE: list[str] = sns.color_palette("colorblind", 10).as_hex()
@@ -37,8 +34,7 @@ INK, MUTED, PALE = "#22262c", "#5d6570", "#c3c9d1"
 CHANNELS = [colour for i, colour in enumerate(PALETTE) if i != 7]  # 7 is grey: kept for the base
 BASE = {"baseline": "#d3d8df", "seasonality": "#8fa3b8", "controls": "#5f7186"}
 LOG_SPREAD = 30.0  # values further apart than this factor are shown on a log axis
-GRID_COLUMNS = 4
-MAX_PANELS = 60  # more parameters than this are cut, and the title says so
+SALES = "Sales per week"
 
 
 @contextmanager
@@ -263,128 +259,6 @@ def legend(fig: Figure, ax: Axes, *, columns: int = 4) -> None:
     fig.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 
-def scalars(posterior: xr.Dataset) -> tuple[dict[str, dict[str, np.ndarray]], str]:
-    """Split a posterior into scalars.
-
-    Parameters
-    ----------
-    posterior : xr.Dataset
-        Variables with dims chain, draw and any others.
-
-    Returns
-    -------
-    tuple
-        Variable -> label such as ``adstock_alpha[TV]`` -> draws (chain, draw), NaN for what is not
-        finite; and a note when parameters beyond `MAX_PANELS` are left out.
-    """
-    groups: dict[str, dict[str, np.ndarray]] = {}
-    total = shown = 0
-    for name, array in posterior.data_vars.items():
-        array = array.transpose("chain", "draw", ...)
-        names = [[str(c) for c in array[dim].values] for dim in array.dims[2:]]
-        values = np.where(np.isfinite(array.values.astype(float)), array.values, np.nan)
-        for place in np.ndindex(*array.shape[2:]):
-            total += 1
-            if shown < MAX_PANELS:
-                at = ", ".join(axis[i] for axis, i in zip(names, place, strict=True))
-                label = f"{name}[{at}]" if at else str(name)
-                groups.setdefault(str(name), {})[label] = values[(..., *place)]
-                shown += 1
-    if not total:
-        raise ValueError("the posterior holds no parameters to plot")
-    return groups, f" (first {shown} of {total} parameters)" if total > shown else ""
-
-
-def fault(values: np.ndarray) -> str:
-    """Return what is visibly wrong with the draws of one scalar, or nothing."""
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return "no finite draws"
-    if finite.size < values.size:
-        return f"{values.size - finite.size:,} draws not finite"
-    if np.ptp(finite) == 0:
-        return "constant"
-    stuck = [str(chain) for chain, line in enumerate(values) if np.ptp(line) == 0]
-    return f"constant in chain {', '.join(stuck)}" if stuck else ""
-
-
-def panel_grid(panels: dict[str, np.ndarray], title: str, xlabel: str) -> tuple[Figure, list[Axes]]:
-    """Return a figure with one small titled axes per scalar; what is wrong with one is in red.
-
-    The panels are alike, so the layout is plain arithmetic: constrained layout would take seconds.
-    """
-    rows = -(-len(panels) // GRID_COLUMNS)
-    width, height = 13.0, 1.45 * rows + 1.2
-    fig = new_figure(width, height, title, layout=None)
-    edges = {"left": 0.6 / width, "right": 1 - 0.2 / width, "wspace": 0.24, "hspace": 0.42}
-    fig.subplots_adjust(top=1 - 0.75 / height, bottom=0.85 / height, **edges)
-    axes = fig.subplots(rows, GRID_COLUMNS, sharex=True, squeeze=False).ravel()
-    for spare in axes[len(panels) :]:
-        spare.remove()
-    for i, (ax, (label, values)) in enumerate(zip(axes, panels.items(), strict=False)):
-        wrong = fault(values)
-        size = 8.5 * min(1.0, 42 / len(label))
-        ax.set_title(label, fontsize=size, color=FAULT if wrong else INK)
-        if wrong:
-            box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
-            place = {"transform": ax.transAxes, "va": "top", "fontsize": 8, "bbox": box}
-            ax.text(0.03, 0.94, wrong, color=FAULT, **place)
-        tidy(ax, small=True).tick_params(labelbottom=i + GRID_COLUMNS >= len(panels))
-        ax.yaxis.set_major_locator(ticker(3))
-    fig.text(0.5, 0.4 / height, xlabel, ha="center", va="center")
-    return fig, list(axes[: len(panels)])
-
-
-def chain_legend(fig: Figure, chains: int) -> None:
-    """Put the colours of the chains under the figure; works without a layout engine too."""
-    keys = [Line2D([], [], color=PALETTE[i % 10], linewidth=2) for i in range(chains)]
-    labels = [f"Chain {i}" for i in range(chains)]
-    loc = "lower center" if fig.get_layout_engine() is None else "outside lower center"
-    fig.legend(keys, labels, loc=loc, ncols=8)
-
-
-def mcmc_grid(
-    posterior: xr.Dataset, title: str, xlabel: str
-) -> tuple[Figure, list[tuple[Axes, np.ndarray]]]:
-    """Return a figure and, for every scalar of the posterior, its axes and draws (chain, draw)."""
-    groups, cut = scalars(posterior)
-    panels = {label: values for group in groups.values() for label, values in group.items()}
-    fig, axes = panel_grid(panels, title + cut, xlabel)
-    return fig, list(zip(axes, panels.values(), strict=True))
-
-
-def forest_panel(ax: Axes, group: dict[str, np.ndarray]) -> None:
-    """Draw one variable: a row per scalar, in it an interval per chain."""
-    wrong = {label: fault(values) for label, values in group.items()}
-    row_axis(ax, [f"{label}\n{why}" if why else label for label, why in wrong.items()])
-    for tick, why in zip(ax.get_yticklabels(), wrong.values(), strict=True):
-        tick.set_color(FAULT if why else INK)
-    for row, values in enumerate(group.values()):
-        for chain, line in enumerate(values):
-            good = line[np.isfinite(line)]
-            if good.size:
-                low, left, mid, right, high = np.quantile(good, [0.03, 0.25, 0.5, 0.75, 0.97])
-                y = row + 0.6 * ((chain + 0.5) / len(values) - 0.5)
-                interval(ax, y, (low, high), (left, right), mid, PALETTE[chain % 10], size=4.0)
-    ax.xaxis.set_major_locator(ticker(6))
-    ax.xaxis.set_major_formatter(ScalarFormatter(useOffset=False))
-
-
-def bfmi(line: np.ndarray) -> float:
-    """Return the BFMI of one chain (draw,); NaN when it is constant or not finite."""
-    spread = np.var(line, ddof=1) if len(line) > 1 else 0.0
-    return float(np.square(np.diff(line)).mean() / spread) if spread > 0 else float("nan")
-
-
-def autocorrelation(values: np.ndarray, lags: int) -> np.ndarray:
-    """Return the autocorrelation of a series (week,) at lags 1..lags; NaN when it is constant."""
-    centred = values - values.mean() if values.size else values
-    power = float(centred @ centred)
-    if power <= 0:
-        return np.full(lags, np.nan)
-    return np.array([centred[k:] @ centred[:-k] / power for k in range(1, lags + 1)])
-
-
 def part_colors(names: Sequence[Any]) -> list[str]:
     """Give the base its greys, and the rest the palette in order."""
     cycle = itertools.cycle(CHANNELS)
@@ -397,18 +271,3 @@ def value_text(point: float, low: float, high: float) -> str:
         return f"{human(point)} ({human(low)} to {human(high)})"
     decimals = max(0, 2 - int(np.floor(np.log10(abs(point)))))
     return f"{point:.{decimals}f} ({low:.{decimals}f} to {high:.{decimals}f})"
-
-
-def change(current: float, planned: float) -> str:
-    """Write the relative change of a budget."""
-    if current > 0:
-        return f"{(planned - current) / current:+.0%}"
-    return "new" if planned > 0 else "none"
-
-
-def only_channel(curve: pd.DataFrame) -> str:
-    """Return the channel of a curve; refuse a table that mixes several."""
-    names = list(pd.unique(curve["channel"]))
-    if len(names) != 1:
-        raise ValueError(f"a curve shows one channel, got {names}")
-    return str(names[0])

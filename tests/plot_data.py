@@ -1,0 +1,127 @@
+"""What the tests of the plots draw, and how they read a figure."""
+
+from collections.abc import Callable, Iterator
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mmm_demo import plotting, plotting_chains, plotting_checks
+
+CHANNELS = ["TV", "Radio", "Content Marketing"]
+WEEKS = pd.date_range("2022-01-03", periods=60, freq="W-MON")
+RNG = np.random.default_rng(7)
+SALES = 1e6 + 5e4 * RNG.standard_normal(60)
+DRAWS = 1e6 + 6e4 * RNG.standard_normal((200, 60))
+SPEND = RNG.gamma(2.0, 5e4, 60)
+
+
+def make_posterior(chains: int = 4, draws: int = 100) -> xr.Dataset:
+    dims = ("chain", "draw")
+    rng = np.random.default_rng(1)
+    return xr.Dataset(
+        {
+            "intercept_contribution": (dims, rng.normal(size=(chains, draws))),
+            "adstock_alpha": ((*dims, "channel"), rng.beta(2, 4, (chains, draws, 3))),
+            "gamma_control": ((*dims, "control"), rng.normal(size=(chains, draws, 1))),
+            "y_sigma": (dims, rng.gamma(2, 1, (chains, draws))),
+        },
+        {"channel": CHANNELS, "control": ["price"]},
+    )
+
+
+def make_intervals(**extra: object) -> pd.DataFrame:
+    point = np.array([1.23, 0.8, 2.5])
+    limits = {"lower_50": 0.9, "upper_50": 1.1, "lower_94": 0.6, "upper_94": 1.7}
+    columns = {name: point * factor for name, factor in limits.items()}
+    return pd.DataFrame({"channel": CHANNELS, "mean": point, "median": point, **columns, **extra})
+
+
+def make_curve(x: str) -> pd.DataFrame:
+    grid = np.arange(8) if x == "lag" else np.linspace(0, 1.5 * SPEND.max(), 50)
+    mean = 0.5**grid if x == "lag" else 3e5 * np.tanh(grid / 1e5)
+    limits = {"mean": mean, "lower_94": 0.8 * mean, "upper_94": 1.2 * mean}
+    return pd.DataFrame({"channel": "TV", x: grid, **limits})
+
+
+def make_parts() -> pd.DataFrame:
+    season = 1e5 * np.sin(np.arange(60) / 5)
+    return pd.DataFrame(
+        {"baseline": 6e5, "seasonality": season, "controls": -2e4, "TV": 2e5, "Radio": 1e5},
+        index=WEEKS,
+    )
+
+
+def make_budget() -> pd.DataFrame:
+    current = np.array([1e6, 2e6, 0.0])
+    planned = np.array([1.5e6, 1e6, 5e5])
+    bounds = {"lower_bound": 0.5 * current, "upper_bound": 2 * current}
+    return pd.DataFrame({"channel": CHANNELS, "current": current, "planned": planned, **bounds})
+
+
+def make_truth() -> pd.DataFrame:
+    returns = make_intervals(quantity="ROAS", truth=[1.0, 9.0, np.nan])
+    shares = make_intervals(quantity="contribution share", truth=[1.0, 0.9, 2.0])
+    return pd.concat([returns, shares], ignore_index=True)
+
+
+def energies(values: np.ndarray) -> xr.Dataset:
+    return xr.Dataset({"energy": (("chain", "draw"), values)})
+
+
+CASES: dict[str, Callable[[], Figure]] = {
+    "prior_predictive": lambda: plotting_checks.prior_predictive(WEEKS, SALES, DRAWS, 5e6),
+    "trace": lambda: plotting_chains.trace(make_posterior()),
+    "rank": lambda: plotting_chains.rank(make_posterior()),
+    "forest": lambda: plotting_chains.forest(make_posterior()),
+    "energy": lambda: plotting_chains.energy(energies(RNG.normal(size=(4, 100)))),
+    "posterior_predictive": lambda: plotting_checks.posterior_predictive(WEEKS, SALES, DRAWS),
+    "residuals": lambda: plotting_checks.residuals(WEEKS, SALES, DRAWS),
+    "contributions_over_time": lambda: plotting.contributions_over_time(WEEKS, make_parts(), SALES),
+    "channel_contribution": lambda: plotting.channel_contribution(WEEKS, "TV", DRAWS, SPEND),
+    "channel_shares": lambda: plotting.channel_shares(make_intervals(spend_share=[0.5, 0.3, 0.2])),
+    "roas": lambda: plotting.roas(make_intervals()),
+    "adstock_curve": lambda: plotting.adstock_curve(make_curve("lag")),
+    "saturation_curve": lambda: plotting.saturation_curve(make_curve("spend"), SPEND),
+    "budget_comparison": lambda: plotting.budget_comparison(make_budget(), "Plan of the quarter"),
+    "truth_comparison": lambda: plotting.truth_comparison(make_truth()),
+}
+
+
+def legend_texts(fig: Figure) -> list[str]:
+    boxes = [*fig.legends, *(ax.get_legend() for ax in fig.axes if ax.get_legend())]
+    return [text.get_text() for box in boxes for text in box.get_texts()]
+
+
+def texts(ax: Axes) -> list[str]:
+    return [text.get_text() for text in ax.texts]
+
+
+def title(fig: Figure) -> str:
+    return fig.get_suptitle().replace("\n", " ")
+
+
+def subtitle(fig: Figure) -> str:
+    return fig.axes[0].get_title(loc="left")
+
+
+def rows(ax: Axes) -> list[str]:
+    return [label.get_text() for label in ax.get_yticklabels()]
+
+
+def line(ax: Axes, label: str) -> np.ndarray:
+    (found,) = [item for item in ax.lines if item.get_label() == label]
+    return np.asarray(found.get_ydata())
+
+
+@pytest.fixture(autouse=True)
+def no_global_changes() -> Iterator[None]:
+    figures, params = plt.get_fignums(), dict(mpl.rcParams)
+    yield
+    assert plt.get_fignums() == figures
+    assert dict(mpl.rcParams) == params

@@ -1,0 +1,384 @@
+"""Words, exit codes and messages of the command line; nothing here needs a fit."""
+
+import json
+import os
+import re
+import resource
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+import mmm_demo
+from helpers import PROJECT, PYTHON
+from mmm_demo.cli import KNOWN_ERROR, REFUSED, cli, main
+from mmm_demo.gate import GateRefused
+
+VERBS = {"main", "fit", "promote", "optimize", "report", "ui"}
+ENTRY_POINTS = yaml.safe_load((PROJECT / "MLproject").read_text("utf-8"))["entry_points"]
+FIT_VERBS = ("main", "fit")
+HEAVY = {
+    "arviz",
+    "matplotlib",
+    "mlflow",
+    "numpy",
+    "pandas",
+    "pydantic",
+    "pymc",
+    "pytensor",
+    "xarray",
+}
+BAD = """
+name: Not A Slug
+market: demo
+model: {channel_columns: [TV], max_lag: 3}
+sampler: {draws: 1}
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    out: str
+    err: str
+
+
+Ask = Callable[..., Answer]
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that looks like the project, and the working directory."""
+    folder = tmp_path / "project"
+    shutil.copytree(PROJECT / "experiments", folder / "experiments")
+    shutil.copyfile(PROJECT / "MLproject", folder / "MLproject")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
+    """Run the command line in this process."""
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    monkeypatch.setattr(os, "environ", plain)
+
+    def run(*words: str) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["mmm-demo", *words])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        said = capsys.readouterr()
+        return Answer(code, said.out, said.err)
+
+    return run
+
+
+@pytest.fixture
+def pipeline(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Stands in for the pipeline, which is tested elsewhere: keeps what it is asked, then stops."""
+    asked: dict[str, tuple[Any, ...]] = {}
+
+    def stop(name: str) -> Callable[..., None]:
+        def keep(*values: Any) -> None:
+            asked[name] = values
+            raise RuntimeError("stopped here")
+
+        return keep
+
+    fake = SimpleNamespace(asked=asked)
+    for verb in ("main", "fit", "promote", "optimize", "report"):
+        setattr(fake, f"run_{verb}", stop(verb))
+    monkeypatch.setitem(sys.modules, "mmm_demo.pipeline", fake)
+    monkeypatch.setattr(mmm_demo, "pipeline", fake, raising=False)
+    return fake
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+# --- help and start-up --------------------------------------------------------------------------
+
+
+def test_help_names_every_verb(ask: Ask) -> None:
+    answer = ask("--help")
+    assert answer.code == 0
+    assert set(cli.commands) == VERBS
+    for verb in VERBS:
+        assert re.search(rf"^  {verb} +\w+", answer.out, re.MULTILINE), verb
+    assert "0 done, 1 error, 2 usage, 3 refused" in " ".join(answer.out.split())
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_help_of_every_verb_describes_every_option(ask: Ask, verb: str) -> None:
+    answer = ask(verb, "--help")
+    assert answer.code == 0
+    for option in cli.commands[verb].params:
+        if isinstance(option, click.Option):
+            assert option.opts[0] in answer.out and option.help
+
+
+def test_help_is_quick() -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [PYTHON, "-m", "mmm_demo.cli", "--help"], capture_output=True, cwd=PROJECT
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0
+    # Processor time, which other work on the machine does not change.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+
+
+def modules_after(*words: str) -> set[str]:
+    """Return what a fresh process has imported after a command."""
+    script = (
+        "import atexit, json, sys\n"
+        "atexit.register(lambda: print(json.dumps(sorted(sys.modules))))\n"
+        f"sys.argv = {['mmm-demo', *words]}\n"
+        "from mmm_demo.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([PYTHON, "-c", script], capture_output=True, text=True, cwd=PROJECT)
+    return {name.split(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+
+
+def test_heavy_modules_are_not_imported_to_say_help() -> None:
+    loaded = modules_after("--help")
+    assert "click" in loaded
+    assert not loaded & HEAVY
+
+
+def test_a_faulty_experiment_is_refused_before_heavy_modules_are_imported() -> None:
+    loaded = modules_after("fit", "--experiment", "experiments/demo.yaml", "--draws", "1")
+    assert "pydantic" in loaded
+    assert not loaded & (HEAVY - {"pydantic"})
+
+
+# --- usage: exit code 2 -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["fitt"],
+        ["fit", "--drawz", "100"],
+        ["fit", "extra"],
+        ["main", "--draws", "abc"],
+        ["fit", "--draws", "1.5"],
+        ["fit", "--draws", ""],
+        ["fit", "--chains", "four"],
+        ["fit", "--target-accept", "high"],
+        ["fit", "--adstock-max-lag", "eight"],
+        ["fit", "--seed", "None"],
+        ["fit", "--seed", "latest"],
+        ["fit", "--draws", "from_champion"],
+        ["promote", "--version", "from_file"],
+        ["promote", "--version", "newest"],
+        ["promote", "--version", "1", "--rollback"],
+        ["optimize", "--weeks", "abc"],
+        ["optimize", "--total-budget", "a lot"],
+        ["report"],
+        ["ui", "--port", "0"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage(ask: Ask, root: Path, pipeline: SimpleNamespace, words: list[str]) -> None:
+    answer = ask(*words)
+    assert answer.code == 2 and not pipeline.asked
+    assert "Error: " in answer.err and "Traceback" not in answer.err
+    assert files(root) == {"MLproject"} | {
+        f"experiments/{name}" for name in files(root / "experiments")
+    }
+
+
+def test_no_words_at_all_is_usage(ask: Ask) -> None:
+    assert ask().code == 2
+
+
+# --- known errors: exit code 1, one clear message, nothing written ------------------------------
+
+
+@pytest.mark.parametrize("verb", FIT_VERBS)
+def test_missing_experiment_file(ask: Ask, root: Path, verb: str) -> None:
+    before = files(root)
+    answer = ask(verb, "--experiment", "experiments/dmeo.yaml")
+    assert answer.code == KNOWN_ERROR == 1
+    assert len(answer.err.strip().splitlines()) == 1
+    assert answer.err.startswith("Error: no experiment file experiments/dmeo.yaml; files: ")
+    assert "experiments/demo.yaml" in answer.err
+    assert files(root) == before
+
+
+@pytest.mark.parametrize("verb", FIT_VERBS)
+def test_faulty_experiment_file(ask: Ask, root: Path, verb: str) -> None:
+    (root / "experiments" / "bad.yaml").write_text(BAD)
+    before = files(root)
+    answer = ask(verb, "--experiment", "experiments/bad.yaml")
+    assert answer.code == 1
+    assert answer.err.startswith("Error: experiments/bad.yaml is not a valid experiment:")
+    for place in ("name: ", "model.max_lag: unknown key", "sampler.draws: "):
+        assert place in answer.err
+    assert "Traceback" not in answer.err and not answer.out
+    assert files(root) == before
+
+
+def test_impossible_option_value_is_refused_like_one_in_the_file(ask: Ask, root: Path) -> None:
+    answer = ask("fit", "--target-accept", "1.5", "--draws", "-3")
+    assert answer.code == 1
+    assert "sampler.target_accept: " in answer.err and "sampler.draws: " in answer.err
+
+
+@pytest.mark.parametrize(
+    "words", [["main"], ["fit"], ["promote"], ["optimize"], ["report", "abc"]], ids=" ".join
+)
+def test_folder_that_is_no_project(
+    ask: Ask,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pipeline: SimpleNamespace,
+    words: list,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if words[0] in FIT_VERBS:
+        words = [*words, "--experiment", str(PROJECT / "experiments" / "demo.yaml")]
+    answer = ask(*words)
+    assert answer.code == 1
+    assert f"{tmp_path} is not inside the project" in answer.err
+    assert not pipeline.asked and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "word"),
+    [
+        (RuntimeError("no network"), KNOWN_ERROR, "Error: no network"),
+        (FileNotFoundError("no such run"), KNOWN_ERROR, "Error: no such run"),
+        (ValueError("[red] is no colour here"), KNOWN_ERROR, "Error: [red] is no colour here"),
+        (GateRefused("rhat_max 1.2 < 1.01: FAILED"), REFUSED, "Refused: rhat_max 1.2 < 1.01"),
+    ],
+)
+def test_error_of_the_pipeline_becomes_an_exit_code(
+    ask: Ask, root: Path, pipeline: SimpleNamespace, error: Exception, code: int, word: str
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    pipeline.run_fit = fail
+    answer = ask("fit")
+    assert (answer.code, REFUSED) == (code, 3)
+    assert answer.err.startswith(word) and "Traceback" not in answer.err
+
+
+def test_error_of_mlflow_is_a_known_error(ask: Ask, root: Path, pipeline: SimpleNamespace) -> None:
+    from mlflow.exceptions import MlflowException
+
+    def fail(*_: Any) -> None:
+        raise MlflowException("API request failed: connection refused")
+
+    pipeline.run_optimize = fail
+    answer = ask("optimize")
+    assert answer.code == KNOWN_ERROR
+    assert answer.err.startswith("Error: API request failed: connection refused")
+
+
+def test_a_fault_of_the_program_is_not_hidden(
+    ask: Ask, root: Path, pipeline: SimpleNamespace
+) -> None:
+    pipeline.run_fit = None  # calling it is a TypeError: a bug, which needs its traceback
+    with pytest.raises(TypeError):
+        ask("fit")
+
+
+# --- options reach the experiment ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", FIT_VERBS)
+def test_options_override_the_file(
+    ask: Ask, root: Path, pipeline: SimpleNamespace, verb: str
+) -> None:
+    words = "--adstock-max-lag 3 --draws 700 --tune 600 --chains 5 --target-accept 0.9 --seed 11"
+    ask(verb, *words.split())
+    experiment = pipeline.asked[verb][0]
+    sampler = experiment.sampler
+    assert experiment.model.adstock_max_lag == 3
+    assert (sampler.draws, sampler.tune, sampler.chains) == (700, 600, 5)
+    assert (sampler.target_accept, sampler.seed) == (0.9, 11)
+    assert pipeline.asked[verb][1] == root.resolve()
+
+
+@pytest.mark.parametrize("verb", FIT_VERBS)
+def test_from_file_keeps_the_values_of_the_file(
+    ask: Ask, root: Path, pipeline: SimpleNamespace, verb: str
+) -> None:
+    options = ["adstock-max-lag", "draws", "tune", "chains", "target-accept", "seed"]
+    words = [word for option in options for word in (f"--{option}", "from_file")]
+    ask(verb, "--experiment", "experiments/demo_refused.yaml", *words)
+    given = pipeline.asked[verb][0]
+    ask(verb, "--experiment", "experiments/demo_refused.yaml")
+    assert pipeline.asked[verb][0] == given
+    assert (given.sampler.draws, given.sampler.tune) == (100, 200)
+
+
+def test_promote_passes_on_what_was_asked(ask: Ask, root: Path, pipeline: SimpleNamespace) -> None:
+    ask("promote", "--market", "north", "--version", "7", "--reason", "better fit")
+    assert pipeline.asked["promote"][:4] == ("north", 7, "better fit", False)
+    ask("promote", "--version", "latest")
+    assert pipeline.asked["promote"][:4] == ("demo", None, "none given", False)
+    ask("promote", "--rollback")
+    assert pipeline.asked["promote"][:4] == ("demo", None, "none given", True)
+
+
+def test_optimize_passes_on_what_was_asked(ask: Ask, root: Path, pipeline: SimpleNamespace) -> None:
+    ask("optimize", "--weeks", "4", "--total-budget", "1e6")
+    assert pipeline.asked["optimize"][:2] == ("demo", {"weeks": 4, "total_budget": 1e6})
+    ask("optimize", "--weeks", "from_champion", "--total-budget", "from_champion")
+    assert pipeline.asked["optimize"][:2] == ("demo", {})
+
+
+# --- MLproject ----------------------------------------------------------------------------------
+
+
+def test_entry_points_are_the_promised_ones() -> None:
+    assert set(ENTRY_POINTS) == {"main", "fit", "promote", "optimize", "report"} == VERBS - {"ui"}
+    fit = {"experiment", "adstock_max_lag", "draws", "tune", "chains", "target_accept", "seed"}
+    assert fit <= set(ENTRY_POINTS["fit"]["parameters"])
+
+
+@pytest.mark.parametrize("verb", sorted(ENTRY_POINTS))
+def test_entry_point_has_the_options_of_the_command(verb: str) -> None:
+    entry, command = ENTRY_POINTS[verb], cli.commands[verb]
+    words = shlex.split(entry["command"])
+    assert words[:5] == ["PYTHONPATH=src", "python", "-m", "mmm_demo.cli", verb]
+    given = dict(zip(words[5::2], words[6::2], strict=True)) if verb != "report" else {}
+    flags = {p for p in command.params if isinstance(p, click.Option) and p.is_flag}
+    options = {p.opts[0] for p in command.params if p not in flags}
+    if verb == "report":
+        assert words[5:] == ["{run}"] and options == {"run"}
+    else:
+        assert set(given) == options
+        for option, value in given.items():  # -P names are the option's, with underscores
+            assert value == "{" + option.removeprefix("--").replace("-", "_") + "}"
+    assert {value.strip("{}") for value in given.values()} <= set(entry["parameters"])
+
+
+@pytest.mark.parametrize("verb", sorted(ENTRY_POINTS))
+def test_entry_point_without_parameters_is_the_command_without_options(
+    ask: Ask, root: Path, pipeline: SimpleNamespace, verb: str
+) -> None:
+    parameters = ENTRY_POINTS[verb]["parameters"]
+    defaults = {name: shlex.quote(str(p.get("default", "abc"))) for name, p in parameters.items()}
+    words = shlex.split(ENTRY_POINTS[verb]["command"].format(**defaults))[4:]
+    ask(*words)
+    through_mlflow = pipeline.asked.pop(verb)
+    ask(verb, *(["abc"] if verb == "report" else []))
+    assert pipeline.asked[verb] == through_mlflow

@@ -1,0 +1,91 @@
+"""The project's own files: pins, documents, entry points, environments."""
+
+import re
+import runpy
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import copy_project
+from helpers import PROJECT
+
+from mmm_demo.cli import cli
+
+MODULES = {path.stem for path in (PROJECT / "src" / "mmm_demo").glob("*.py")} - {"__init__"}
+UV = shutil.which("uv")
+
+
+def _layers() -> list[str]:
+    """Return the modules that ARCHITECTURE.md names, in its order."""
+    text = (PROJECT / "ARCHITECTURE.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`.*?) \|", text, flags=re.MULTILINE)
+    return [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+
+
+def test_architecture_names_every_module_once() -> None:
+    assert sorted(_layers()) == sorted(MODULES)
+
+
+def test_no_module_imports_one_below_it() -> None:
+    order = {name: position for position, name in enumerate(_layers())}
+    upward = []
+    for path in (PROJECT / "src" / "mmm_demo").glob("*.py"):
+        text = path.read_text("utf-8")
+        used = re.findall(r"from mmm_demo\.(\w+) import", text)
+        for line in re.findall(r"from mmm_demo import (.*)", text):
+            used += re.findall(r"\w+", line)
+        here = order.get(path.stem, -1)
+        upward += [f"{path.stem} -> {name}" for name in used if order.get(name, -1) > here]
+    assert upward == []
+
+
+@pytest.mark.skipif(UV is None, reason="uv is not on PATH; run the tests with: uv run pytest")
+def test_pins_are_those_of_the_lock() -> None:
+    """After a change of dependencies the pins must be written again: uv run .ci/freeze."""
+    rendered = runpy.run_path(str(PROJECT / ".ci" / "freeze"))["rendered"]()
+    for name, text in rendered.items():
+        assert (PROJECT / name).read_text("utf-8") == text, f"{name} is stale; run .ci/freeze"
+        assert "://" not in text
+
+
+def test_readme_commands_exist() -> None:
+    text = (PROJECT / "README.md").read_text("utf-8")
+    blocks = "\n".join(re.findall(r"^(?: {4}.*\n?)+", text, flags=re.MULTILINE))
+    verbs = re.findall(r"mmm-demo ([a-z]+)", blocks)
+    assert set(verbs) >= {"fit", "promote", "optimize", "report", "ui"}
+    for verb in verbs:
+        assert verb in cli.commands
+    for verb, option in re.findall(r"mmm-demo ([a-z]+)[^\n]*? (--[a-z-]+)", blocks):
+        assert option in {o for p in cli.commands[verb].params for o in p.opts}
+    for name in re.findall(r"experiments/\w+\.yaml", text):
+        assert (PROJECT / name).is_file(), name
+    for name in re.findall(r"benchmarks/\w+\.py", text):
+        assert (PROJECT / name).is_file(), name
+
+
+@pytest.mark.skipif(UV is None, reason="uv is not on PATH; run the tests with: uv run pytest")
+@pytest.mark.parametrize("lock", ["with uv.lock", "without uv.lock"])
+def test_mlflow_makes_the_environment_itself(
+    lock: str, tmp_path: Path, user_environment: dict[str, str]
+) -> None:
+    """`--env-manager uv` installs the pins in a fresh folder, where the project is not installed.
+
+    The promotion finds an empty registry and says so: MLflow, PyMC and the project were imported.
+    """
+    root = copy_project(tmp_path / "project")
+    shutil.copytree(PROJECT / "src", root / "src")
+    if lock == "with uv.lock":
+        shutil.copy(PROJECT / "uv.lock", root)
+        shutil.copy(PROJECT / ".python-version", root)
+    done = subprocess.run(
+        ["mlflow", "run", ".", "-e", "promote", "--env-manager", "uv"],
+        cwd=root,
+        env=user_environment | {"MLFLOW_ENV_ROOT": str(tmp_path / "envs")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert "Error: mmm_demo has no version that passed; run: mmm-demo fit" in done.stderr
+    assert done.returncode == 1
+    assert len(list((tmp_path / "envs").iterdir())) == 1

@@ -1,0 +1,133 @@
+"""The UI: real servers, a real browser, and runs made while it is open."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import Demo, copy_project
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+BROWSER_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--virtual-time-budget=20000",
+    "--dump-dom",
+)
+LOG_A_RUN = """
+from mmm_demo.tracking import open_run
+with open_run("after the ui", "fit") as run:
+    run.log_text("hello", "note.txt")
+print(run.run_id)
+"""
+
+
+@contextmanager
+def served(command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[tuple]:
+    """Serve the UI in a folder; yield its address, its process and the first line it printed."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = folder / "ui.log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)], cwd=folder, env=environment, stdout=out, stderr=out
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(120):
+            assert process.poll() is None, log.read_text()
+            try:
+                with urllib.request.urlopen(f"{address}/health", timeout=2):
+                    break
+            except OSError:
+                time.sleep(0.5)
+        yield address, psutil.Process(process.pid), log.read_text().splitlines()[0]
+    finally:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            child.terminate()
+        process.terminate()
+        process.wait(20)
+
+
+def test_ui_first_then_a_run(tmp_path: Path, user_environment: dict[str, str]) -> None:
+    """A server on an empty store must not make an experiment that runs cannot write to."""
+    root = copy_project(tmp_path / "project")
+    mlflow_ui = [sys.executable, "-m", "mlflow", "ui", "--workers", "1"]
+    lean = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with served(mlflow_ui, root, user_environment | lean) as (address, _, _):
+        done = subprocess.run(
+            [sys.executable, "-c", LOG_A_RUN],
+            cwd=root,
+            env=user_environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        run_id = done.stdout.strip().splitlines()[-1]
+        artifact = f"{address}/get-artifact?path=note.txt&run_uuid={run_id}"
+        with urllib.request.urlopen(artifact, timeout=10) as answer:
+            assert answer.read() == b"hello"
+    assert not (root / "mlflow.db").exists()
+    assert (root / "mlruns" / "mlflow.db").is_file()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed; .ci/run installs it")
+def test_link_shows_verdict_lag_priors_and_roas(
+    demo: Demo, tmp_path: Path, user_environment: dict[str, str]
+) -> None:
+    """The printed link leads to a list that has what fits are compared by, on loopback only."""
+    command = [sys.executable, "-m", "mmm_demo.cli", "ui"]
+    with served(command, demo.root, user_environment) as (address, process, line):
+        link = line.removeprefix("> fits: ")
+        assert link.startswith(address)
+        servers = process.children(recursive=True)
+        assert len(servers) == 2
+        listening = [
+            connection.laddr.ip
+            for server in servers
+            for connection in server.net_connections()
+            if connection.status == psutil.CONN_LISTEN
+        ]
+        assert set(listening) == {"127.0.0.1"}
+        page = subprocess.run(
+            [str(CHROMIUM), *BROWSER_FLAGS, f"--user-data-dir={tmp_path / 'profile'}", link],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        ).stdout
+    shown = ("gate.passed", "gate.rhat_max", "roas.TV", "model.adstock.max_lag", "prior.")
+    assert [name for name in shown if name not in page] == []
+
+
+def test_taken_port_is_one_clear_line(tmp_path: Path, user_environment: dict[str, str]) -> None:
+    root = copy_project(tmp_path / "project")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "mmm_demo.cli", "ui", "--port", str(port)],
+            cwd=root,
+            env=user_environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith("Error:")
+    assert str(port) in done.stderr
