@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # imported inside the fixtures, so that tests of pure modules
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-    from mmm_demo.model import FittedModel
+    from mmm_demo.fitted import FittedModel
     from mmm_demo.pipeline import MainResult
 
 # MLflow reads its settings while it is imported. None of the user's may reach a test, and a test
@@ -142,7 +142,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory, store_template: Path) -> Demo
 @pytest.fixture(scope="session")
 def fitted(demo: Demo) -> "FittedModel":
     """The demo model as it is stored. Shared: nobody may change it."""
-    from mmm_demo.model import FittedModel, load_trace
+    from mmm_demo.fitted import FittedModel
+    from mmm_demo.trace import load_trace
 
     return FittedModel(demo.experiment.model, load_trace(demo.files / "trace.nc"))
 
@@ -160,8 +161,8 @@ def make_version(
     recorded hash agrees: what a forger with full access to the store would leave.
     """
     from mmm_demo.bundle import write_config, write_gate
-    from mmm_demo.model import load_trace, table_sha256, weekly_table
     from mmm_demo.registry import register_version
+    from mmm_demo.trace import load_trace, table_sha256, weekly_table
     from mmm_demo.tracking import open_run
 
     def make(

@@ -45,10 +45,10 @@ def good_report(**values: float) -> GateReport:
 
 
 def convergent_trace(
-    config: ModelConfig, chains: int = 4, draws: int = 1000, seed: int = 7
+    config: ModelConfig, chains: int = 4, draws: int = 500, seed: int = 7
 ) -> xr.DataTree:
     """Return a synthetic trace with independent draws of every free parameter: a good posterior."""
-    from mmm_demo.model import free_parameters
+    from mmm_demo.trace import free_parameters
 
     rng = np.random.default_rng(seed)
     items: dict[str, Callable[[int], list[str]]] = {

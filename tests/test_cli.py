@@ -279,16 +279,16 @@ def test_error_of_the_pipeline_becomes_an_exit_code(
     assert answer.err.startswith(word) and "Traceback" not in answer.err
 
 
-def test_error_of_mlflow_is_a_known_error(ask: Ask, root: Path, pipeline: SimpleNamespace) -> None:
-    from mlflow.exceptions import MlflowException
-
-    def fail(*_: Any) -> None:
-        raise MlflowException("API request failed: connection refused")
-
-    pipeline.run_optimize = fail
+def test_server_that_is_down_is_a_known_error(
+    ask: Ask, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # nothing listens there
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setattr("mlflow.tracking._tracking_service.utils._tracking_uri", None)
     answer = ask("optimize")
     assert answer.code == KNOWN_ERROR
-    assert answer.err.startswith("Error: API request failed: connection refused")
+    assert answer.err.startswith("Error: MLflow store http://127.0.0.1:9: API request to")
+    assert "Traceback" not in answer.err
 
 
 def test_a_fault_of_the_program_is_not_hidden(

@@ -18,8 +18,9 @@ from mmm_demo.diagnostics import (
     predictive_metrics,
     prior_check,
 )
+from mmm_demo.fitted import Decomposition
 from mmm_demo.gate import Check, GateReport
-from mmm_demo.model import Decomposition, free_parameters
+from mmm_demo.trace import free_parameters
 
 MODEL = ModelConfig(channel_columns=("TV", "Radio"), control_columns=("Trend",))
 PARAMETERS = free_parameters(MODEL)
@@ -75,7 +76,7 @@ def test_good_posterior_passes(trace: xr.DataTree) -> None:
     assert tuple(checks) == ALL
     assert failed(trace) == ()
     assert 1.0 <= checks["rhat_max"].value < 1.01
-    assert checks["ess_bulk_min"].value > 3000
+    assert checks["ess_bulk_min"].value > 1500
     assert (checks["divergences"].value, checks["chains"].value) == (0.0, 4.0)
     assert all(checks[name].where.split("[")[0] in PARAMETERS for name in MEASURES)
     assert {check.stage for check in checks.values()} == {"convergence"}
@@ -220,7 +221,7 @@ def test_nothing_at_all_fails(trace: xr.DataTree) -> None:
 def test_no_parameters_to_judge_fails(trace: xr.DataTree) -> None:
     checks = convergence_checks(with_posterior(trace, xr.Dataset()), {}, LIMITS, 4)
     assert not any(check.passed for check in checks)
-    drawn = xr.Dataset(coords={"chain": range(4), "draw": range(1000)})
+    drawn = xr.Dataset(coords={"chain": range(4), "draw": range(500)})
     checks = convergence_checks(with_posterior(trace, drawn), {}, LIMITS, 4)
     assert not any(check.passed for check in checks if check.name in MEASURES)
 
@@ -269,7 +270,7 @@ def test_slowly_mixing_chains_fail(trace: xr.DataTree) -> None:
 def test_repeated_draws_fail(trace: xr.DataTree) -> None:
     def repeat(posterior: xr.Dataset) -> None:
         draws = posterior["y_sigma"].values
-        draws[:] = np.repeat(draws[:, :50], 20, axis=1)
+        draws[:] = np.repeat(draws[:, :50], 10, axis=1)
 
     assert {"ess_bulk_min", "ess_tail_min"} <= set(failed(change(trace, repeat)))
 
@@ -280,7 +281,7 @@ def with_stats(trace: xr.DataTree, stats: xr.Dataset | None) -> xr.DataTree:
 
 
 def test_one_divergence_fails(trace: xr.DataTree) -> None:
-    trace["sample_stats"]["diverging"][3, 999] = True
+    trace["sample_stats"]["diverging"][3, 499] = True
     assert failed(trace) == ("divergences",)
     assert judge(trace)["divergences"].value == 1.0
 
@@ -298,7 +299,7 @@ def test_missing_diverging_fails(trace: xr.DataTree) -> None:
     assert "diverging (missing" in judge(without)["divergences"].where
 
 
-@pytest.mark.parametrize("part", [{"draw": slice(999)}, {"chain": slice(3)}, {"draw": 0}])
+@pytest.mark.parametrize("part", [{"draw": slice(499)}, {"chain": slice(3)}, {"draw": 0}])
 def test_divergences_of_another_shape_fail(trace: xr.DataTree, part: dict[str, object]) -> None:
     other = with_stats(trace, trace["sample_stats"].to_dataset().isel(part))
     assert failed(other) == ("divergences",)

@@ -21,23 +21,20 @@ from helpers import PYTHON
 from mmm_demo import tables
 from mmm_demo.config import GateConfig, ModelConfig, SamplerConfig
 from mmm_demo.diagnostics import decomposition_check, prior_check
-from mmm_demo.model import (
+from mmm_demo.fitted import FittedModel
+from mmm_demo.model import build_model, sample_posterior, sample_prior, target_scale
+from mmm_demo.simulate import simulate_market
+from mmm_demo.trace import (
     SAMPLE_STATS,
     TRACE_GROUPS,
     WEEKLY_TABLE,
-    FittedModel,
     TraceError,
-    build_model,
     free_parameters,
     load_trace,
-    sample_posterior,
-    sample_prior,
     save_trace,
     table_sha256,
-    target_scale,
     weekly_table,
 )
-from mmm_demo.simulate import simulate_market
 
 WEEK = pd.Timedelta(days=7)
 MAX_TRACE_BYTES = 1_200_000

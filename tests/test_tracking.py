@@ -9,8 +9,8 @@ import pytest
 from mlflow import MlflowClient
 
 from mmm_demo import tracking
-from mmm_demo.model import table_sha256
 from mmm_demo.store_defaults import EXPERIMENT_NAME
+from mmm_demo.trace import table_sha256
 from mmm_demo.tracking import Run, RunNotFoundError, find_run, git_tags, open_run
 
 

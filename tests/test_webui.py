@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from conftest import Demo, copy_project
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmm_demo.config import ConfigError, ExperimentConfig, GateConfig, from_dict, to_dict
+from mmm_demo.config import ExperimentConfig, GateConfig, from_dict, to_dict
 from mmm_demo.diagnostics import convergence_checks
-from mmm_demo.gate import GateFile, GateFileError, GateRefused, GateReport, PassedGate
-from mmm_demo.model import FittedModel, TraceError, free_parameters, load_trace, table_sha256
+from mmm_demo.fitted import FittedModel
+from mmm_demo.gate import GateFile, GateRefused, GateReport, PassedGate
+from mmm_demo.trace import TraceError, free_parameters, load_trace, table_sha256
 
 TRACE, CONFIG, GATE = "trace.nc", "config.json", "gate.json"
 FILES = (TRACE, CONFIG, GATE)
@@ -90,7 +91,7 @@ def prove_bundle(
         gate = GateFile.from_json((folder / GATE).read_text("utf-8"))
         fitted = FittedModel(experiment.model, load_trace(folder / TRACE))
         data = table_sha256(fitted.table)
-    except (ConfigError, GateFileError, TraceError, json.JSONDecodeError) as error:
+    except (ValueError, TraceError) as error:  # ConfigError and GateFileError are ValueErrors
         raise BundleRefused(f"check 'readable' failed: {error}") from None
     _check("market", experiment.registered_model, registered_model)
     _check("run", gate.run_id, run_id)

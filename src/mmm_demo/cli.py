@@ -17,22 +17,25 @@ if TYPE_CHECKING:
 
 KNOWN_ERROR, REFUSED = 1, 3
 DEFAULT_EXPERIMENT = "experiments/demo.yaml"
-UNSET = {"from_file", "from_champion", "latest"}
 OPEN_UI = "uv run mmm-demo ui"
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-class Optional(click.ParamType):
-    """A typed value, or one of the words that leave it to the experiment file or champion."""
+class OrUnset(click.ParamType):
+    """A typed value, or the word that leaves it open; MLflow always passes one or the other."""
 
-    def __init__(self, inner: click.ParamType) -> None:
-        self.inner, self.name = inner, inner.name
+    def __init__(self, inner: click.ParamType, unset: str) -> None:
+        self.inner, self.name, self.unset = inner, f"{inner.name}|{unset}", unset
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return None for an unset value, else the typed value."""
-        return None if value in UNSET else self.inner.convert(value, param, ctx)
+        return None if value == self.unset else self.inner.convert(value, param, ctx)
+
+
+INT_OR_FILE, FLOAT_OR_FILE = OrUnset(click.INT, "from_file"), OrUnset(click.FLOAT, "from_file")
+PORT = click.IntRange(1, 65535)
 
 
 def say(text: str) -> None:
@@ -54,12 +57,17 @@ def fit_options(command: Callable) -> Callable:
     """Add the options that `main` and `fit` share."""
     options = [
         ("--experiment", click.Path(), "Experiment file.", DEFAULT_EXPERIMENT),
-        ("--adstock-max-lag", Optional(click.INT), "Weeks over which spend works.", None),
-        ("--draws", Optional(click.INT), "Draws per chain.", None),
-        ("--tune", Optional(click.INT), "Tuning draws per chain.", None),
-        ("--chains", Optional(click.INT), "Number of chains.", None),
-        ("--target-accept", Optional(click.FLOAT), "Target acceptance rate.", None),
-        ("--seed", Optional(click.INT), "Seed of the sampler.", None),
+        (
+            "--adstock-max-lag",
+            INT_OR_FILE,
+            "Weeks over which spend works.",
+            None,
+        ),
+        ("--draws", INT_OR_FILE, "Draws per chain.", None),
+        ("--tune", INT_OR_FILE, "Tuning draws per chain.", None),
+        ("--chains", INT_OR_FILE, "Number of chains.", None),
+        ("--target-accept", FLOAT_OR_FILE, "Target acceptance rate.", None),
+        ("--seed", INT_OR_FILE, "Seed of the sampler.", None),
     ]
     for name, kind, text, default in reversed(options):
         command = click.option(name, type=kind, help=text, default=default)(command)
@@ -104,7 +112,9 @@ def fit(**options: Any) -> None:
 
 @cli.command()
 @click.option("--market", default="demo", show_default=True, help="Market of the model.")
-@click.option("--version", "number", type=Optional(click.INT), help="Default: latest that passed.")
+@click.option(
+    "--version", "number", type=OrUnset(click.INT, "latest"), help="Default: latest that passed."
+)
 @click.option("--reason", default="none given", help="Why; recorded with the promotion.")
 @click.option("--rollback", is_flag=True, help="Make the previous champion the champion again.")
 def promote(market: str, number: int | None, reason: str, rollback: bool) -> None:
@@ -113,13 +123,16 @@ def promote(market: str, number: int | None, reason: str, rollback: bool) -> Non
         raise click.UsageError("--rollback goes back to the previous champion; drop --version")
     from mmm_demo import pipeline
 
+    project_root()  # elsewhere, MLflow would make a new store in the working directory
     pipeline.run_promote(market, number, reason, rollback, say)
 
 
 @cli.command()
 @click.option("--market", default="demo", show_default=True, help="Market whose champion plans.")
-@click.option("--weeks", type=Optional(click.INT), help="Length of the window in weeks.")
-@click.option("--total-budget", type=Optional(click.FLOAT), help="Money for the whole window.")
+@click.option("--weeks", type=OrUnset(click.INT, "from_champion"), help="Length of the window.")
+@click.option(
+    "--total-budget", type=OrUnset(click.FLOAT, "from_champion"), help="Money for it all."
+)
 def optimize(market: str, weeks: int | None, total_budget: float | None) -> None:
     """Plan a budget with the champion."""
     from mmm_demo import pipeline
@@ -140,9 +153,10 @@ def report(run: str) -> None:
 
 
 @cli.command()
-@click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--port", default=5000, show_default=True, type=PORT, help="Port to serve at.")
 def ui(port: int) -> None:
     """Open the MLflow UI on this machine only."""
+    project_root()
     from mmm_demo import webui
 
     webui.serve(port, say)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, field
 from pathlib import Path
@@ -22,7 +23,8 @@ from pydantic.dataclasses import dataclass
 from mmm_demo.priors import DEFAULT_PRIORS, STRICT, PriorConfig, prior_to_dict, read_prior
 
 DEFAULT_ADSTOCK_MAX_LAG = 8
-Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+SLUG = r"^[a-z][a-z0-9_]*$"
+Slug = Annotated[str, Field(pattern=SLUG, max_length=60)]
 Column = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(strict=True)]  # neither text nor true nor 8.0
 # Setting that says how many values a list of a prior has.
@@ -245,7 +247,15 @@ class ExperimentConfig:
 
 
 def registered_model_name(market: str) -> str:
-    """Return the registered model of a market, e.g. `mmm_demo`."""
+    """Return the registered model of a market, e.g. `mmm_demo`.
+
+    Raises
+    ------
+    ConfigError
+        When no market can have this name.
+    """
+    if not re.fullmatch(SLUG, market):
+        raise ConfigError(f"no market can be named {market!r}; use lowercase letters, digits, _")
     return f"mmm_{market}"
 
 

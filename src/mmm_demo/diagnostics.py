@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from mmm_demo.config import GateConfig
+from mmm_demo.fitted import Decomposition
 from mmm_demo.gate import Check
-from mmm_demo.model import Decomposition
 
 MORE_DRAWS = "raise draws, or simplify the model: see the worst parameter's trace plot"
 DECOMPOSITION_TOLERANCE = 1e-6

@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from mmm_demo import plotting, plotting_chains, plotting_checks
-from mmm_demo.model import Decomposition, FittedModel
+from mmm_demo.fitted import Decomposition, FittedModel
 from mmm_demo.optimization import Plan
 from mmm_demo.simulate import Truth
 from mmm_demo.tables import adstock_table, describe, saturation_table, share_table, truth_table

@@ -12,19 +12,11 @@ from mmm_demo import bundle, diagnostics, summary, tables
 from mmm_demo.config import ExperimentConfig
 from mmm_demo.data import MarketingData, known_truth, load_market
 from mmm_demo.figures import convergence_figures, prior_figures, result_figures
+from mmm_demo.fitted import Decomposition, FittedModel
 from mmm_demo.gate import GateReport, PassedGate
-from mmm_demo.model import (
-    Decomposition,
-    FittedModel,
-    Sampling,
-    free_parameters,
-    load_trace,
-    sample_posterior,
-    sample_prior,
-    save_trace,
-    table_sha256,
-)
+from mmm_demo.model import Sampling, sample_posterior, sample_prior
 from mmm_demo.publish import Publisher
+from mmm_demo.trace import free_parameters, load_trace, save_trace, table_sha256
 from mmm_demo.tracking import Run
 
 RETRY_TARGET_ACCEPT = 0.99

@@ -183,7 +183,7 @@ class GateFile:
     run_id
         Fit run that the verdict belongs to.
     data_sha256
-        Identity of the weekly table (`model.table_sha256`).
+        Identity of the weekly table (`trace.table_sha256`).
     files
         Sha256 of each file that the verdict was made from.
     """

@@ -10,7 +10,7 @@ import xarray as xr
 from pymc_marketing.mmm.budget_optimizer import BudgetOptimizer
 
 from mmm_demo.config import BudgetConfig
-from mmm_demo.model import WEEK, FittedModel
+from mmm_demo.fitted import WEEK, FittedModel
 
 # SLSQP evaluates every draw at every step. A thousand of them give the same plan (the tests hold
 # the expected response to 0.1 %); what the plan brings is then computed over all draws.

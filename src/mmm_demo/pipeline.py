@@ -10,7 +10,14 @@ from typing import Any
 import pandas as pd
 
 from mmm_demo import bundle, diagnostics, registry, summary
-from mmm_demo.config import ExperimentConfig, flat_params, from_dict, to_yaml, with_budget
+from mmm_demo.config import (
+    ExperimentConfig,
+    flat_params,
+    from_dict,
+    registered_model_name,
+    to_yaml,
+    with_budget,
+)
 from mmm_demo.figures import convergence_figures, plan_figures
 from mmm_demo.fit_steps import (
     Job,
@@ -22,12 +29,13 @@ from mmm_demo.fit_steps import (
     publish_results,
     sample,
 )
+from mmm_demo.fitted import FittedModel
 from mmm_demo.gate import GateReport
-from mmm_demo.model import FittedModel, load_trace
 from mmm_demo.optimization import Plan, optimize_budget
 from mmm_demo.outputs import Outputs
 from mmm_demo.publish import Publisher
-from mmm_demo.tracking import Run, find_run, open_run, temporary_folder
+from mmm_demo.trace import load_trace
+from mmm_demo.tracking import Run, find_run, open_run, store_errors, temporary_folder
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,7 @@ class MainResult:
     plan: PlanResult
 
 
+@store_errors()
 def run_main(experiment: ExperimentConfig, root: Path, say: Say) -> MainResult:
     """Fit, gate, register, promote, load back through the registry, plan."""
     with open_run(experiment.name, "fit") as run:
@@ -72,6 +81,7 @@ def run_main(experiment: ExperimentConfig, root: Path, say: Say) -> MainResult:
     return MainResult(fit, promotion, plan)
 
 
+@store_errors()
 def run_fit(experiment: ExperimentConfig, root: Path, say: Say) -> FitResult:
     """Fit one experiment and register it when it passes.
 
@@ -86,6 +96,7 @@ def run_fit(experiment: ExperimentConfig, root: Path, say: Say) -> FitResult:
 
 def _fit(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> FitResult:
     started = time.monotonic()
+    requirements = registry.pinned_requirements(root)  # read now: missing, it would cost a fit
     tags = {"market": experiment.market, "experiment": experiment.name}
     tags |= {"experiment.fingerprint": experiment.fingerprint}
     run.log(params=flat_params(experiment), tags=tags)
@@ -110,7 +121,7 @@ def _fit(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> FitRes
             passed,
             description="\n\n".join(summary.headline(experiment, report, roas)),
             tags=summary.version_tags(experiment, report, roas),
-            project=root,
+            requirements=requirements,
         )
     say(f"registered {version.name} version {version.version}")
     run.log(
@@ -120,6 +131,7 @@ def _fit(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> FitRes
     return FitResult(run, report, version, roas, truth)
 
 
+@store_errors()
 def run_promote(
     market: str,
     number: int | None,
@@ -129,6 +141,7 @@ def run_promote(
     parent: Run | None = None,
 ) -> registry.Promotion:
     """Promote a version, or roll back, as a run of its own."""
+    registered_model_name(market)  # a market that cannot be leaves no run behind
     with open_run(f"promote {market}", "promotion", parent) as run:
         done = registry.promote(run, market, number, reason, rollback)
     was = "no champion before" if done.former is None else f"before: version {done.former}"
@@ -136,6 +149,7 @@ def run_promote(
     return done
 
 
+@store_errors()
 def run_optimize(
     market: str,
     overrides: Mapping[str, Any],
@@ -161,6 +175,7 @@ def run_optimize(
     GateRefused
         When the champion does not prove its pass.
     """
+    registered_model_name(market)
     with open_run(f"plan {market}", "plan", parent) as run:
         champion = registry.load_champion(market)
         experiment, version = champion.bundle.experiment, champion.version
@@ -195,6 +210,7 @@ def _publish_plan(run: Run, plan: Plan, description: str, root: Path) -> Path:
     return file
 
 
+@store_errors()
 def run_report(run_id: str, root: Path, say: Say) -> Run:
     """Build plots and tables of a fit run again, as a run of its own; nothing is overwritten.
 

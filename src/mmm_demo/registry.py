@@ -75,7 +75,7 @@ def register_version(
     *,
     description: str,
     tags: Mapping[str, str],
-    project: Path,
+    requirements: list[str],
 ) -> ModelVersion:
     """Register a fit as a version of its market's model; only a passed gate can.
 
@@ -93,10 +93,10 @@ def register_version(
         Proof from `GateReport.require`.
     description, tags
         Shown beside the version in the registry.
-    project
-        The project's folder, with its pinned requirements.
+    requirements
+        Pins of the environment (`pinned_requirements`).
     """
-    info = _log_pyfunc(run, files, experiment.model, project)
+    info = _log_pyfunc(run, files, experiment.model, requirements)
     name = experiment.registered_model
     if not run.client.search_registered_models(f"name = '{name}'"):
         run.client.create_registered_model(name, tags={"market": experiment.market})
@@ -112,7 +112,7 @@ def register_version(
     )
 
 
-def _log_pyfunc(run: Run, files: Path, model: ModelConfig, project: Path) -> ModelInfo:
+def _log_pyfunc(run: Run, files: Path, model: ModelConfig, requirements: list[str]) -> ModelInfo:
     data = files / BUNDLE
     data.mkdir()
     for name in FILES:
@@ -138,12 +138,18 @@ def _log_pyfunc(run: Run, files: Path, model: ModelConfig, project: Path) -> Mod
             data_path=str(data),
             code_paths=[str(Path(__file__).parent)],
             signature=_signature(model),
-            pip_requirements=pinned_requirements(project),
+            pip_requirements=requirements,
         )
 
 
 def pinned_requirements(project: Path) -> list[str]:
-    """Return the project's pins, the same that `python_env.yaml` gives to `mlflow run`."""
+    """Return the project's pins, the same that `python_env.yaml` gives to `mlflow run`.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the project has no such file.
+    """
     environment = yaml.safe_load((project / "python_env.yaml").read_text("utf-8"))
     return list(environment["dependencies"])
 

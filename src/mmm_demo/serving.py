@@ -13,7 +13,8 @@ import pandas as pd
 
 from mmm_demo.bundle import CONFIG, TRACE
 from mmm_demo.config import from_dict
-from mmm_demo.model import FittedModel, load_trace
+from mmm_demo.fitted import FittedModel
+from mmm_demo.trace import load_trace
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mmm_demo.model import Decomposition, FittedModel, interval
+from mmm_demo.fitted import Decomposition, FittedModel, interval
 from mmm_demo.simulate import Truth
 
 

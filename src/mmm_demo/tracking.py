@@ -19,6 +19,10 @@ from mlflow.entities import DatasetInput, InputTag, LoggedModelInput, Metric, Pa
 from mmm_demo.store_defaults import EXPERIMENT_NAME
 
 
+class StoreError(RuntimeError):
+    """The tracking store refused or cannot be reached."""
+
+
 class RunNotFoundError(FileNotFoundError):
     """No such run in the tracking store."""
 
@@ -87,6 +91,21 @@ class Run:
         if artifact.split("/")[0] not in listed:
             raise FileNotFoundError(f"run {self.run_id} has no artifact {artifact}")
         return Path(self.client.download_artifacts(self.run_id, artifact, str(folder)))
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turn MLflow's errors into one clear error with the store's address.
+
+    Raises
+    ------
+    StoreError
+        For any error that MLflow raises inside.
+    """
+    try:
+        yield
+    except mlflow.exceptions.MlflowException as error:
+        raise StoreError(f"MLflow store {mlflow.get_tracking_uri()}: {error}") from error
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
-from mmm_demo.tracking import experiment_id, latest_metrics, set_experiment_tag
+from mmm_demo.tracking import experiment_id, latest_metrics, set_experiment_tag, store_errors
 
 HOST = "127.0.0.1"
 # MLflow's own job workers and extra web workers take 15 processes and 2 GB; one reader needs two.
@@ -37,6 +37,7 @@ def save_view(roas_metrics: Sequence[str]) -> str:
     )
 
 
+@store_errors()
 def serve(port: int, say: Callable[[str], None]) -> None:
     """Serve the UI until interrupted, and print the link to the fits.
 

@@ -1,0 +1,421 @@
+"""What a version's files must prove, and every forgery of them that must not pass."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from conftest import FILES, Demo
+from mmm_demo import bundle
+from mmm_demo.bundle import Bundle, BundleRefused, prove_bundle, require_pass, write_gate
+from mmm_demo.config import GateConfig, from_dict, to_dict
+from mmm_demo.gate import REQUIRED, GateRefused, PassedGate
+from mmm_demo.trace import load_trace, table_sha256, weekly_table
+
+
+@dataclass
+class Sealed:
+    """A copy of the demo fit's files, with the hashes that were recorded for them."""
+
+    folder: Path
+    recorded: dict[str, str]
+    run_id: str
+    market: str = "mmm_demo"
+
+    def prove(self) -> Bundle:
+        return prove_bundle(
+            self.folder,
+            recorded=self.recorded,
+            run_id=self.run_id,
+            registered_model=self.market,
+        )
+
+    def record(self) -> None:
+        """Record the hashes of the files as they are now: a forger with access to the tags."""
+        found = [name for name in FILES if (self.folder / name).is_file()]
+        self.recorded = {name: bundle.sha256(self.folder / name) for name in found}
+
+    def json(self, name: str) -> dict[str, Any]:
+        return json.loads((self.folder / name).read_text("utf-8"))
+
+    def write(self, name: str, content: dict[str, Any]) -> None:
+        (self.folder / name).write_text(json.dumps(content), "utf-8")
+
+    def bind(self) -> None:
+        """Make every hash agree: gate.json's files section and the recorded ones."""
+        gate = self.json("gate.json")
+        gate["files"] = {name: bundle.sha256(self.folder / name) for name in gate["files"]}
+        self.write("gate.json", gate)
+        self.record()
+
+    def change_trace(self, change: Callable[[dict[str, xr.Dataset]], None]) -> None:
+        path = self.folder / "trace.nc"
+        tree = load_trace(path)
+        groups = {name: tree[name].to_dataset().copy(deep=True) for name in tree.children}
+        change(groups)
+        xr.DataTree.from_dict(groups).to_netcdf(path, engine="h5netcdf")
+
+
+@pytest.fixture
+def sealed(demo: Demo, tmp_path: Path) -> Sealed:
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    for name in FILES:
+        shutil.copyfile(demo.files / name, folder / name)
+    done = Sealed(folder, {}, demo.result.fit.run.run_id)
+    done.record()
+    return done
+
+
+def test_the_files_of_a_passed_fit_prove_it(sealed, demo):
+    proven = sealed.prove()
+    assert proven.experiment == demo.experiment
+    assert proven.gate.report == demo.report
+    assert [check.name for check in proven.rejudged.checks] == list(REQUIRED)[1:6]
+    # The gate judged the trace as it is stored, so judging again gives the very same numbers.
+    assert proven.rejudged == demo.report.stage("convergence")
+    ticket = require_pass(proven)
+    assert isinstance(ticket, PassedGate)
+    assert {check.name for check in ticket.report.checks} == set(REQUIRED)
+
+
+def test_proving_builds_no_model(sealed, monkeypatch):
+    monkeypatch.setattr("mmm_demo.fitted.build_model", None)
+    sealed.prove()
+
+
+# Bytes
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_one_changed_byte_is_refused(sealed, name):
+    path = sealed.folder / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BundleRefused, match=f"check 'bytes of {name}' failed: found .*, recorded"):
+        sealed.prove()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_refused(sealed, name):
+    (sealed.folder / name).unlink()
+    with pytest.raises(BundleRefused, match=f"check 'files' failed: {name} is missing"):
+        sealed.prove()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_without_a_recorded_hash_is_refused(sealed, name):
+    del sealed.recorded[name]
+    with pytest.raises(BundleRefused, match=f"check 'bytes of {name}' failed: .* recorded None"):
+        sealed.prove()
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff\xfe\xfa", b"not json {"])
+def test_a_file_that_cannot_be_read_is_refused(sealed, name, content):
+    (sealed.folder / name).write_bytes(content)
+    sealed.record()
+    with pytest.raises(BundleRefused, match="check 'readable' failed"):
+        sealed.prove()
+
+
+@pytest.mark.parametrize("group", ["posterior", "weekly_table"])
+def test_a_trace_without_a_needed_group_is_refused(sealed, group):
+    sealed.change_trace(lambda groups: groups.pop(group))
+    sealed.bind()
+    with pytest.raises(
+        BundleRefused, match=f"check 'readable' failed: .* lacks the groups {group}"
+    ):
+        sealed.prove()
+
+
+def test_text_where_spend_should_be_is_refused(sealed):
+    def spoil(groups: dict[str, xr.Dataset]) -> None:
+        table = groups["weekly_table"]
+        groups["weekly_table"] = table.assign(TV=("row", ["much"] * table.sizes["row"]))
+
+    sealed.change_trace(spoil)
+    sealed.bind()
+    with pytest.raises(BundleRefused, match="check 'readable' failed"):
+        sealed.prove()
+
+
+# Belonging
+
+
+def test_another_markets_files_are_refused(sealed):
+    sealed.market = "mmm_north"
+    with pytest.raises(BundleRefused, match="check 'market' failed: found mmm_demo"):
+        sealed.prove()
+
+
+def test_the_verdict_of_another_run_is_refused(sealed):
+    gate = sealed.json("gate.json")
+    sealed.write("gate.json", gate | {"run_id": "f" * 32})
+    sealed.record()
+    with pytest.raises(BundleRefused, match="check 'run' failed: found ffff"):
+        sealed.prove()
+
+
+def test_a_changed_config_is_refused(sealed):
+    config = sealed.json("config.json")
+    config["model"]["adstock_max_lag"] = 4
+    sealed.write("config.json", config)
+    sealed.record()
+    with pytest.raises(BundleRefused, match=r"check 'gate.json belongs to config.json' failed"):
+        sealed.prove()
+
+
+def test_a_verdict_that_names_no_files_is_refused(sealed):
+    sealed.write("gate.json", sealed.json("gate.json") | {"files": {}})
+    sealed.record()
+    with pytest.raises(BundleRefused, match=r"'gate.json belongs to trace.nc' failed: found None"):
+        sealed.prove()
+
+
+@pytest.mark.parametrize("column", ["TV", "Sales", "Trend"])
+def test_a_changed_weekly_table_is_refused_although_every_file_hash_agrees(sealed, column):
+    def spoil(groups: dict[str, xr.Dataset]) -> None:
+        groups["weekly_table"][column][3] += 1.0
+
+    sealed.change_trace(spoil)
+    sealed.bind()
+    with pytest.raises(BundleRefused, match="check 'data' failed"):
+        sealed.prove()
+
+
+# The stored verdict
+
+
+def failing(report: dict[str, Any], name: str, value: float | None) -> dict[str, Any]:
+    """Return the verdict of a fit that failed one check."""
+    checks = [
+        check | ({"value": value, "passed": False} if check["name"] == name else {})
+        for check in report["checks"]
+    ]
+    return report | {"passed": False, "checks": checks}
+
+
+def test_a_failed_verdict_is_refused_with_its_reason(sealed):
+    sealed.write("gate.json", failing(sealed.json("gate.json"), "prior_extreme_share", 0.4))
+    sealed.record()
+    expected = "check 'stored verdict' failed:.*prior_extreme_share 0.4 <= 0.2"
+    with pytest.raises(BundleRefused, match=f"(?s){expected}"):
+        sealed.prove()
+
+
+@pytest.mark.parametrize("value", [0.4, None])
+def test_a_failed_verdict_turned_into_passed_contradicts_itself(sealed, value):
+    gate = failing(sealed.json("gate.json"), "prior_extreme_share", value)
+    sealed.write("gate.json", gate | {"passed": True})
+    with pytest.raises(BundleRefused, match=r"check 'bytes of gate.json' failed"):
+        sealed.prove()  # the tag still has the hash of the true verdict
+    sealed.record()
+    with pytest.raises(BundleRefused, match=r"check 'readable' failed: .* contradicts itself"):
+        sealed.prove()
+    checks = [check | {"passed": True} for check in gate["checks"]]
+    sealed.write("gate.json", gate | {"passed": True, "checks": checks})
+    sealed.record()
+    with pytest.raises(BundleRefused, match=r"check 'readable' failed: .* contradicts itself"):
+        sealed.prove()
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_a_loosened_limit_is_refused(sealed, name):
+    gate = sealed.json("gate.json")
+    comparison, limit = REQUIRED[name]
+    loose = 2 * limit + 1 if "<" in comparison else limit / 2
+    for check in gate["checks"]:
+        if check["name"] == name:
+            check["limit"] = loose
+    sealed.write("gate.json", gate)
+    with pytest.raises(BundleRefused, match=r"check 'bytes of gate.json' failed"):
+        sealed.prove()
+    sealed.record()
+    with pytest.raises(BundleRefused, match=r"check '(readable|stored verdict)' failed"):
+        sealed.prove()
+    sealed.write("gate.json", gate | {"passed": False})
+    sealed.record()
+    with pytest.raises(BundleRefused, match=f"(?s)check 'stored verdict' failed:.*{name}"):
+        sealed.prove()
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_a_check_left_out_is_refused(sealed, name):
+    gate = sealed.json("gate.json")
+    checks = [check for check in gate["checks"] if check["name"] != name]
+    sealed.write("gate.json", gate | {"checks": checks})
+    sealed.record()
+    with pytest.raises(BundleRefused, match=r"check 'readable' failed"):
+        sealed.prove()
+    sealed.write("gate.json", gate | {"checks": checks, "passed": False})
+    sealed.record()
+    with pytest.raises(BundleRefused, match=f"(?s)'stored verdict' failed:.*{name} was not"):
+        sealed.prove()
+
+
+# The draws, judged again
+
+
+def shift_a_chain(groups: dict[str, xr.Dataset]) -> None:
+    groups["posterior"]["saturation_beta"][0] += 1.0
+
+
+def repeat_few_draws(groups: dict[str, xr.Dataset]) -> None:
+    draws = groups["posterior"]["adstock_alpha"]
+    draws[:] = np.repeat(draws.to_numpy()[:, :20], draws.sizes["draw"] // 20, axis=1)
+
+
+def drop_a_chain(groups: dict[str, xr.Dataset]) -> None:
+    for name in ("posterior", "sample_stats"):
+        groups[name] = groups[name].isel(chain=slice(0, 3))
+
+
+def keep_one_chain(groups: dict[str, xr.Dataset]) -> None:
+    for name in ("posterior", "sample_stats"):
+        groups[name] = groups[name].isel(chain=slice(0, 1))
+
+
+def diverge_once(groups: dict[str, xr.Dataset]) -> None:
+    groups["sample_stats"]["diverging"][1, 7] = True
+
+
+def freeze_a_parameter(groups: dict[str, xr.Dataset]) -> None:
+    groups["posterior"]["y_sigma"][:] = 0.05
+
+
+def lose_a_draw(groups: dict[str, xr.Dataset]) -> None:
+    groups["posterior"]["y_sigma"][0, 0] = np.nan
+
+
+def drop_a_parameter(groups: dict[str, xr.Dataset]) -> None:
+    groups["posterior"] = groups["posterior"].drop_vars("gamma_fourier")
+
+
+def drop_a_channel(groups: dict[str, xr.Dataset]) -> None:
+    groups["posterior"] = groups["posterior"].isel(channel=slice(0, 3))
+
+
+def drop_the_statistics(groups: dict[str, xr.Dataset]) -> None:
+    del groups["sample_stats"]
+
+
+def drop_the_divergences(groups: dict[str, xr.Dataset]) -> None:
+    groups["sample_stats"] = groups["sample_stats"].drop_vars("diverging")
+
+
+def keep_few_draws(groups: dict[str, xr.Dataset]) -> None:
+    for name in ("posterior", "sample_stats"):
+        groups[name] = groups[name].isel(draw=slice(0, 100))
+
+
+FORGED_DRAWS = {
+    shift_a_chain: r"rhat_max .* saturation_beta",
+    repeat_few_draws: r"ess_bulk_min .* adstock_alpha",
+    keep_few_draws: r"ess_bulk_min .*ess_tail_min",
+    drop_a_chain: r"chains 3 >= 4",
+    keep_one_chain: r"rhat_max nan .*chains 1 >= 4",
+    diverge_once: r"divergences 1 <= 0",
+    freeze_a_parameter: r"rhat_max nan .* y_sigma",
+    lose_a_draw: r"rhat_max nan .* y_sigma",
+    drop_a_parameter: r"rhat_max nan .* gamma_fourier \(missing\)",
+    drop_a_channel: r"rhat_max nan",
+    drop_the_statistics: r"divergences nan",
+    drop_the_divergences: r"divergences nan",
+}
+
+
+@pytest.mark.parametrize("forge", FORGED_DRAWS, ids=lambda forge: forge.__name__)
+def test_draws_that_do_not_pass_are_refused_although_every_hash_agrees(sealed, forge):
+    sealed.change_trace(forge)
+    sealed.bind()
+    expected = f"check 'draws judged again' failed: .*{FORGED_DRAWS[forge]}"
+    with pytest.raises(BundleRefused, match=expected):
+        sealed.prove()
+
+
+def test_a_trace_that_was_only_written_again_still_passes(sealed):
+    # The forgeries above fail for what they change, not for how they are written.
+    sealed.change_trace(lambda groups: None)
+    sealed.bind()
+    assert not sealed.prove().rejudged.failures
+
+
+@pytest.mark.parametrize(
+    ("gate", "expected"),
+    [
+        ({"ess_bulk_min": 50_000.0}, "ess_bulk_min .* > 50000"),
+        ({"rhat_max": 1.0000001}, "rhat_max .* < 1"),
+        ({"chains_min": 6}, "chains 4 >= 6"),
+    ],
+)
+def test_draws_are_judged_by_the_experiments_own_limits_where_those_are_tighter(
+    sealed, demo, gate, expected
+):
+    strict = replace(demo.experiment, gate=replace(demo.experiment.gate, **gate))
+    sealed.write("config.json", to_dict(strict))
+    sealed.bind()
+    with pytest.raises(BundleRefused, match=f"check 'draws judged again' failed: .*{expected}"):
+        sealed.prove()
+
+
+def test_draws_are_judged_by_todays_limits_where_those_are_tighter(sealed, monkeypatch):
+    monkeypatch.setattr(bundle, "GateConfig", lambda: GateConfig(ess_tail_min=50_000.0))
+    with pytest.raises(BundleRefused, match=r"'draws judged again' failed: .*ess_tail_min"):
+        sealed.prove()
+
+
+def test_a_config_that_loosens_the_gate_is_refused(sealed):
+    config = sealed.json("config.json")
+    config["gate"]["rhat_max"] = 1.5
+    sealed.write("config.json", config)
+    sealed.bind()
+    with pytest.raises(BundleRefused, match=r"check 'readable' failed: .*gate.rhat_max"):
+        sealed.prove()
+
+
+def test_fewer_chains_than_the_fit_asked_for_are_refused(sealed, demo):
+    config = sealed.json("config.json")
+    config["sampler"]["chains"] = 6
+    sealed.write("config.json", config)
+    sealed.bind()
+    with pytest.raises(BundleRefused, match="chains 4 >= 6"):
+        sealed.prove()
+
+
+def test_every_refusal_is_a_refusal_of_the_gate():
+    assert issubclass(BundleRefused, GateRefused)  # the command line answers it with exit code 3
+
+
+# Writing
+
+
+def test_a_verdict_is_bound_to_the_files_beside_it(sealed, demo):
+    table = weekly_table(load_trace(sealed.folder / "trace.nc"), demo.experiment.model)
+    path = write_gate(sealed.folder, demo.report, "run", table_sha256(table))
+    written = json.loads(path.read_text())
+    assert written["files"] == {
+        name: bundle.sha256(sealed.folder / name) for name in ("trace.nc", "config.json")
+    }
+    assert written["run_id"] == "run"
+    assert written["data_sha256"] == table_sha256(table)
+
+
+def test_a_verdict_from_before_sampling_names_no_trace(demo, tmp_path):
+    bundle.write_config(tmp_path, demo.experiment)
+    path = write_gate(tmp_path, demo.report.stage("prior"), "run", "data")
+    assert list(json.loads(path.read_text())["files"]) == ["config.json"]
+
+
+def test_the_config_reads_back_as_the_same_experiment(demo, tmp_path):
+    written = bundle.write_config(tmp_path, demo.experiment)
+    again = from_dict(json.loads(written.read_text()), "config.json")
+    assert again == demo.experiment
+    assert again.fingerprint == demo.experiment.fingerprint
