@@ -161,7 +161,7 @@ def make_version(
     recorded hash agrees: what a forger with full access to the store would leave.
     """
     from mmm_demo.bundle import write_config, write_gate
-    from mmm_demo.registry import register_version
+    from mmm_demo.registry import pinned_requirements, register_version
     from mmm_demo.trace import load_trace, table_sha256, weekly_table
     from mmm_demo.tracking import open_run
 
@@ -186,7 +186,7 @@ def make_version(
                 demo.report.require(),
                 description="made by a test",
                 tags={},
-                project=project,
+                requirements=pinned_requirements(project),
             )
 
     return make

@@ -226,7 +226,7 @@ def test_faulty_experiment_file(ask: Ask, root: Path, verb: str) -> None:
     before = files(root)
     answer = ask(verb, "--experiment", "experiments/bad.yaml")
     assert answer.code == 1
-    assert answer.err.startswith("Error: experiments/bad.yaml is not a valid experiment:")
+    assert answer.err.startswith("Error: experiments/bad.yaml is not valid:")
     for place in ("name: ", "model.max_lag: unknown key", "sampler.draws: "):
         assert place in answer.err
     assert "Traceback" not in answer.err and not answer.out

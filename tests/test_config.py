@@ -90,7 +90,7 @@ def test_all_faults_are_reported_together() -> None:
         budget={"total_budget": -5},
         extra=1,
     )
-    assert text.startswith("small.yaml is not a valid experiment:")
+    assert text.startswith("small.yaml is not valid:")
     places = (
         "name",
         "data",

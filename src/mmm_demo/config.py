@@ -281,7 +281,7 @@ def from_dict(content: object, where: str) -> ExperimentConfig:
         return _ADAPTER.validate_python(content)
     except ValidationError as error:
         faults = "\n".join(f"  {_fault_line(item)}" for item in error.errors())
-        raise ConfigError(f"{where} is not a valid experiment:\n{faults}") from None
+        raise ConfigError(f"{where} is not valid:\n{faults}") from None
 
 
 def _fault_line(item: Mapping[str, Any]) -> str:

@@ -105,8 +105,8 @@ def _draw_spend(rng: np.random.Generator, weeks: int) -> pd.DataFrame:
             {
                 "TV": _flights(rng, weeks, 0.55) * rng.gamma(4.0, 0.25, weeks),
                 "Radio": _flights(rng, weeks, 0.6) * rng.gamma(4.0, 0.25, weeks),
-                "Search": np.exp(0.35 * demand + 0.25 * rng.normal(size=weeks)),
-                "Social": np.exp(0.35 * demand + 0.25 * rng.normal(size=weeks)),
+                "Search": np.exp(0.55 * demand + 0.4 * rng.normal(size=weeks)),
+                "Social": np.exp(0.55 * demand + 0.4 * rng.normal(size=weeks)),
             }
         )
         pair = levels[CORRELATED_PAIR[0]].corr(levels[CORRELATED_PAIR[1]])
