@@ -42,7 +42,7 @@ def _fit(seed: int, folder) -> list[dict]:
         return []
     values = {check.name: check.value for check in done.report.checks}
     attempts = sum(line.startswith("sampling, attempt") for line in lines)
-    roas = done.truth[done.truth["quantity"] == "ROAS"].assign(seed=seed)
+    roas = done.results.truth[done.results.truth["quantity"] == "ROAS"].assign(seed=seed)
     print(
         f"seed {seed}: passed, attempts {attempts}, R-hat {values['rhat_max']:.4f}, ESS "
         f"{values['ess_bulk_min']:.0f}/{values['ess_tail_min']:.0f}, "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib
 import pytest
+import xarray as xr
 
 from helpers import PROJECT, PYTHON
 from mmm_demo.config import ExperimentConfig, load_experiment
@@ -17,6 +18,7 @@ from mmm_demo.gate import GateFile, GateReport
 if TYPE_CHECKING:  # imported inside the fixtures, so that tests of pure modules start at once
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+    from pymc_marketing.mmm import MMM
 
     from mmm_demo.fitted import FittedModel
     from mmm_demo.pipeline import MainResult
@@ -53,6 +55,10 @@ def enter_store(patch: pytest.MonkeyPatch, root: Path, template: Path) -> str:
     patch.setenv("MLFLOW_UV_AUTO_DETECT", "false")
     # The strictest setting: whatever works here needs no pickle.
     patch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    # A look into every installed package at each new version, only to warn of other pins.
+    patch.setattr(
+        "mlflow.utils.environment.warn_dependency_requirement_mismatches", lambda *_: None
+    )
     patch.setattr("mlflow.tracking._tracking_service.utils._tracking_uri", None)
     patch.setattr("mlflow.tracking._model_registry.utils._registry_uri", None)
     patch.chdir(root)
@@ -148,6 +154,35 @@ def fitted(demo: Demo) -> "FittedModel":
     return FittedModel(demo.experiment.model, load_trace(demo.files / "trace.nc"))
 
 
+def thinned(trace: xr.DataTree, step: int = 100) -> dict[str, xr.Dataset]:
+    """Return the groups of a trace with every `step`-th draw, free to be changed."""
+    few = trace.isel(draw=slice(None, None, step))
+    return {name: few[name].to_dataset().copy(deep=True) for name in few.children}
+
+
+def to_tree(groups: dict[str, xr.Dataset], trace: xr.DataTree) -> xr.DataTree:
+    """Return groups as a trace with another's attributes."""
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs = dict(trace.attrs)
+    return tree
+
+
+@pytest.fixture(scope="session")
+def thin(fitted: "FittedModel") -> "FittedModel":
+    """The demo model with 80 draws, for comparisons that hold draw by draw."""
+    from mmm_demo.fitted import FittedModel
+
+    return FittedModel(fitted.config, to_tree(thinned(fitted.trace), fitted.trace))
+
+
+@pytest.fixture(scope="session")
+def library(demo: Demo) -> "MMM":
+    """What PyMC-Marketing itself makes of the stored trace."""
+    from pymc_marketing.mmm import MMM
+
+    return MMM.load(demo.files / "trace.nc")
+
+
 Edit = Callable[[Path], None]
 
 
@@ -165,25 +200,29 @@ def make_version(
     from mmm_demo.trace import load_trace, table_sha256, weekly_table
     from mmm_demo.tracking import open_run
 
+    verdict = GateFile.from_json((demo.files / "gate.json").read_text("utf-8"))
+
     def make(
         experiment: ExperimentConfig = demo.experiment,
         edit: Edit | None = None,
-        report: GateReport = demo.report,
+        report: GateReport = verdict.report,
     ) -> "ModelVersion":
         with open_run(experiment.name, "fit") as run:
             folder = tmp_path / run.run_id
             folder.mkdir()
             shutil.copyfile(demo.files / "trace.nc", folder / "trace.nc")
             write_config(folder, experiment)
+            data_sha256 = verdict.data_sha256
             if edit is not None:
                 edit(folder)
-            table = weekly_table(load_trace(folder / "trace.nc"), experiment.model)
-            write_gate(folder, report, run.run_id, table_sha256(table))
+                table = weekly_table(load_trace(folder / "trace.nc"), experiment.model)
+                data_sha256 = table_sha256(table)
+            write_gate(folder, report, run.run_id, data_sha256)
             return register_version(
                 run,
                 folder,
                 experiment,
-                demo.report.require(),
+                verdict.report.require(),
                 description="made by a test",
                 tags={},
                 requirements=pinned_requirements(project),

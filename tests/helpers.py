@@ -68,3 +68,12 @@ def convergent_trace(
         posterior = posterior.assign_coords({dim: labels})
     stats = xr.Dataset({"diverging": (("chain", "draw"), np.zeros((chains, draws), dtype=bool))})
     return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})
+
+
+def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Return bytes and modification time of every file in a folder."""
+    return {
+        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }

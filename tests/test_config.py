@@ -369,7 +369,7 @@ def other(value: Any, path: tuple) -> Any:
 
 
 # Values that no single change can reach; the cases after them change these.
-FIXED = {("gate", "divergences_max"), ("data", "path")}
+FIXED = {("gate", "divergences_max"), ("data", "path"), ("data", "dt_mart")}
 FIXED |= {("model", "priors", name, "distribution") for name in DEFAULT_PRIORS}
 SINGLE = [path for path in leaves(to_dict(make())) if path not in FIXED]
 

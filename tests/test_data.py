@@ -1,36 +1,20 @@
-"""Where a weekly table comes from: simulated, CSV, and the Kaggle download on a fake Kaggle."""
+"""Where a weekly table comes from: simulated, CSV, DT Mart from a fake Kaggle."""
 
-import shutil
-import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import plain_experiment
+from helpers import PROJECT, contents, plain_experiment
 from mmm_demo.config import DataConfig, ExperimentConfig, ModelConfig, from_dict
 from mmm_demo.contract import DataError
-from mmm_demo.data import (
-    DATASET_ID,
-    DT_MART_FILES,
-    download_dt_mart,
-    known_truth,
-    load_market,
-    read_csv,
-)
+from mmm_demo.data import known_truth, load_data, load_market, read_csv
 from mmm_demo.simulate import CHANNELS, CONTROLS, simulate_market
 
 MODEL = ModelConfig(channel_columns=CHANNELS, control_columns=CONTROLS)
-
-
-def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
-    """Return bytes and modification time of every file in a folder."""
-    return {
-        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
 
 
 # --- simulated and CSV --------------------------------------------------------------------------
@@ -137,139 +121,47 @@ def test_folder_is_no_csv(tmp_path: Path) -> None:
         read_csv(tmp_path)
 
 
-# --- Kaggle -------------------------------------------------------------------------------------
+# --- DT Mart ------------------------------------------------------------------------------------
 
-
-class FakeKaggle:
-    """Stands in for `kagglehub.dataset_download`: the seven files in a cache folder."""
-
-    def __init__(self, cache: Path) -> None:
-        self.cache, self.asked = cache, []
-        cache.mkdir()
-        for name in DT_MART_FILES:
-            (cache / name).write_bytes(f"{name} as Kaggle has it\r\n".encode() * 50)
-
-    def __call__(self, handle: str) -> str:
-        self.asked.append(handle)
-        return str(self.cache)
-
-
-@pytest.fixture
-def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeKaggle:
-    fake = FakeKaggle(tmp_path / "cache")
-    monkeypatch.setattr("kagglehub.dataset_download", fake)
-    return fake
-
-
-def test_download_brings_the_seven_files(tmp_path: Path, kaggle: FakeKaggle) -> None:
-    folder = download_dt_mart(tmp_path / "data")
-    assert folder == tmp_path / "data" / "dt_mart"
-    assert kaggle.asked == [DATASET_ID] == ["datatattle/dt-mart-market-mix-modeling"]
-    assert sorted(path.name for path in folder.iterdir()) == sorted(DT_MART_FILES)
-    for name in DT_MART_FILES:
-        assert (folder / name).read_bytes() == (kaggle.cache / name).read_bytes()
-
-
-def test_nothing_is_asked_for_when_all_files_are_there(tmp_path: Path, kaggle: FakeKaggle) -> None:
-    download_dt_mart(tmp_path / "data")
-    before = contents(tmp_path)
-    download_dt_mart(tmp_path / "data")
-    assert len(kaggle.asked) == 1
-    assert contents(tmp_path) == before
-
-
-def test_only_missing_files_are_copied(tmp_path: Path, kaggle: FakeKaggle) -> None:
-    folder = tmp_path / "data" / "dt_mart"
-    folder.mkdir(parents=True)
-    (folder / "Sales.csv").write_bytes(b"my own, better version\n")
-    (folder / "notes.txt").write_bytes(b"keep me\n")
-    (tmp_path / "data" / "other.csv").write_bytes(b"keep me, too\n")
-    before = contents(tmp_path / "data")
-    download_dt_mart(tmp_path / "data")
-    after = contents(tmp_path / "data")
-    assert {name: after[name] for name in before} == before
-    assert len(after) == len(before) + len(DT_MART_FILES) - 1
-
-
-def test_interrupted_copy_leaves_no_half_file_and_goes_on(
-    tmp_path: Path, kaggle: FakeKaggle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = shutil.copyfile
-
-    def pulled_plug(source: Path, target: Path) -> None:
-        if source.name == DT_MART_FILES[3]:
-            target.write_bytes(source.read_bytes()[:10])
-            raise KeyboardInterrupt
-        whole(source, target)
-
-    monkeypatch.setattr(shutil, "copyfile", pulled_plug)
-    with pytest.raises(KeyboardInterrupt):
-        download_dt_mart(tmp_path / "data")
-    folder = tmp_path / "data" / "dt_mart"
-    done = {name for name in DT_MART_FILES if (folder / name).exists()}
-    assert done == set(DT_MART_FILES[:3])
-    before = contents(folder)
-
-    monkeypatch.setattr(shutil, "copyfile", whole)
-    download_dt_mart(tmp_path / "data")
-    after = contents(folder)
-    assert sorted(after) == sorted(DT_MART_FILES)
-    assert all(after[name] == before[name] for name in done)
-    for name in DT_MART_FILES:
-        assert after[name][0] == (kaggle.cache / name).read_bytes()
-
-
-def test_download_that_lacks_a_file_is_refused_before_anything_is_copied(
-    tmp_path: Path, kaggle: FakeKaggle
-) -> None:
-    (kaggle.cache / "Sales.csv").unlink()
-    with pytest.raises(RuntimeError, match=r"lacks Sales\.csv"):
-        download_dt_mart(tmp_path / "data")
-    assert not (tmp_path / "data").exists()
-
-
-def say_what_was_tried(text: str) -> bool:
-    tried = DATASET_ID in text and "kagglehub" in text
-    return tried and "source simulated or csv" in text and "data/dt_mart/" in text
-
-
-class LoginError(Exception):
-    """Like most of kagglehub's errors: a plain Exception."""
-
-
-@pytest.mark.parametrize(
-    "failure", [ConnectionError("offline"), ValueError("bad handle"), LoginError("who are you?")]
+LOOKALIKE = PROJECT.parent / "shared" / "data" / "make_dtmart_lookalike.py"
+needs_lookalike = pytest.mark.skipif(
+    not LOOKALIKE.is_file(), reason="the script that writes look-alikes of DT Mart is not here"
 )
-def test_any_failure_of_kaggle_says_what_was_tried_and_what_works(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception
+GROUPS = ("TV", "Sponsorship", "Digital", "Online")
+DT_MART_MODEL = ModelConfig(
+    channel_columns=GROUPS, control_columns=("SaleDays", "RecordingHole"), adstock_max_lag=4
+)
+
+
+@pytest.fixture(scope="module")
+def kaggle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What Kaggle would send: a folder with the seven files, the large ones small."""
+    folder = tmp_path_factory.mktemp("kaggle") / "files"
+    subprocess.run([sys.executable, LOOKALIKE, folder, "--rows", "20000"], check=True)
+    return folder
+
+
+@needs_lookalike
+def test_kaggle_source_becomes_a_weekly_table(
+    tmp_path: Path, kaggle_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(handle: str) -> str:
-        raise failure
+    monkeypatch.setattr("kagglehub.dataset_download", lambda *_, **__: str(kaggle_folder))
+    loaded = load_market(DataConfig(source="kaggle"), DT_MART_MODEL, tmp_path)
+    assert loaded.label == loaded.source == "DT Mart look-alike"
+    assert list(loaded.table.columns) == ["Week", "Sales", *GROUPS, "SaleDays", "RecordingHole"]
+    assert loaded.span == "2015-07-06 to 2016-06-20, 51 weeks"
+    assert any("recording hole" in warning for warning in loaded.warnings)
+    assert loaded.report is not None and len(loaded.report) > 5
+    assert contents(tmp_path / "data" / "dt_mart").keys() == contents(kaggle_folder).keys()
 
-    monkeypatch.setattr("kagglehub.dataset_download", fail)
-    with pytest.raises(RuntimeError) as refused:
-        download_dt_mart(tmp_path / "data")
-    assert say_what_was_tried(str(refused.value)) and str(failure) in str(refused.value)
-    assert refused.value.__cause__ is failure
-    assert not (tmp_path / "data").exists()
 
-
-def test_real_kagglehub_without_a_network_gives_the_same_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@needs_lookalike
+def test_load_data_returns_the_newest_table(
+    project: Path, kaggle_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_network(*_: object, **__: object) -> None:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", no_network)
-    monkeypatch.setattr(socket.socket, "connect", no_network)
-    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "cache"))
-    with pytest.raises(RuntimeError) as refused:
-        download_dt_mart(tmp_path / "data")
-    assert say_what_was_tried(str(refused.value))
-    assert not (tmp_path / "data").exists()
-
-
-def test_kaggle_source_downloads_and_says_how_to_go_on(tmp_path: Path, kaggle: FakeKaggle) -> None:
-    with pytest.raises(RuntimeError, match="source csv"):
-        load_market(DataConfig(source="kaggle"), MODEL, tmp_path)
-    assert (tmp_path / "data" / "dt_mart" / "Sales.csv").is_file()
+    monkeypatch.setattr("kagglehub.dataset_download", lambda *_, **__: str(kaggle_folder))
+    table = load_data()
+    assert table["Week"].dt.day_of_week.eq(0).all()
+    assert set(GROUPS) < set(table.columns)
+    pd.testing.assert_frame_equal(load_data(force_download=True), table)
+    assert len(list((project / "data").glob("dt_mart*"))) == 2

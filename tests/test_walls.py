@@ -28,8 +28,9 @@ WALLS = {
     "nutpie": {"model"},
     "arviz": {"diagnostics"},
     "h5netcdf": {"trace"},
-    "kagglehub": {"data"},
+    "kagglehub": {"download"},
     "optuna": set(),
+    "scipy": {"contraction", "explore_measures"},
     "matplotlib": PLOTTING | {"figures"},  # figures names the type that it hands on
     "seaborn": PLOTTING,
     "click": {"cli"},

@@ -2,14 +2,13 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from mmm_demo.store_defaults import apply_defaults, find_project_root
+from mmm_demo.store_defaults import apply_defaults, require_project_root
 
 if TYPE_CHECKING:
     from mmm_demo.config import ExperimentConfig
@@ -91,7 +90,7 @@ def main_command(**options: Any) -> None:
     experiment = _experiment(**options)
     from mmm_demo import pipeline
 
-    done = pipeline.run_main(experiment, project_root(), say)
+    done = pipeline.run_main(experiment, require_project_root(), say)
     show_fit(done.fit)
     show_plan(done.plan)
     show_next(done.fit.run.run_id)
@@ -104,7 +103,7 @@ def fit(**options: Any) -> None:
     experiment = _experiment(**options)
     from mmm_demo import pipeline
 
-    done = pipeline.run_fit(experiment, project_root(), say)
+    done = pipeline.run_fit(experiment, require_project_root(), say)
     show_fit(done)
     show_next(done.run.run_id)
     console.print(f"Promote it:  uv run mmm-demo promote --market {experiment.market}")
@@ -123,7 +122,7 @@ def promote(market: str, number: int | None, reason: str, rollback: bool) -> Non
         raise click.UsageError("--rollback goes back to the previous champion; drop --version")
     from mmm_demo import pipeline
 
-    project_root()  # elsewhere, MLflow would make a new store in the working directory
+    require_project_root()  # elsewhere, MLflow would make a new store in the working directory
     pipeline.run_promote(market, number, reason, rollback, say)
 
 
@@ -139,7 +138,7 @@ def optimize(market: str, weeks: int | None, total_budget: float | None) -> None
 
     asked = {"weeks": weeks, "total_budget": total_budget}
     overrides = {name: value for name, value in asked.items() if value is not None}
-    done = pipeline.run_optimize(market, overrides, project_root(), say)
+    done = pipeline.run_optimize(market, overrides, require_project_root(), say)
     show_plan(done)
 
 
@@ -149,44 +148,33 @@ def report(run: str) -> None:
     """Build plots and tables of a fit RUN again."""
     from mmm_demo import pipeline
 
-    pipeline.run_report(run, project_root(), say)
+    pipeline.run_report(run, require_project_root(), say)
 
 
 @cli.command()
 @click.option("--port", default=5000, show_default=True, type=PORT, help="Port to serve at.")
 def ui(port: int) -> None:
     """Open the MLflow UI on this machine only."""
-    project_root()
+    require_project_root()
     from mmm_demo import webui
 
     webui.serve(port, say)
 
 
-def project_root() -> Path:
-    """Return the project's folder.
-
-    Raises
-    ------
-    FileNotFoundError
-        When the command is run elsewhere.
-    """
-    root = find_project_root()
-    if root is None:
-        raise FileNotFoundError(f"{Path.cwd()} is not inside the project; go to its folder")
-    return root
-
-
 def show_fit(done: "FitResult") -> None:
     """Print the verdict and ROAS of a fit."""
-    from mmm_demo.summary import gate_rows, roas_rows
+    from mmm_demo.summary import gate_rows, identification_sentence, roas_rows
 
+    results = done.results
     _print("Gate: passed", ("check", "value", "limit", "verdict"), gate_rows(done.report))
-    rows, header = roas_rows(done.roas), ("channel", "ROAS", "94 % interval")
-    if done.truth is not None:
-        true = done.truth[done.truth["quantity"] == "ROAS"]["truth"]
+    rows, header = roas_rows(results.roas), ("channel", "ROAS", "94 % interval")
+    if results.truth is not None:
+        true = results.truth[results.truth["quantity"] == "ROAS"]["truth"]
         rows = [(*row, f"{value:,.2f}") for row, value in zip(rows, true, strict=True)]
         header = (*header, "truth")
-    _print("Incremental ROAS", header, rows)
+    _print(f"Incremental ROAS {done.label}".strip(), header, rows)
+    if results.not_identified:
+        console.print(identification_sentence(results.not_identified), markup=False)
 
 
 def show_plan(done: "PlanResult") -> None:
@@ -194,7 +182,8 @@ def show_plan(done: "PlanResult") -> None:
     from mmm_demo.summary import plan_rows, plan_sentence, plan_title, plan_warning
 
     header = ("channel", "current mix", "planned", "change")
-    _print(f"Plan {plan_title(done.plan)}", header, plan_rows(done.plan))
+    title = f"Plan {done.label} {plan_title(done.plan)}".replace("  ", " ")
+    _print(title, header, plan_rows(done.plan))
     console.print(plan_sentence(done.plan))
     if warning := plan_warning(done.plan):
         console.print(f"[yellow]{warning}[/]")

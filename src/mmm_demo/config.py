@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
+from mmm_demo.dt_mart_options import DtMartOptions
 from mmm_demo.priors import DEFAULT_PRIORS, STRICT, PriorConfig, prior_to_dict, read_prior
 
 DEFAULT_ADSTOCK_MAX_LAG = 8
@@ -55,6 +56,8 @@ class DataConfig:
         Of the simulated market; for `simulated` only.
     missing_spend
         `zero` reads an empty spend cell as no spend; `error` refuses it.
+    dt_mart
+        What the DT Mart files leave open; for `kaggle` only.
     """
 
     source: Literal["simulated", "csv", "kaggle"] = "simulated"
@@ -62,6 +65,23 @@ class DataConfig:
     seed: Count = Field(default=1, ge=0)
     weeks: Count = Field(default=156, ge=104, le=1040)
     missing_spend: Literal["error", "zero"] = "error"
+    dt_mart: DtMartOptions | None = Field(default=None, validate_default=True)
+
+    @field_validator("dt_mart", mode="before")
+    @classmethod
+    def _read_dt_mart(cls, given: object, info: ValidationInfo) -> DtMartOptions | None:
+        if info.data.get("source") != "kaggle":
+            if given is not None:
+                raise ValueError("goes with source kaggle")
+            return None
+        if isinstance(given, DtMartOptions):
+            return given
+        if given is not None and not isinstance(given, Mapping):
+            raise ValueError(f"must be a mapping, got {given!r}")
+        valid = sorted(DtMartOptions.__dataclass_fields__)
+        if unknown := sorted(set(given or {}) - set(valid)):
+            raise ValueError(f"unknown key {', '.join(unknown)}; valid: {', '.join(valid)}")
+        return DtMartOptions(**(given or {}))
 
     @model_validator(mode="after")
     def _path_belongs_to_csv(self) -> "DataConfig":
@@ -402,6 +422,10 @@ def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
         params |= {"data.seed": data.seed, "data.weeks": data.weeks}
     if data.path:
         params["data.path"] = data.path
+    if data.dt_mart:
+        groups = (f"{name} = {' + '.join(of)}" for name, of in data.dt_mart.groups.items())
+        params |= {"data.august": data.dt_mart.august, "data.groups": ", ".join(groups)}
+        params["data.radio_other"] = data.dt_mart.radio_other
     params |= {f"sampler.{key}": value for key, value in asdict(experiment.sampler).items()}
     params |= {f"gate.limit.{key}": value for key, value in asdict(experiment.gate).items()}
     for name, prior in model.priors.items():

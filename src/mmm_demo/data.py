@@ -1,6 +1,5 @@
 """Where the weekly table comes from: simulated, a CSV file, or DT Mart on Kaggle."""
 
-import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,19 +8,10 @@ import pandas as pd
 
 from mmm_demo.config import DataConfig, ModelConfig
 from mmm_demo.contract import Contract, DataError, validate_table
+from mmm_demo.download import download_dt_mart
+from mmm_demo.dt_mart import build_weekly_table
 from mmm_demo.simulate import Truth, simulate_market
-
-DATASET_ID = "datatattle/dt-mart-market-mix-modeling"
-DT_MART_FOLDER = "dt_mart"
-DT_MART_FILES = (
-    "firstfile.csv",
-    "MediaInvestment.csv",
-    "MonthlyNPSscore.csv",
-    "ProductList.csv",
-    "Sales.csv",
-    "Secondfile.csv",
-    "SpecialSale.csv",
-)
+from mmm_demo.store_defaults import require_project_root
 
 
 @dataclass(frozen=True)
@@ -35,12 +25,18 @@ class MarketingData:
     source
         Where it came from, in words.
     warnings
-        What the contract noticed without refusing.
+        What was noticed without refusing.
+    label
+        What results must be called, e.g. `DT Mart look-alike`; empty when the source says it.
+    report
+        How the table was made, one row per step, where it was made from other files.
     """
 
     table: pd.DataFrame
     source: str
     warnings: tuple[str, ...] = ()
+    label: str = ""
+    report: pd.DataFrame | None = None
 
     @cached_property
     def span(self) -> str:
@@ -70,6 +66,7 @@ def load_market(data: DataConfig, model: ModelConfig, root: Path) -> MarketingDa
     RuntimeError
         When DT Mart cannot be downloaded.
     """
+    built = None
     if data.source == "simulated":
         raw = simulate_market(data.seed, data.weeks).table
         source = f"simulated market, seed {data.seed}"
@@ -77,11 +74,8 @@ def load_market(data: DataConfig, model: ModelConfig, root: Path) -> MarketingDa
         path = root / str(data.path)
         raw, source = read_csv(path), str(data.path)
     else:
-        folder = download_dt_mart(root / "data")
-        raise RuntimeError(
-            f"the DT Mart files are in {folder}, but this version builds no weekly table from "
-            "them yet; make one yourself and use it with source csv"
-        )
+        built = build_weekly_table(download_dt_mart(root / "data"), data.dt_mart)
+        raw, source = built.table, built.label
     contract = Contract(
         date_column=model.date_column,
         target_column=model.target_column,
@@ -91,7 +85,36 @@ def load_market(data: DataConfig, model: ModelConfig, root: Path) -> MarketingDa
         missing_spend=data.missing_spend,
     )
     table, warnings = validate_table(raw, contract, source)
-    return MarketingData(table, source, warnings)
+    if built is None:
+        return MarketingData(table, source, warnings)
+    noticed = (*built.warnings, *warnings)
+    return MarketingData(table, source, noticed, built.label, built.report_table)
+
+
+def load_data(force_download: bool = False) -> pd.DataFrame:
+    """Return the weekly DT Mart table with the default options.
+
+    Parameters
+    ----------
+    force_download
+        Download the files again, into a new dated folder beside the old one.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns Week, Sales (INR), the channel groups (INR) and the controls; one row per week.
+
+    Raises
+    ------
+    DataError
+        When a file is not what it should be.
+    FileNotFoundError
+        When called outside the project.
+    RuntimeError
+        When DT Mart cannot be downloaded.
+    """
+    folder = download_dt_mart(require_project_root() / "data", force_download)
+    return build_weekly_table(folder).table
 
 
 def known_truth(data: DataConfig) -> Truth | None:
@@ -119,48 +142,3 @@ def read_csv(path: Path) -> pd.DataFrame:
         return pd.read_csv(path)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not a readable CSV file: {error}") from None
-
-
-def download_dt_mart(data_folder: Path) -> Path:
-    """Fetch the DT Mart files that are missing from `data/dt_mart/`; touch no file that is there.
-
-    Parameters
-    ----------
-    data_folder
-        The project's `data/`.
-
-    Returns
-    -------
-    pathlib.Path
-        Folder with the seven files.
-
-    Raises
-    ------
-    RuntimeError
-        When Kaggle cannot be reached or the download lacks a file.
-    """
-    folder = data_folder / DT_MART_FOLDER
-    missing = [name for name in DT_MART_FILES if not (folder / name).is_file()]
-    if not missing:
-        return folder
-    source = _download()
-    if absent := [name for name in missing if not (source / name).is_file()]:
-        raise RuntimeError(f"the download of {DATASET_ID} lacks {', '.join(absent)}: {source}")
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in missing:  # a file appears whole or not at all, so an interrupted copy can go on
-        part = folder / f"{name}.part"
-        shutil.copyfile(source / name, part)
-        part.rename(folder / name)
-    return folder
-
-
-def _download() -> Path:
-    import kagglehub  # slow to import, and needed for DT Mart only
-
-    try:
-        return Path(kagglehub.dataset_download(DATASET_ID))
-    except Exception as error:  # network, login, checksum, zip: kagglehub's errors share no base
-        raise RuntimeError(
-            f"could not download {DATASET_ID} with kagglehub: {error}. Check the connection, or "
-            "put the seven files into data/dt_mart/ yourself, or use source simulated or csv"
-        ) from error

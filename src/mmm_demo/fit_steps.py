@@ -10,6 +10,7 @@ import pandas as pd
 
 from mmm_demo import bundle, diagnostics, summary, tables
 from mmm_demo.config import ExperimentConfig
+from mmm_demo.contraction import contraction_table, label, not_identified
 from mmm_demo.data import MarketingData, known_truth, load_market
 from mmm_demo.figures import convergence_figures, prior_figures, result_figures
 from mmm_demo.fitted import Decomposition, FittedModel
@@ -20,7 +21,27 @@ from mmm_demo.trace import free_parameters, load_trace, save_trace, table_sha256
 from mmm_demo.tracking import Run
 
 RETRY_TARGET_ACCEPT = 0.99
+LABEL_TAG = "data.label"
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a fit that passed says.
+
+    Attributes
+    ----------
+    roas
+        ROAS by channel (`tables.describe`).
+    truth
+        Estimates against truth (`tables.truth_table`); None where the truth is not known.
+    not_identified
+        Parameters that the data told nothing about.
+    """
+
+    roas: pd.DataFrame
+    truth: pd.DataFrame | None
+    not_identified: list[str]
 
 
 @dataclass(frozen=True)
@@ -44,11 +65,19 @@ def load_data(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> M
     digest = table_sha256(data.table)
     run.log_dataset(data.table, experiment.market, digest, experiment.model.target_column)
     run.log_text(data.table.to_csv(index=False), "data/weekly_table.csv")
+    if data.report is not None:
+        run.log_text(data.report.to_csv(index=False), "data/report.csv")
+        run.log_text(data.report.to_json(orient="records", indent=2), "data/report.json")
     run.log(
-        params={"data.sha256": digest, "data.span": data.span},
-        tags={"data.warnings": "; ".join(data.warnings) or "none"},
+        params={"data.sha256": digest, "data.span": data.span, "data.made_from": data.source},
+        tags={"data.warnings": "; ".join(data.warnings) or "none"} | label_tag(data),
     )
     return data
+
+
+def label_tag(data: MarketingData) -> dict[str, str]:
+    """Return the tag that says what results must be called, where the source does not."""
+    return {LABEL_TAG: data.label} if data.label else {}
 
 
 def check_prior(job: Job) -> GateReport:
@@ -125,7 +154,7 @@ def _log_attempt(
 
 
 def _refuse(job: Job, report: GateReport) -> None:
-    job.run.describe(summary.fit_page(job.experiment, job.data.span, report, None))
+    job.run.describe(summary.fit_page(job.experiment, job.data, report))
     close_gate(job, report)
 
 
@@ -143,13 +172,17 @@ def close_gate(job: Job, report: GateReport) -> PassedGate:
 
 def publish_results(
     publisher: Publisher, experiment: ExperimentConfig, fitted: FittedModel, parts: Decomposition
-) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """Publish tables, plots and metrics of a fit that passed; return ROAS and truth tables."""
+) -> Results:
+    """Publish tables, plots and metrics of a fit that passed."""
     roas = tables.describe(fitted.roas())
     shares = tables.share_table(fitted, parts)
     metrics = by_channel("roas", roas, "median") | by_channel("share", shares, "mean")
     metrics |= by_channel("roas_lower_94", roas, "lower_94")
     metrics |= by_channel("roas_upper_94", roas, "upper_94")
+    told = contraction_table(fitted.trace["posterior"].to_dataset(), fitted.config)
+    metrics |= {
+        _metric_name(f"contraction.{label(row)}"): row["contraction"] for _, row in told.iterrows()
+    }
     predictive = diagnostics.predictive_metrics(fitted.observed, fitted.predictive())
     metrics |= {f"predictive.{name}": value for name, value in predictive.items()}
     metrics["decomposition.negative_baseline"] = diagnostics.negative_baseline_share(parts)
@@ -159,6 +192,7 @@ def publish_results(
     publisher.table(tables.contribution_table(fitted, parts), f"contributions_{name}")
     publisher.table(tables.adstock_table(fitted), f"adstock_{name}")
     publisher.table(tables.saturation_table(fitted), f"saturation_{name}")
+    publisher.table(told, f"contraction_{name}")
     truth = None
     if known is not None:
         truth = tables.truth_table(fitted, parts, known)
@@ -166,7 +200,7 @@ def publish_results(
         metrics |= _truth_metrics(truth)
     publisher.figures(result_figures(fitted, parts, known))
     publisher.run.log(metrics=metrics)
-    return roas, truth
+    return Results(roas, truth, not_identified(told))
 
 
 def by_channel(prefix: str, table: pd.DataFrame, column: str) -> dict[str, float]:

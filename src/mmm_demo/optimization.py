@@ -17,6 +17,7 @@ from mmm_demo.fitted import WEEK, FittedModel
 SOLVER_DRAWS = 1000
 COMPILE = {"mode": "FAST_COMPILE"}  # a compiled objective costs more than it saves in one solve
 TOLERANCE = 1e-6
+SHORTFALL_MAX = 1e-3  # share of the response that the best plan could bring more at most
 
 
 class BudgetError(ValueError):
@@ -188,13 +189,43 @@ def _solve(optimizer: BudgetOptimizer, bounds: pd.DataFrame, total: float, weeks
     share = (total - limits[:, 0].sum()) / (limits[:, 1] - limits[:, 0]).sum()
     inside = limits[:, 0] + share * (limits[:, 1] - limits[:, 0])
     solved: Any = optimizer.allocate_budget(
-        total / weeks, weekly, x0=_labelled(inside / weeks, list(bounds.index))
+        total / weeks,
+        weekly,
+        x0=_labelled(inside / weeks, list(bounds.index)),
+        return_if_fail=True,  # SLSQP calls an optimum in a corner a failure; the plan is judged
     )
     planned = pd.Series(
         solved.budgets.sel(channel=list(bounds.index)).to_numpy() * weeks, bounds.index
     )
     planned = planned.clip(bounds["lower_bound"], bounds["upper_bound"])
-    return planned * (total / planned.sum())  # SLSQP keeps the sum to about 1e-9 only
+    planned *= total / planned.sum()  # SLSQP keeps the sum to about 1e-9 only
+    _require_best(optimizer, planned, bounds, weeks)
+    return planned
+
+
+def _require_best(
+    optimizer: BudgetOptimizer, planned: pd.Series, bounds: pd.DataFrame, weeks: int
+) -> None:
+    """Refuse a plan that leaves a gain on the table, whatever the solver said about it.
+
+    The response is concave in spend, so no other plan brings more than all money times the largest
+    difference between what another unit brings in one channel and what it is worth in another.
+    """
+    plan = _labelled(planned.to_numpy() / weeks, list(planned.index))
+    judged = optimizer.evaluate_plan(plan)
+    [gradient] = judged.utility_gradient.values()
+    marginal = gradient.sel(channel=list(planned.index)).to_series()
+    slack = TOLERANCE * planned.sum()
+    may_grow = planned < bounds["upper_bound"] - slack
+    may_shrink = planned > bounds["lower_bound"] + slack
+    if not (may_grow.any() and may_shrink.any()):
+        return
+    gap = marginal[may_grow].max() - marginal[may_shrink].min()
+    if not gap * planned.sum() / weeks <= SHORTFALL_MAX * judged.utility:
+        raise BudgetError(
+            "the solver stopped short of the best plan; widen the bounds or change the budget:\n"
+            + bounds.assign(planned=planned).to_string()
+        )
 
 
 def _response(optimizer: BudgetOptimizer, totals: pd.Series, weeks: int) -> np.ndarray:

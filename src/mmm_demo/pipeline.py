@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from mmm_demo import bundle, diagnostics, registry, summary
 from mmm_demo.config import (
     ExperimentConfig,
@@ -20,11 +18,14 @@ from mmm_demo.config import (
 )
 from mmm_demo.figures import convergence_figures, plan_figures
 from mmm_demo.fit_steps import (
+    LABEL_TAG,
     Job,
+    Results,
     Say,
     by_channel,
     check_prior,
     close_gate,
+    label_tag,
     load_data,
     publish_results,
     sample,
@@ -45,8 +46,8 @@ class FitResult:
     run: Run
     report: GateReport
     version: registry.ModelVersion
-    roas: pd.DataFrame
-    truth: pd.DataFrame | None
+    label: str
+    results: Results
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,16 @@ class PlanResult:
     plan: Plan
     version: registry.ModelVersion
     file: Path
+
+    @property
+    def page(self) -> str:
+        """Markdown of the plan run's page."""
+        return summary.plan_page(self.plan, self.version.name, self.version.version, self.label)
+
+    @property
+    def label(self) -> str:
+        """What results must be called where the source does not say it."""
+        return self.version.tags.get(LABEL_TAG, "")
 
 
 @dataclass(frozen=True)
@@ -76,8 +87,7 @@ def run_main(experiment: ExperimentConfig, root: Path, say: Say) -> MainResult:
         number = int(fit.version.version)
         promotion = run_promote(experiment.market, number, "main job", False, say, run)
         plan = run_optimize(experiment.market, {}, root, say, run)
-        page = summary.plan_page(plan.plan, plan.version.name, plan.version.version)
-        run.log_text(page, "summary.md")
+        run.log_text(plan.page, "summary.md")
     return MainResult(fit, promotion, plan)
 
 
@@ -112,15 +122,16 @@ def _fit(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> FitRes
         parts = fitted.decompose()
         report = report.with_checks([diagnostics.decomposition_check(parts)])
         passed = close_gate(job, report)
-        roas, truth = publish_results(publisher, experiment, fitted, parts)
-        run.describe(summary.fit_page(experiment, data.span, report, roas))
+        results = publish_results(publisher, experiment, fitted, parts)
+        page = summary.fit_page(experiment, data, report, results.roas, results.not_identified)
+        run.describe(page)
         version = registry.register_version(
             run,
             folder,
             experiment,
             passed,
-            description="\n\n".join(summary.headline(experiment, report, roas)),
-            tags=summary.version_tags(experiment, report, roas),
+            description="\n\n".join(summary.headline(experiment, report, results.roas)),
+            tags=summary.version_tags(experiment, report, results.roas) | label_tag(data),
             requirements=requirements,
         )
     say(f"registered {version.name} version {version.version}")
@@ -128,7 +139,7 @@ def _fit(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> FitRes
         tags={"model.name": version.name, "model.version": version.version},
         metrics={"seconds.fit": time.monotonic() - started},
     )
-    return FitResult(run, report, version, roas, truth)
+    return FitResult(run, report, version, data.label, results)
 
 
 @store_errors()
@@ -193,8 +204,9 @@ def run_optimize(
         run.log_model_input(version.source.removeprefix("models:/"))
         plan = optimize_budget(champion.bundle.fitted, budget)
         file = _publish_plan(run, plan, experiment.name, root)
-        run.describe(summary.plan_page(plan, version.name, version.version))
-    return PlanResult(run, plan, version, file)
+        result = PlanResult(run, plan, version, file)
+        run.describe(result.page)
+    return result
 
 
 def _publish_plan(run: Run, plan: Plan, description: str, root: Path) -> Path:

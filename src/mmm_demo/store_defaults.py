@@ -35,6 +35,20 @@ def _is_project(folder: Path) -> bool:
     return first_line == [b"name: mmm_demo"]
 
 
+def require_project_root() -> Path:
+    """Return the project's folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the working directory is not inside it.
+    """
+    root = find_project_root()
+    if root is None:
+        raise FileNotFoundError(f"{Path.cwd()} is not inside the project; go to its folder")
+    return root
+
+
 def apply_defaults() -> None:
     """Set the MLflow variables that the user left unset, when inside the project."""
     root = find_project_root()

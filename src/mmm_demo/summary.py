@@ -1,8 +1,11 @@
 """Results -> the short texts that people read first: a run's page and the summary."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from mmm_demo.config import ExperimentConfig
+from mmm_demo.data import MarketingData
 from mmm_demo.gate import GateReport
 from mmm_demo.optimization import Plan
 
@@ -63,22 +66,31 @@ def version_tags(
 
 
 def fit_page(
-    experiment: ExperimentConfig, span: str, report: GateReport, roas: pd.DataFrame | None
+    experiment: ExperimentConfig,
+    data: MarketingData,
+    report: GateReport,
+    roas: pd.DataFrame | None = None,
+    not_identified: Sequence[str] = (),
 ) -> str:
     """Return the Markdown of a fit run's page; its first lines are all that MLflow shows at once.
 
     Parameters
     ----------
-    experiment, span
-        What was fitted, and the weeks it was fitted on.
+    experiment, data
+        What was fitted, and on what.
     report
         Verdict of the gate.
     roas
         ROAS by channel (`tables.describe`); None when the fit was refused.
+    not_identified
+        Parameters that the data told nothing about.
     """
     first, *rest = headline(experiment, report, roas)
     lines = [f"**{first}**  ", *(f"{line}  " for line in rest), ""]
-    lines += [experiment.description, "", f"Market `{experiment.market}`, {span}.", ""]
+    lines += [experiment.description, ""]
+    lines += [f"Market `{experiment.market}`, {data.source}, {data.span}.", ""]
+    if not_identified:
+        lines += [identification_sentence(not_identified), ""]
     lines += _table(("check", "value", "limit", "verdict"), gate_rows(report))
     if not report.passed:
         lines += ["", "**Refused**, no result of it may be used:"]
@@ -92,6 +104,11 @@ def fit_page(
     ]
     lines += ["", "**Priors**", "", *_table(("parameter", "prior", "rationale"), priors)]
     return "\n".join(lines)
+
+
+def identification_sentence(not_identified: Sequence[str]) -> str:
+    """Name the parameters that the data told nothing about."""
+    return f"Not identified by this data, the posterior is the prior: {', '.join(not_identified)}."
 
 
 def amount(value: float) -> str:
@@ -148,11 +165,11 @@ def plan_warning(plan: Plan) -> str:
     return f"Outside the spend ever observed: {', '.join(outside)}." if len(outside) else ""
 
 
-def plan_page(plan: Plan, model: str, version: str) -> str:
-    """Return the Markdown of a plan run's page."""
+def plan_page(plan: Plan, model: str, version: str, label: str) -> str:
+    """Return the Markdown of a plan run's page; `label` is what results must be called."""
     return "\n".join(
         [
-            f"### Budget plan from {model} version {version}",
+            f"### Budget plan from {model} version {version} {label}".rstrip(),
             f"{plan_title(plan)}. {plan_sentence(plan)}",
             "",
             *_table(("channel", "current mix", "planned", "change"), plan_rows(plan)),

@@ -1,0 +1,102 @@
+"""How much the data told about each parameter, against what the prior had said."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy import stats
+
+from mmm_demo.config import ModelConfig
+from mmm_demo.priors import PriorConfig
+
+# A posterior that is less than a tenth narrower than its prior (in variance) and has moved by less
+# than half of the prior's standard deviation is, for all that matters, the prior.
+MIN_CONTRACTION, MIN_SHIFT = 0.10, 0.50
+NAMES = {"intercept": "intercept_contribution"}  # config's name -> the trace's
+
+
+def contraction_table(posterior: xr.Dataset, config: ModelConfig) -> pd.DataFrame:
+    """Compare each parameter's posterior with its prior.
+
+    Parameters
+    ----------
+    posterior
+        Free parameters, dims (chain, draw, ...).
+    config
+        Model with its priors.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns parameter, item (channel, control or Fourier mode; empty for a single value),
+        prior_mean, prior_sd, posterior_mean, posterior_sd, contraction (1 - ratio of variances;
+        1 is all from the data, 0 all from the prior, negative when wider than the prior) and
+        identified (bool).
+    """
+    rows = []
+    for name, prior in config.priors.items():
+        stored = NAMES.get(name, name)
+        if stored not in posterior:
+            continue  # no control or no seasonality in this model
+        draws = posterior[stored].stack(sample=("chain", "draw")).transpose("sample", ...)
+        values = draws.to_numpy().reshape(draws.sizes["sample"], -1)
+        items = [str(item) for item in draws[draws.dims[1]].values] if draws.ndim > 1 else [""]
+        means, sds = _moments(prior, len(items))
+        for index, item in enumerate(items):
+            rows.append(_row(name, item, means[index], sds[index], values[:, index]))
+    return pd.DataFrame(rows)
+
+
+def _row(name: str, item: str, mean: float, sd: float, draws: np.ndarray) -> dict[str, object]:
+    contraction = float(1 - draws.var() / sd**2)
+    shift = float(abs(draws.mean() - mean) / sd)
+    return {
+        "parameter": name,
+        "item": item,
+        "prior_mean": mean,
+        "prior_sd": sd,
+        "posterior_mean": float(draws.mean()),
+        "posterior_sd": float(draws.std()),
+        "contraction": contraction,
+        # Passing side first: what cannot be measured is not identified.
+        "identified": bool(contraction >= MIN_CONTRACTION or shift >= MIN_SHIFT),
+    }
+
+
+def _moments(prior: PriorConfig, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of a prior, one of each per item."""
+    values = {name: np.asarray(value) for name, value in prior.parameters.items()}
+    frozen = _frozen(prior.distribution, values)
+    return np.broadcast_to(frozen.mean(), count), np.broadcast_to(frozen.std(), count)
+
+
+def _frozen(name: str, of: dict[str, np.ndarray]) -> stats.rv_continuous:
+    """Return SciPy's distribution for PyMC's name and parameters."""
+    match name:
+        case "Normal":
+            return stats.norm(of["mu"], of["sigma"])
+        case "Laplace":
+            return stats.laplace(of["mu"], of["b"])
+        case "StudentT":
+            return stats.t(of["nu"], of["mu"], of["sigma"])
+        case "HalfNormal":
+            return stats.halfnorm(scale=of["sigma"])
+        case "Gamma":
+            return stats.gamma(of["alpha"], scale=1 / of["beta"])
+        case "LogNormal":
+            return stats.lognorm(of["sigma"], scale=np.exp(of["mu"]))
+        case "Exponential":
+            return stats.expon(scale=1 / of["lam"])
+        case "Beta":
+            return stats.beta(of["alpha"], of["beta"])
+        case _:
+            raise ValueError(f"no moments known for prior distribution {name!r}")
+
+
+def label(row: pd.Series) -> str:
+    """Return a parameter's name as the plots write it, e.g. `adstock_alpha[TV]`."""
+    return f"{row['parameter']}[{row['item']}]" if row["item"] else str(row["parameter"])
+
+
+def not_identified(table: pd.DataFrame) -> list[str]:
+    """Return the parameters that the data told nothing about."""
+    return [label(row) for _, row in table[~table["identified"]].iterrows()]
