@@ -518,3 +518,40 @@ def test_params_are_flat_and_plain() -> None:
 def test_params_of_a_file_name_the_file() -> None:
     params = flat_params(make(data={"source": "csv", "path": "data/a.csv"}))
     assert params["data.path"] == "data/a.csv" and "data.seed" not in params
+
+
+# --- DT Mart ------------------------------------------------------------------------------------
+
+
+def dt_mart(**options: Any) -> ExperimentConfig:
+    return from_dict(plain_experiment(data={"source": "kaggle", "dt_mart": options}), "small.yaml")
+
+
+def test_dt_mart_options_are_resolved_logged_and_fingerprinted() -> None:
+    plain, after = dt_mart(), dt_mart(august="start_after")
+    assert plain == from_dict(plain_experiment(data={"source": "kaggle"}), "small.yaml")
+    assert to_dict(plain)["data"]["dt_mart"]["august"] == "indicator"
+    assert from_dict(to_dict(after), "again") == after
+    assert plain.fingerprint != after.fingerprint
+    params = flat_params(after)
+    assert params["data.august"] == "start_after"
+    assert "Digital = Digital + SEM + Content Marketing" in str(params["data.groups"])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"agust": "indicator"}, "unknown key agust; valid: august, groups, radio_other"),
+        ({"august": "ignore"}, "august must be one of indicator, start_after, got 'ignore'"),
+        ({"groups": {"TV": ["TV"]}}, "these channels are in no group"),
+    ],
+)
+def test_bad_dt_mart_options_are_named(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        dt_mart(**options)
+    assert said in str(refused.value)
+
+
+def test_dt_mart_options_go_with_kaggle_only() -> None:
+    with pytest.raises(ConfigError, match=r"data\.dt_mart: goes with source kaggle"):
+        from_dict(plain_experiment(data={"source": "simulated", "dt_mart": {}}), "small.yaml")
