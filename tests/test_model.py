@@ -1,8 +1,5 @@
 """Building and sampling: what reaches PyMC-Marketing, and that it comes out the same again."""
 
-import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +9,6 @@ import pytest
 import xarray as xr
 from pymc.testing import mock_sample
 
-from helpers import PYTHON
 from mmm_demo.config import GateConfig, ModelConfig, SamplerConfig
 from mmm_demo.diagnostics import prior_check
 from mmm_demo.model import build_model, sample_posterior, sample_prior, target_scale
@@ -135,45 +131,3 @@ def test_sampling_passes_the_settings_on_and_keeps_what_is_sampled(fitted, monke
     assert set(done.trace["sample_stats"].data_vars) == {"diverging", "energy"}
     trained_on = done.trace["fit_data"]["Sales"].to_numpy()
     assert (trained_on == fitted.observed).all()
-
-
-SAMPLE = """
-import hashlib, json, sys
-from mmm_demo.config import SamplerConfig, load_experiment
-from mmm_demo.model import sample_posterior
-from mmm_demo.simulate import simulate_market
-
-experiment = load_experiment(sys.argv[1])
-table = simulate_market(experiment.data.seed, experiment.data.weeks).table
-sampler = SamplerConfig(draws=200, tune=200, chains=2, seed=3)
-done = sample_posterior(
-    experiment.model, table, sampler, target_accept=0.9, progress=False
-)
-digest = hashlib.sha256()
-for name, values in sorted(done.trace["posterior"].data_vars.items()):
-    digest.update(name.encode() + values.to_numpy().tobytes())
-print(json.dumps({"sha256": digest.hexdigest(), "cache": done.compile_cache}))
-"""
-
-
-def sample_in_two_processes(experiment: Path, environment: dict[str, str]) -> list[dict]:
-    command = [PYTHON, "-c", SAMPLE, str(experiment)]
-    started = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-        for _ in range(2)
-    ]
-    answers = [process.communicate()[0] for process in started]
-    assert [process.returncode for process in started] == [0, 0]
-    return [json.loads(answer.splitlines()[-1]) for answer in answers]
-
-
-def test_the_same_seed_gives_the_same_draws_in_two_processes(demo, user_environment):
-    # The session's fit has compiled this model; where its kernels differ, the first pair does.
-    experiment, warm = demo.root / "experiments" / "demo.yaml", []
-    for _ in range(3):
-        done = sample_in_two_processes(experiment, user_environment)
-        warm += [item["sha256"] for item in done if item["cache"] == "warm"]
-        if len(warm) >= 2:
-            break
-    assert len(warm) >= 2, "no two processes found the compile cache warm"
-    assert len(set(warm)) == 1

@@ -18,7 +18,8 @@ SOURCES = {
 TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in SOURCES.items()}
 every_module = pytest.mark.parametrize("module", SOURCES)
 
-PLOTTING = {"plot_style", "plotting", "plotting_chains", "plotting_checks"}
+PLOTTING = {"plot_style", "plotting", "plotting_chains", "plotting_checks", "plotting_explore"}
+FIGURE_TYPE = {"figures", "page", "explore_page"}  # name the type that they hand on
 WALLS = {
     "mlflow": {"tracking", "registry"},
     "pymc_marketing": {"model", "optimization"},
@@ -30,8 +31,9 @@ WALLS = {
     "h5netcdf": {"trace"},
     "kagglehub": {"download"},
     "optuna": set(),
+    "jinja2": {"page"},
     "scipy": {"contraction", "explore_measures"},
-    "matplotlib": PLOTTING | {"figures"},  # figures names the type that it hands on
+    "matplotlib": PLOTTING | FIGURE_TYPE,
     "seaborn": PLOTTING,
     "click": {"cli"},
     "rich": {"cli"},

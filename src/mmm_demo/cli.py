@@ -110,6 +110,21 @@ def fit(**options: Any) -> None:
 
 
 @cli.command()
+@click.option(
+    "--experiment", type=click.Path(), help="Experiment file.", default=DEFAULT_EXPERIMENT
+)
+def explore(experiment: str) -> None:
+    """Say what the data can tell, before any fit."""
+    from mmm_demo.config import load_experiment
+
+    root, loaded = require_project_root(), load_experiment(experiment)
+    from mmm_demo import pipeline
+
+    for sentence in pipeline.run_explore(loaded, root, say).verdict:
+        console.print(f"* {sentence}", markup=False)
+
+
+@cli.command()
 @click.option("--market", default="demo", show_default=True, help="Market of the model.")
 @click.option(
     "--version", "number", type=OrUnset(click.INT, "latest"), help="Default: latest that passed."

@@ -9,6 +9,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from mmm_demo import plotting, plotting_chains, plotting_checks
+from mmm_demo.explore import Exploration
+from mmm_demo.explore_page import exploration_figures
 from mmm_demo.fitted import Decomposition, FittedModel
 from mmm_demo.optimization import Plan
 from mmm_demo.simulate import Truth
@@ -41,6 +43,12 @@ def prior_figures(
     """Yield the plot of the prior check."""
     figure = plotting_checks.prior_predictive(weeks, observed, draws, ceiling)
     yield NamedFigure("diagnostics", "prior", "predictive", figure)
+
+
+def exploration_named(found: Exploration) -> Iterator[NamedFigure]:
+    """Yield the plots of an exploration."""
+    for name, figure in exploration_figures(found).items():
+        yield NamedFigure("diagnostics", "exploration", name, figure)
 
 
 def convergence_figures(trace: xr.DataTree) -> Iterator[NamedFigure]:

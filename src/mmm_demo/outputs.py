@@ -49,6 +49,10 @@ class Outputs:
         """Return the path of a budget scenario."""
         return self._new("optimization", f"budget_scenario_{self._mark(description)}.csv")
 
+    def page(self, description: str) -> Path:
+        """Return the path of an HTML page."""
+        return self._new("reports", f"{self._mark(description)}.html")
+
     def _mark(self, description: str) -> str:
         return f"{snake_case(description)}_{self.run_id[:8]}"
 

@@ -16,7 +16,9 @@ from mmm_demo.config import (
     to_yaml,
     with_budget,
 )
-from mmm_demo.figures import convergence_figures, plan_figures
+from mmm_demo.explore import Exploration, explore
+from mmm_demo.explore_page import exploration_page
+from mmm_demo.figures import convergence_figures, exploration_named, plan_figures
 from mmm_demo.fit_steps import (
     LABEL_TAG,
     Job,
@@ -140,6 +142,24 @@ def _fit(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> FitRes
         metrics={"seconds.fit": time.monotonic() - started},
     )
     return FitResult(run, report, version, data.label, results)
+
+
+@store_errors()
+def run_explore(experiment: ExperimentConfig, root: Path, say: Say) -> Exploration:
+    """Say what an experiment's data can tell, before any model is fitted."""
+    with open_run(f"explore {experiment.market}", "exploration") as run:
+        tags = {"market": experiment.market, "experiment": experiment.name}
+        run.log(params=flat_params(experiment), tags=tags)
+        data = load_data(run, experiment, root, say)
+        found = explore(data.table, experiment.model, data.source)
+        publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
+        publisher.figures(exploration_named(found))
+        label = data.label or experiment.market
+        page = publisher.page(exploration_page(found, label), f"exploration_{experiment.name}")
+        run.log(metrics=found.metrics())
+        run.describe("\n".join(f"* {sentence}" for sentence in found.verdict))
+    say(f"page: {page}")
+    return found
 
 
 @store_errors()

@@ -7,13 +7,13 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.image import AxesImage
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from mmm_demo import plot_style as look
 from mmm_demo.explore_measures import HOLE
@@ -21,7 +21,7 @@ from mmm_demo.explore_verdict import HIGH_VIF
 from mmm_demo.plot_style import FAULT, INK, MODEL, MUTED, PALE, SPEND, human
 
 BAR = np.timedelta64(6, "D")
-NUMBERS_UP_TO = 14  # columns of a heatmap that still have room for a number in each cell
+NUMBERS_UP_TO = 14  # lags that still leave room for a number in each cell
 WRAP = 22
 
 
@@ -59,6 +59,7 @@ def target_over_time(
     for kind, marker in (("high", "^"), ("low", "v"), (HOLE, "X")):
         found = outliers[outliers["kind"] == kind]
         style = {"color": FAULT, "markersize": 9, "markeredgecolor": "white", "zorder": 4}
+        style["clip_on"] = False  # weeks of nothing lie on the axis
         if len(found):
             label = "Almost none recorded" if kind == HOLE else f"Outlier, {kind}"
             top.plot(look.as_weeks(found["week"]), found["value"], marker, label=label, **style)
@@ -95,7 +96,7 @@ def spend_over_time(weeks: Any, spend: pd.DataFrame) -> Figure:
         Spend per week.
     """
     x, count = look.as_weeks(weeks), len(spend.columns)
-    across = min(3, count)
+    across = 2 if count in (2, 4) else min(3, count)
     down = -(-count // across)
     fig = look.new_figure(11, 1.9 * down + 1.0, "Spend per week by channel, each on its own scale")
     axes = fig.subplots(down, across, sharex=True, squeeze=False).ravel()
@@ -105,7 +106,7 @@ def spend_over_time(weeks: Any, spend: pd.DataFrame) -> Figure:
         ax.set_title(textwrap.fill(str(channel), 40))
         look.number_axis(ax.yaxis, "Spend" if place % across == 0 else "", ticks=4)
         look.date_axis(ax, x)
-        locator = AutoDateLocator(minticks=3, maxticks=6)
+        locator = AutoDateLocator(minticks=2, maxticks=6)
         ax.xaxis.set_major_locator(locator)
         ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
         ax.tick_params(labelbottom=place + across >= count)
@@ -145,19 +146,18 @@ def correlations(matrix: pd.DataFrame) -> Figure:
         Square; NaN where a column does not vary.
     """
     size = len(matrix)
+    width = 0.62 * size + 3.2
     values = matrix.to_numpy(float).copy()
     values[np.triu_indices(size)] = np.inf  # left empty
-    fig = look.new_figure(
-        0.62 * size + 3.2, 0.48 * size + 2.2, "Correlation of each pair of columns"
-    )
+    fig = look.new_figure(width, 0.48 * size + 2.2, "Correlation of each pair of columns")
     ax = fig.subplots()
     names = _wrapped(matrix.columns)
-    _heatmap(fig, ax, values[1:, :-1], names[1:], names[:-1])
+    _heatmap(ax, values[1:, :-1], names[1:], names[:-1])
+    _write_numbers(ax, values[1:, :-1])
     ax.set_title("1: rise and fall together, -1: opposite, 0: no linear relation")
     ax.tick_params(axis="x", rotation=45)
     for label in ax.get_xticklabels():
         label.set(ha="right", rotation_mode="anchor")
-    ax.set_ylabel("")
     return fig
 
 
@@ -178,7 +178,13 @@ def lagged_correlations(lagged: pd.DataFrame, target: str) -> Figure:
     title = f"Correlation of {target} with the spend of earlier weeks"
     fig = look.new_figure(width, 0.42 * len(table) + 1.6, title)
     ax = fig.subplots()
-    _heatmap(fig, ax, table.to_numpy(float), _wrapped(table.index), [str(n) for n in table.columns])
+    values, lags = table.to_numpy(float), [str(lag) for lag in table.columns]
+    image = _heatmap(ax, values, _wrapped(table.index), lags)
+    if len(lags) <= NUMBERS_UP_TO:
+        _write_numbers(ax, values)
+    else:
+        fig.colorbar(image, ax=ax, label="Correlation")
+        ax.set_xticks(ax.get_xticks()[:: -(-len(lags) // NUMBERS_UP_TO)])
     ax.set_xlabel("Weeks between spend and sale")
     return fig
 
@@ -195,23 +201,27 @@ def variance_inflation(channels: pd.DataFrame) -> Figure:
     fig = look.new_figure(9, 0.62 * len(channels) + 1.9, "Variance inflation of each channel (VIF)")
     ax = look.tidy(fig.subplots(), grid="x")
     look.row_axis(ax, _wrapped(channels["channel"]))
-    columns = ["vif", "vif_with_controls"]
-    known = channels[columns].to_numpy(float)
+    labels = {"vif": "Given the other channels", "vif_with_controls": "... and the controls"}
+    if channels["vif"].equals(channels["vif_with_controls"]):
+        del labels["vif_with_controls"]
+    known = channels[[*labels]].to_numpy(float)
     end = 1.6 * max(2 * HIGH_VIF, known[np.isfinite(known)].max(initial=1.0))
-    rows = np.arange(len(channels))
-    labels = ("Given the other channels", "Given other channels and controls")
-    for side, name, label, color in zip((-1, 1), columns, labels, (MODEL, PALE), strict=True):
-        factors = channels[name].to_numpy(float)
-        bars = ax.barh(rows + 0.19 * side, factors.clip(max=end) - 1, 0.34, 1, color=color)
-        bars.set_label(label)
-        for bar, factor in zip(bars, factors, strict=True):
-            if np.isinf(factor):
-                bar.set(hatch="////", edgecolor=FAULT, linewidth=0)
+    height = 0.7 / len(labels)
+    for side, label in enumerate(labels.values()):
+        factors = known[:, side]
+        rows = np.arange(len(factors)) + height * (side - (len(labels) - 1) / 2)
+        for exact, color in ((False, (MODEL, PALE)[side]), (True, FAULT)):
+            drawn = np.where(np.isinf(factors) == exact, factors.clip(max=end), np.nan)
+            if np.isfinite(drawn).any():
+                style = {"color": color, "alpha": 0.5 if exact and side else 1.0}
+                shown = "" if exact else label
+                ax.barh(rows, drawn - 1, 0.9 * height, 1, label=shown, **style)
     texts = [" / ".join(_factor(value) for value in row) for row in known]
-    look.margin_text(ax, texts, "channels / + controls")
+    look.margin_text(ax, texts, "channels / + controls" if len(labels) > 1 else "")
     ax.axvline(HIGH_VIF, color=INK, linestyle="--", linewidth=0.9, label=f"{HIGH_VIF:.0f}: high")
     ax.set_xscale("log")
     ax.set_xlim(1, end)
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if end < 500 else (1,), numticks=9))
     ax.xaxis.set_major_formatter(look.HumanTicks())
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("VIF, log scale; 1: moves on its own, infinite: made up of the others")
@@ -228,26 +238,25 @@ def _wrapped(names: Any) -> list[str]:
 
 
 def _heatmap(
-    fig: Figure, ax: Axes, values: np.ndarray, rows: Sequence[str], columns: Sequence[str]
-) -> None:
-    """Draw correlations as coloured cells with their numbers; infinity leaves a cell empty."""
+    ax: Axes, values: np.ndarray, rows: Sequence[str], columns: Sequence[str]
+) -> AxesImage:
+    """Draw correlations as coloured cells; NaN and infinity leave a cell white."""
     shown = np.ma.masked_invalid(values)
-    colors = mpl.colormaps["RdBu_r"].copy()
-    image = ax.imshow(shown, cmap=colors, vmin=-1, vmax=1, aspect="auto")
+    image = ax.imshow(shown, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
     look.tidy(ax)
     ax.grid(False)
     ax.spines[:].set_visible(False)
     ax.set_yticks(range(len(rows)), rows)
     ax.set_xticks(range(len(columns)), columns)
     ax.tick_params(length=0)
-    if len(columns) > NUMBERS_UP_TO:
-        fig.colorbar(image, ax=ax, label="Correlation")
-        ax.set_xticks(ax.get_xticks()[:: -(-len(columns) // NUMBERS_UP_TO)])
-        return
+    return image
+
+
+def _write_numbers(ax: Axes, values: np.ndarray) -> None:
+    """Write a correlation into its cell, n/a for NaN; infinity stays empty."""
     for (row, column), value in np.ndenumerate(values):
-        if np.isnan(value):
-            ax.text(column, row, "n/a", ha="center", va="center", fontsize=8, color=MUTED)
-        elif np.isfinite(value):
-            ink = "white" if abs(value) > 0.6 else INK
-            text = f"{round(value, 2) + 0.0:.2f}"
-            ax.text(column, row, text, ha="center", va="center", fontsize=8.5, color=ink)
+        if np.isinf(value):
+            continue
+        ink = MUTED if np.isnan(value) else "white" if abs(value) > 0.6 else INK
+        text = "n/a" if np.isnan(value) else f"{round(value, 2) + 0.0:.2f}"
+        ax.text(column, row, text, ha="center", va="center", fontsize=8.5, color=ink)

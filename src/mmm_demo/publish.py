@@ -53,6 +53,13 @@ class Publisher:
         self._log(path, "plan", "budget_scenario.csv")
         return path
 
+    def page(self, html: str, description: str) -> Path:
+        """Write a self-contained HTML page."""
+        path = self.outputs.page(description)
+        path.write_text(html, encoding="utf-8")
+        self._log(path, "reports", f"{snake_case(description)}.html")
+        return path
+
     def trace(self, stored: Path, description: str) -> None:
         """Copy a stored trace to `outputs/`."""
         shutil.copyfile(stored, self.outputs.model(description))

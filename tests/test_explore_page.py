@@ -1,0 +1,93 @@
+"""The page of an exploration: every finding is on it, in words, tables and pictures."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mmm_demo.config import ModelConfig
+from mmm_demo.explore import Exploration, explore
+from mmm_demo.explore_page import exploration_figures, exploration_page
+from test_explore import MONTHLY, config, gamma, spread, weekly
+from test_page import Page, assert_self_contained
+
+HEADINGS = [
+    "What was sold and spent",
+    "How often spend was really set anew",
+    "What can be told apart",
+    "Spend of earlier weeks",
+    "Sale days and other indicators",
+    "Weeks that stand out",
+]
+
+
+@pytest.fixture(scope="module")
+def found() -> Exploration:
+    table = spread(MONTHLY)
+    table.loc[14, "Sales"] = 2.9e8
+    return explore(table, config(table, "SaleDays"), "data/<dt_mart>")
+
+
+@pytest.fixture(scope="module")
+def text(found: Exploration) -> str:
+    return exploration_page(found, "DT Mart look-alike")
+
+
+def test_page_is_self_contained_and_starts_with_the_verdict(found: Exploration, text: str) -> None:
+    assert_self_contained(text)
+    page = Page(text)
+    assert page.texts[0] == "What this data can tell: DT Mart look-alike"
+    assert tuple(page.texts[2 : 2 + len(found.verdict)]) == found.verdict
+    assert [words for words in page.texts if words in HEADINGS] == HEADINGS
+    assert len(page.of("li")) == len(found.verdict)
+
+
+def test_page_shows_every_figure_once(found: Exploration, text: str) -> None:
+    names = ["target", "spend", "spend_share", "correlations", "lagged_correlations", "vif"]
+    assert list(exploration_figures(found)) == names
+    images = Page(text).of("img")
+    assert len(images) == len({image["src"] for image in images}) == len(names)
+    assert all(image["alt"] for image in images)
+
+
+def test_page_tells_levels_effects_and_outliers(text: str) -> None:
+    words = Page(text).texts
+    assert words.count("12") >= 4  # levels and amounts of TV and SEM
+    assert any("12 effective media observations for 9 media parameters" in part for part in words)
+    assert "2015-10-12" in words and "290,000,000" in words
+    assert "With and without" in words
+    assert (
+        "Source: data/<dt_mart>. 51 weeks from 2015-07-06 to 2016-06-20; missing weeks: none."
+        in (words)
+    )
+
+
+def test_page_of_the_least_there_can_be() -> None:
+    table = weekly(TV=gamma())
+    table["Sales"] = 100 + np.sin(np.arange(60))
+    found = explore(table, ModelConfig(("TV",), yearly_seasonality=0, adstock_max_lag=1), "x")
+    words = Page(exploration_page(found, "mine")).texts
+    assert "The table has none that varies." in words
+    assert "There are none." in words or not found.outliers.empty
+
+
+def test_exact_collinearity_reads_infinite_and_long_lists_are_cut() -> None:
+    columns = {f"Channel {i}": gamma(seed=i) for i in range(9)}
+    columns["Sum"] = columns["Channel 0"] + columns["Channel 1"]
+    table = weekly(**columns)
+    found = explore(table, config(table), "x")
+    words = Page(exploration_page(found, "mine")).texts
+    assert words.count("infinite") == 6  # VIF of three channels, without and with controls
+    assert "Pairs, the closest first (30 of 45)" in words
+    assert "Channel 0 and Channel 1 against Sum" in words
+
+
+def test_label_and_source_are_escaped(found: Exploration) -> None:
+    assert "<b>" not in exploration_page(found, "<b>bold</b>")
+
+
+def test_figures_take_channels_as_they_are_named() -> None:
+    table = weekly(**{"$TV & Radio_1$": gamma(), "A\u00fc\u00dfenwerbung": gamma(seed=5)})
+    found = explore(table, config(table), "x")
+    page = Page(exploration_page(found, "mine"))
+    assert "$TV & Radio_1$" in page.texts and "A\u00fc\u00dfenwerbung" in page.texts
+    assert isinstance(found.channels, pd.DataFrame)
