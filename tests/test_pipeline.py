@@ -107,8 +107,11 @@ class Shell:
         uri = f"sqlite:///{self.root / 'mlruns' / 'mlflow.db'}"
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
-    def runs(self, kind: str) -> list[Run]:
-        return [run for run in all_runs(self.client) if run.data.tags.get("mmm.kind") == kind]
+    def run(self, kind: str, experiment: str | None = None) -> Run:
+        """Return the one run of a kind, for fits of an experiment."""
+        found = [run for run in all_runs(self.client) if run.data.tags["mmm.kind"] == kind]
+        (run,) = [run for run in found if experiment in (None, run.data.tags["experiment"])]
+        return run
 
 
 def run_command(root: Path, environment: dict[str, str], *words: str) -> Shell:
@@ -154,13 +157,13 @@ def test_the_main_job_makes_exactly_three_finished_runs(main_job):
     runs = all_runs(main_job.client)
     assert sorted(run.data.tags["mmm.kind"] for run in runs) == ["fit", "plan", "promotion"]
     assert {run.info.status for run in runs} == {"FINISHED"}
-    (fit,) = main_job.runs("fit")
+    fit = main_job.run("fit", "demo")
     # The run that `mlflow run` opened was adopted: there is no empty twin of it.
     assert fit.data.tags["mlflow.source.type"] == "PROJECT"
     assert fit.data.tags["mlflow.project.entryPoint"] == "main"
     assert "mlflow.parentRunId" not in fit.data.tags
     for kind in ("promotion", "plan"):
-        (child,) = main_job.runs(kind)
+        child = main_job.run(kind)
         assert child.data.tags["mlflow.parentRunId"] == fit.info.run_id
 
 
@@ -181,7 +184,7 @@ def test_everything_lies_in_one_experiment_under_the_projects_mlruns(main_job):
 
 
 def test_the_fit_logs_what_one_wants_to_compare(main_job):
-    (fit,) = main_job.runs("fit")
+    fit = main_job.run("fit", "demo")
     experiment = load_experiment(main_job.root / "experiments" / "demo.yaml")
     params, metrics, tags = fit.data.params, fit.data.metrics, fit.data.tags
     assert params["model.adstock.max_lag"] == "8"
@@ -206,7 +209,7 @@ def test_the_fit_logs_what_one_wants_to_compare(main_job):
 
 
 def test_the_artifacts_of_the_fit_are_complete_and_agree(main_job, tmp_path):
-    (fit,) = main_job.runs("fit")
+    fit = main_job.run("fit", "demo")
     client, run_id = main_job.client, fit.info.run_id
     found = artifacts(client, run_id)
     assert {"experiment.yaml", "summary.md", "data/weekly_table.csv", *FILES} <= found
@@ -236,7 +239,7 @@ def test_the_artifacts_of_the_fit_are_complete_and_agree(main_job, tmp_path):
 
 
 def test_the_plan_names_the_version_it_rests_on(main_job):
-    (plan,), (fit,) = main_job.runs("plan"), main_job.runs("fit")
+    plan, fit = main_job.run("plan"), main_job.run("fit", "demo")
     client = main_job.client
     version = client.get_model_version_by_alias("mmm_demo", "champion")
     assert version.run_id == fit.info.run_id == plan.data.params["plan.fit_run"]
@@ -250,7 +253,7 @@ def test_the_plan_names_the_version_it_rests_on(main_job):
 
 
 def test_outputs_follow_the_naming_convention_and_carry_their_run(main_job):
-    made = {main_job.runs(kind)[0].info.run_id for kind in ("fit", "plan")}
+    made = {run.info.run_id for run in (main_job.run("plan"), main_job.run("fit", "demo"))}
     assert_output_names(main_job.root, made)
 
 
@@ -263,13 +266,8 @@ def test_a_refused_fit_exits_with_3_and_says_why(main_job, refused_job):
     assert "ROAS" not in refused_job.out + refused_job.err
 
 
-def refused_run(shell: Shell) -> Run:
-    (run,) = [run for run in shell.runs("fit") if run.data.tags["experiment"] == "demo_refused"]
-    return run
-
-
 def test_a_refused_fit_is_a_run_with_everything_measured(refused_job):
-    run = refused_run(refused_job)
+    run = refused_job.run("fit", "demo_refused")
     assert run.info.status == "FAILED"
     assert run.data.tags["gate"] == "failed"
     assert run.data.metrics["gate.ess_bulk_min"] < 400
@@ -286,7 +284,7 @@ def test_a_refused_fit_is_a_run_with_everything_measured(refused_job):
 
 
 def test_a_refused_fit_is_never_interpreted(refused_job):
-    run = refused_run(refused_job)
+    run = refused_job.run("fit", "demo_refused")
     read = ("roas", "share", "truth", "predictive", "plan", "decomposition", "contraction")
     assert not [name for name in run.data.metrics if name.startswith(read)]
     found = artifacts(refused_job.client, run.info.run_id)
@@ -298,7 +296,7 @@ def test_a_refused_fit_is_never_interpreted(refused_job):
 
 
 def test_a_refused_fit_makes_no_version_and_moves_no_champion(main_job, refused_job):
-    run_id = refused_run(refused_job).info.run_id
+    run_id = refused_job.run("fit", "demo_refused").info.run_id
     versions = refused_job.client.search_model_versions("name = 'mmm_demo'")
     assert len(versions) == 1
     assert run_id not in {version.run_id for version in versions}
@@ -351,7 +349,7 @@ def test_the_same_seed_gives_the_same_draws_in_two_processes(
 ):
     # This process and the main job sampled the same experiment. Only a warm compile cache makes
     # the promise; where one of the two had to compile, a third process takes its place.
-    (fit,) = main_job.runs("fit")
+    fit = main_job.run("fit", "demo")
     warm = {}
     if demo.client.get_run(demo.result.fit.run.run_id).data.tags["compile_cache"] == "warm":
         warm["this process"] = draws_sha256(demo.files / "trace.nc")

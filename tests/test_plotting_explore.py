@@ -81,13 +81,13 @@ def test_figure_saves_and_no_text_leaves_it(name: str) -> None:
     assert file.getvalue().startswith(b"\x89PNG")
     fig.canvas.draw()
     width, height = fig.canvas.get_width_height()
-    labels = [t for ax in fig.axes for t in (*ax.get_yticklabels(), *ax.get_xticklabels())]
-    written = [*labels, *(t for ax in fig.axes for t in ax.texts), *fig.texts]
+    written = [t for ax in fig.axes for t in (*ax.texts, *ax.get_yticklabels())] + fig.texts
+    if name == "correlations":  # slanted names, the most likely to be cut off
+        written += fig.axes[0].get_xticklabels()
     for text in [*written, *(t for box in fig.legends for t in box.get_texts())]:
         box = text.get_window_extent()
-        if text.get_text() and text.get_visible():
-            assert box.x0 > -2 and box.x1 < width + 2, text
-            assert box.y0 > -2 and box.y1 < height + 2, text
+        assert box.x0 > -2 and box.x1 < width + 2, text
+        assert box.y0 > -2 and box.y1 < height + 2, text
 
 
 def test_look_does_not_depend_on_the_style_when_drawn() -> None:
@@ -95,8 +95,8 @@ def test_look_does_not_depend_on_the_style_when_drawn() -> None:
         fig.canvas.draw()
         return bytes(fig.canvas.buffer_rgba())
 
-    plain = pixels(CASES["lagged_correlations"]())
-    fig = CASES["lagged_correlations"]()
+    plain = pixels(CASES["spend_shares"]())
+    fig = CASES["spend_shares"]()
     with mpl.rc_context({"xtick.color": "red", "text.color": "red", "font.size": 30}):
         assert pixels(fig) == plain
 
@@ -126,17 +126,20 @@ def test_a_target_below_zero_stays_in_view() -> None:
     assert fig.axes[0].get_ylim()[0] < (SALES - 8e7).min()
 
 
-@pytest.mark.parametrize("count", [1, 2, 4, 9])
+@pytest.mark.parametrize("count", [1, 4, 9])
 def test_each_channel_has_a_panel_with_dates_below_its_column(count: int) -> None:
     fig = plot.spend_over_time(WEEKS, MONTHLY.iloc[:, :count])
     assert [ax.get_title(loc="left").replace("\n", " ") for ax in fig.axes] == NINE[:count]
-    assert all(len(ax.patches) == 51 for ax in fig.axes)
-    across = {1: 1, 2: 2, 4: 2, 9: 3}[count]
+    for ax, spend in zip(fig.axes, MONTHLY.to_numpy().T[:count], strict=True):
+        (steps,) = ax.patches
+        assert steps.get_data().values == pytest.approx(spend)
+        assert np.diff(steps.get_data().edges) == pytest.approx(7)
+    across = {1: 1, 4: 2, 9: 3}[count]
     shown = [ax.xaxis.get_tick_params()["labelbottom"] for ax in fig.axes]
     assert shown == [place + across >= count for place in range(count)]
 
 
-@pytest.mark.parametrize("weeks", [26, 110, 140, 300, 1040])
+@pytest.mark.parametrize("weeks", [26, 110, 140, 1040])
 def test_any_length_of_data_has_dates(weeks: int) -> None:
     dates = pd.date_range("2015-07-06", periods=weeks, freq="7D")
     fig = plot.spend_over_time(dates, pd.DataFrame({"TV": np.arange(float(weeks))}))

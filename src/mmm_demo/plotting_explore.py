@@ -20,7 +20,7 @@ from mmm_demo.explore_measures import HOLE
 from mmm_demo.explore_verdict import HIGH_VIF
 from mmm_demo.plot_style import FAULT, INK, MODEL, MUTED, PALE, SPEND, human
 
-BAR = np.timedelta64(6, "D")
+WEEK, BAR = np.timedelta64(7, "D"), np.timedelta64(6, "D")
 NUMBERS_UP_TO = 14  # lags that still leave room for a number in each cell
 WRAP = 22
 
@@ -96,13 +96,14 @@ def spend_over_time(weeks: Any, spend: pd.DataFrame) -> Figure:
         Spend per week.
     """
     x, count = look.as_weeks(weeks), len(spend.columns)
+    edges = np.append(x, x[-1] + WEEK)
     across = 2 if count in (2, 4) else min(3, count)
     down = -(-count // across)
     fig = look.new_figure(11, 1.9 * down + 1.0, "Spend per week by channel, each on its own scale")
     axes = fig.subplots(down, across, sharex=True, squeeze=False).ravel()
     for place, (channel, values) in enumerate(spend.items()):
         ax = look.tidy(axes[place], small=True)
-        ax.bar(x, values, width=np.timedelta64(7, "D"), color=SPEND, linewidth=0)
+        ax.stairs(values, edges, fill=True, color=SPEND)
         ax.set_title(textwrap.fill(str(channel), 40))
         look.number_axis(ax.yaxis, "Spend" if place % across == 0 else "", ticks=4)
         look.date_axis(ax, x)
