@@ -50,9 +50,9 @@ def test_mlflow_makes_the_environment_itself(
     """
     root = copy_project(tmp_path / "project")
     shutil.copytree(PROJECT / "src", root / "src")
+    shutil.copy(PROJECT / ".python-version", root)
     if lock == "with uv.lock":
         shutil.copy(PROJECT / "uv.lock", root)
-        shutil.copy(PROJECT / ".python-version", root)
     done = subprocess.run(
         ["mlflow", "run", ".", "-e", "promote", "--env-manager", "uv"],
         cwd=root,

@@ -25,6 +25,7 @@ BROWSER_FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--window-size=2600,1200",  # columns outside of the window are not in the page
     "--virtual-time-budget=20000",
     "--dump-dom",
 )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -46,6 +47,12 @@ def serve(port: int, say: Callable[[str], None]) -> None:
     RuntimeError
         When the server cannot run, e.g. because the port is taken.
     """
+    with socket.socket() as probe:  # the server itself would end with code 0 on a taken port
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise RuntimeError(f"port {port} is taken ({error}); try --port {port + 1}") from None
     roas = [name for name in latest_metrics(FITS) if name.startswith("roas.")]
     say(f"fits: http://{HOST}:{port}{save_view(roas)}")
     say("stop with Ctrl-C")
@@ -55,4 +62,4 @@ def serve(port: int, say: Callable[[str], None]) -> None:
     except KeyboardInterrupt:
         return
     if done.returncode > 0:
-        raise RuntimeError(f"the UI ended with code {done.returncode}; is port {port} taken?")
+        raise RuntimeError(f"the UI ended with code {done.returncode}; see its output above")
