@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,11 @@ from mmm_demo.gate import GateFile, GateReport
 
 if TYPE_CHECKING:  # imported inside the fixtures, so that tests of pure modules start at once
     from mlflow import MlflowClient
+    from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
     from pymc_marketing.mmm import MMM
 
     from mmm_demo.fitted import FittedModel
-    from mmm_demo.pipeline import MainResult
 
 # MLflow reads its settings while it is imported. None of the user's may reach a test, and a test
 # that asks for no store must not find the project's own one.
@@ -30,6 +31,7 @@ for _name in [name for name in os.environ if name.startswith("MLFLOW_")]:
 os.environ["MLFLOW_TRACKING_URI"] = "no-store://ask-for-the-store-fixture"
 matplotlib.use("Agg")
 
+LEAN_STEP = 4
 FILES = ("trace.nc", "config.json", "gate.json")
 PROJECT_FILES = ("MLproject", "python_env.yaml", "pyproject.toml", "experiments")
 
@@ -104,22 +106,53 @@ def store(project: Path, store_template: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @dataclass(frozen=True)
+class Shell:
+    """A finished command."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run_command(root: Path, environment: dict[str, str], *words: str) -> Shell:
+    """Run a command in a folder."""
+    done = subprocess.run(
+        words, cwd=root, env=environment, capture_output=True, text=True, check=False
+    )
+    return Shell(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass(frozen=True)
 class Demo:
-    """What one real main job of the demo experiment, at its default settings, left behind."""
+    """A copy of the project in which `mlflow run . --env-manager local` did the main job.
+
+    The tests may add runs to its store, but change nothing that is there.
+    """
 
     root: Path
-    uri: str
+    shell: Shell
     experiment: ExperimentConfig
-    result: "MainResult"
-    said: tuple[str, ...]
+    run_id: str
     files: Path
+    run_ids: frozenset[str]
+
+    @property
+    def uri(self) -> str:
+        """Where the job, without any setting, put its runs."""
+        return f"sqlite:///{self.root / 'mlruns' / 'mlflow.db'}"
 
     @property
     def client(self) -> "MlflowClient":
-        """A client of the store that the job wrote to."""
+        """A client of that store."""
         from mlflow import MlflowClient
 
         return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+
+    def run(self, kind: str) -> "Run":
+        """Return the one run of a kind that the main job made."""
+        made = [run for run in all_runs(self.client) if run.info.run_id in self.run_ids]
+        (run,) = [run for run in made if run.data.tags["mmm.kind"] == kind]
+        return run
 
     @property
     def report(self) -> GateReport:
@@ -127,22 +160,30 @@ class Demo:
         return GateFile.from_json((self.files / "gate.json").read_text("utf-8")).report
 
 
+def all_runs(client: "MlflowClient") -> list["Run"]:
+    """Return the runs of every experiment, the latest first."""
+    return client.search_runs([item.experiment_id for item in client.search_experiments()])
+
+
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory, store_template: Path) -> Demo:
-    """The one real fit that the tests share. Its store is only read."""
-    from mmm_demo.pipeline import run_main
+def demo(tmp_path_factory: pytest.TempPathFactory, user_environment: dict[str, str]) -> Demo:
+    """The one real fit that the tests share: the main job, at its default settings."""
+    from mlflow import MlflowClient
 
     root = copy_project(tmp_path_factory.mktemp("demo") / "project")
-    said: list[str] = []
-    with pytest.MonkeyPatch.context() as patch:
-        uri = enter_store(patch, root, store_template)
-        experiment = load_experiment(root / "experiments" / "demo.yaml")
-        result = run_main(experiment, root, said.append)
-        files = root / "files"
-        files.mkdir()
-        for name in FILES:
-            result.fit.run.download(name, files)
-    return Demo(root, uri, experiment, result, tuple(said), files)
+    shutil.copytree(PROJECT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    words = (PYTHON, "-m", "mlflow", "run", ".", "--env-manager", "local")
+    shell = run_command(root, user_environment | {"PYTHONWARNINGS": "default"}, *words)
+    assert shell.code == 0, shell.out + shell.err
+    uri = f"sqlite:///{root / 'mlruns' / 'mlflow.db'}"
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    version = client.get_model_version_by_alias("mmm_demo", "champion")
+    files = tmp_path_factory.mktemp("files")
+    for name in FILES:
+        client.download_artifacts(version.run_id, name, str(files))
+    experiment = load_experiment(root / "experiments" / "demo.yaml")
+    run_ids = frozenset(run.info.run_id for run in all_runs(client))
+    return Demo(root, shell, experiment, version.run_id, files, run_ids)
 
 
 @pytest.fixture(scope="session")
@@ -186,9 +227,41 @@ def library(demo: Demo) -> "MMM":
 Edit = Callable[[Path], None]
 
 
+@pytest.fixture(scope="session")
+def lean(demo: Demo, fitted: "FittedModel", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo fit's files with every fourth draw, judged and sealed anew: the same, in less time.
+
+    Its gate.json names the demo run, as every version's names its own.
+    """
+    from mmm_demo.bundle import write_config, write_gate
+    from mmm_demo.diagnostics import convergence_checks
+    from mmm_demo.trace import free_parameters, save_trace, table_sha256
+
+    folder = tmp_path_factory.mktemp("lean")
+    trace = to_tree(thinned(fitted.trace, LEAN_STEP), fitted.trace)
+    save_trace(trace, folder / "trace.nc")
+    write_config(folder, demo.experiment)
+    parameters = free_parameters(fitted.config)
+    checks = convergence_checks(trace, parameters, demo.experiment.gate, chains_asked=4)
+    kept = [check for check in demo.report.checks if check.stage != "convergence"]
+    report = GateReport((kept[0], *checks, *kept[1:]))
+    report.require()
+    write_gate(folder, report, demo.run_id, table_sha256(fitted.table))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lean_model(demo: Demo, lean: Path) -> "FittedModel":
+    """The model that the versions of `make_version` hold."""
+    from mmm_demo.fitted import FittedModel
+    from mmm_demo.trace import load_trace
+
+    return FittedModel(demo.experiment.model, load_trace(lean / "trace.nc"))
+
+
 @pytest.fixture
 def make_version(
-    demo: Demo, store: "MlflowClient", project: Path, tmp_path: Path
+    demo: Demo, lean: Path, store: "MlflowClient", project: Path, tmp_path: Path
 ) -> Callable[..., "ModelVersion"]:
     """Register versions made of the demo fit's files in an empty store, without a fit.
 
@@ -200,7 +273,7 @@ def make_version(
     from mmm_demo.trace import load_trace, table_sha256, weekly_table
     from mmm_demo.tracking import open_run
 
-    verdict = GateFile.from_json((demo.files / "gate.json").read_text("utf-8"))
+    verdict = GateFile.from_json((lean / "gate.json").read_text("utf-8"))
 
     def make(
         experiment: ExperimentConfig = demo.experiment,
@@ -210,7 +283,7 @@ def make_version(
         with open_run(experiment.name, "fit") as run:
             folder = tmp_path / run.run_id
             folder.mkdir()
-            shutil.copyfile(demo.files / "trace.nc", folder / "trace.nc")
+            shutil.copyfile(lean / "trace.nc", folder / "trace.nc")
             write_config(folder, experiment)
             data_sha256 = verdict.data_sha256
             if edit is not None:

@@ -11,21 +11,23 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from conftest import FILES, Demo
+from conftest import FILES, Demo, thinned
 from mmm_demo import bundle
 from mmm_demo.bundle import Bundle, BundleRefused, prove_bundle, require_pass, write_gate
 from mmm_demo.config import GateConfig, from_dict, to_dict
+from mmm_demo.fitted import FittedModel
 from mmm_demo.gate import REQUIRED, GateRefused, PassedGate
 from mmm_demo.trace import load_trace, table_sha256, weekly_table
 
 
 @dataclass
 class Sealed:
-    """A copy of the demo fit's files, with the hashes that were recorded for them."""
+    """A copy of the fit's files, with the hashes that were recorded for them."""
 
     folder: Path
     recorded: dict[str, str]
     run_id: str
+    trace: xr.DataTree
     market: str = "mmm_demo"
 
     def prove(self) -> Bundle:
@@ -55,25 +57,25 @@ class Sealed:
         self.record()
 
     def change_trace(self, change: Callable[[dict[str, xr.Dataset]], None]) -> None:
-        path = self.folder / "trace.nc"
-        tree = load_trace(path)
-        groups = {name: tree[name].to_dataset().copy(deep=True) for name in tree.children}
+        groups = thinned(self.trace, step=1)
         change(groups)
-        xr.DataTree.from_dict(groups).to_netcdf(path, engine="h5netcdf")
+        xr.DataTree.from_dict(groups).to_netcdf(self.folder / "trace.nc", engine="h5netcdf")
 
 
 @pytest.fixture
-def sealed(demo: Demo, tmp_path: Path) -> Sealed:
+def sealed(demo: Demo, lean: Path, lean_model: FittedModel, tmp_path: Path) -> Sealed:
     folder = tmp_path / "bundle"
     folder.mkdir()
     for name in FILES:
-        shutil.copyfile(demo.files / name, folder / name)
-    done = Sealed(folder, {}, demo.result.fit.run.run_id)
+        shutil.copyfile(lean / name, folder / name)
+    done = Sealed(folder, {}, demo.run_id, lean_model.trace)
     done.record()
     return done
 
 
-def test_the_files_of_a_passed_fit_prove_it(sealed, demo):
+def test_the_files_of_a_passed_fit_prove_it(demo, fitted):
+    sealed = Sealed(demo.files, {}, demo.run_id, fitted.trace)
+    sealed.record()
     proven = sealed.prove()
     assert proven.experiment == demo.experiment
     assert proven.gate.report == demo.report

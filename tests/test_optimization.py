@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from conftest import Demo
 from mmm_demo import optimization
 from mmm_demo.config import BudgetConfig
 from mmm_demo.fitted import WEEK, FittedModel
@@ -16,6 +17,7 @@ from mmm_demo.optimization import BudgetError, Plan, optimize_budget
 from mmm_demo.trace import WEEKLY_TABLE
 
 WINDOW = 13
+INTERVAL = ("lower_94", "upper_94")
 
 
 @pytest.fixture(scope="module")
@@ -35,58 +37,74 @@ def by_channel(plan: Plan, column: str) -> pd.Series:
     return plan.table.set_index("channel")[column]
 
 
-# The plan of the demo job, over all draws
+# The plan of the main job, over all draws
 
 
-def test_the_default_plan_spends_what_the_last_13_weeks_did(demo, fitted):
-    plan = demo.result.plan.plan
+@pytest.fixture(scope="module")
+def published(demo: Demo) -> pd.DataFrame:
+    """The plan that the main job published, by channel."""
+    run_id = demo.run("plan").info.run_id
+    path = demo.client.download_artifacts(run_id, "plan/budget_scenario.csv")
+    return pd.read_csv(path).set_index("channel")
+
+
+def test_the_default_plan_spends_what_the_last_13_weeks_did(demo, published, fitted):
     last = fitted.spend.tail(WINDOW).sum()
-    assert plan.total_budget == pytest.approx(last.sum())
-    assert plan.table["planned"].sum() == pytest.approx(last.sum())
-    assert by_channel(plan, "current").to_numpy() == pytest.approx(last.to_numpy())
-    assert plan.start == pd.Timestamp(fitted.weeks[-1]) + WEEK
-    assert plan.end == plan.start + 12 * WEEK
-    assert plan.weeks == WINDOW
+    assert demo.run("plan").data.metrics["plan.total_budget"] == pytest.approx(last.sum())
+    assert published["planned"].sum() == pytest.approx(last.sum())
+    assert published["current"].to_numpy() == pytest.approx(last.to_numpy())
 
 
-def test_the_default_bounds_are_what_each_channel_ever_had_in_so_many_weeks(demo, fitted):
-    plan = demo.result.plan.plan
+def test_the_default_bounds_are_what_each_channel_ever_had_in_so_many_weeks(published, fitted):
     for channel, spend in fitted.spend.items():
         totals = [spend.iloc[i : i + WINDOW].sum() for i in range(len(spend) - WINDOW + 1)]
-        row = plan.table.set_index("channel").loc[channel]
+        row = published.loc[channel]
         assert row["lower_bound"] == row["observed_low"] == pytest.approx(min(totals), abs=1e-6)
         assert row["upper_bound"] == row["observed_high"] == pytest.approx(max(totals))
         assert row["lower_bound"] - 1 <= row["planned"] <= row["upper_bound"] + 1
         assert row["change"] == pytest.approx(row["planned"] / row["current"] - 1)
-    assert not plan.table["outside_observed"].any()
+    assert not published["outside_observed"].any()
 
 
-def test_the_plan_is_no_worse_than_the_current_mix_at_the_same_budget(demo, fitted):
-    plan = demo.result.plan.plan
-    assert plan.table["current"].sum() == pytest.approx(plan.total_budget)
-    gain = plan.uplift
-    assert gain["mean"] > 0
-    assert gain["lower_94"] < gain["mean"] < gain["upper_94"]
-    assert 0.5 < gain["probability"] <= 1
-    assert gain["share"] == pytest.approx(gain["mean"] / plan.current_response.mean())
-    draws = fitted.trace["posterior"].sizes
-    assert plan.response.shape == (draws["chain"] * draws["draw"],)
+def test_the_plan_is_no_worse_than_the_current_mix_at_the_same_budget(demo, published):
+    metrics = demo.run("plan").data.metrics
+    assert published["current"].sum() == pytest.approx(metrics["plan.total_budget"])
+    mean, lower, upper = (metrics[f"plan.uplift_{name}"] for name in ("mean", *INTERVAL))
+    assert mean > 0
+    assert lower < mean < upper
+    assert 0.5 < metrics["plan.uplift_probability"] <= 1
+    current = metrics["plan.response"] - mean
+    assert metrics["plan.uplift_share"] == pytest.approx(mean / current)
 
 
-def test_a_thousand_draws_find_the_optimum_of_all_draws(demo, fitted):
+def test_a_thousand_draws_find_the_optimum_of_all_draws(demo, published, fitted):
     # The response is concave: what is lost is at most all money times the largest difference
     # between two channels' marginal responses, here over all draws.
-    plan = demo.result.plan.plan
-    planned = by_channel(plan, "planned")
+    planned, metrics = published["planned"], demo.run("plan").data.metrics
     optimizer = optimization._optimizer(fitted, WINDOW, None)
     weekly = optimization._labelled(planned.to_numpy() / WINDOW, list(planned.index))
     judged = optimizer.evaluate_plan(weekly)
     marginal = judged.utility_gradient["channel_data"].to_series()
-    may_grow = planned < by_channel(plan, "upper_bound") - 1
-    may_shrink = planned > by_channel(plan, "lower_bound") + 1
+    may_grow = planned < published["upper_bound"] - 1
+    may_shrink = planned > published["lower_bound"] + 1
     gap = marginal[may_grow].max() - marginal[may_shrink].min()
-    assert gap * plan.total_budget / WINDOW <= 0.001 * plan.response.mean()
-    assert judged.utility > plan.response.mean()  # carry-in included
+    assert gap * planned.sum() / WINDOW <= 0.001 * metrics["plan.response"]
+    nothing = float(optimization._response(optimizer, 0 * planned, WINDOW).mean())
+    assert judged.utility - nothing == pytest.approx(metrics["plan.response"])
+
+
+def test_the_plan_is_the_window_after_the_data_and_knows_its_odds(thin, thin_plan):
+    assert thin_plan.start == pd.Timestamp(thin.weeks[-1]) + WEEK
+    assert thin_plan.end == thin_plan.start + 12 * WEEK
+    assert thin_plan.weeks == WINDOW
+    draws = thin.trace["posterior"].sizes
+    assert thin_plan.response.shape == (draws["chain"] * draws["draw"],)
+    gain = thin_plan.response - thin_plan.current_response
+    uplift = thin_plan.uplift
+    assert uplift["mean"] == pytest.approx(gain.mean())
+    assert (uplift["lower_94"], uplift["upper_94"]) == tuple(np.quantile(gain, [0.03, 0.97]))
+    assert uplift["probability"] == (gain > 0).mean()
+    assert uplift["share"] == pytest.approx(gain.mean() / thin_plan.current_response.mean())
 
 
 def test_a_plan_that_could_be_better_is_refused(thin, thin_plan):
@@ -198,13 +216,18 @@ def test_bounds_of_ones_own_are_kept(thin, thin_plan):
     assert (by_channel(plan, "observed_high") == observed).all()
 
 
-def test_a_fixed_channel_keeps_its_money_and_the_others_share_the_rest(thin, thin_plan):
-    fixed = {"TV": (700_000.0, 700_000.0)}
-    plan = optimize_budget(thin, BudgetConfig(bounds=fixed))
+def test_a_fixed_channel_keeps_its_money_and_the_others_share_the_rest(thin):
+    fixed = {"TV": (0.0, 0.0), "Search": (500_000.0, 500_000.0)}
+    before = thin.mmm.idata
+    plan = optimize_budget(thin, BudgetConfig(total_budget=1_200_000.0, bounds=fixed))
     planned = by_channel(plan, "planned")
-    assert planned["TV"] == pytest.approx(700_000.0, rel=1e-6)
-    assert planned.sum() == pytest.approx(thin_plan.total_budget)
-    assert plan.response.mean() <= thin_plan.response.mean()
+    assert planned["Search"] == pytest.approx(500_000.0, rel=1e-6)
+    assert planned["TV"] == 0
+    assert by_channel(plan, "change")["TV"] == -1
+    assert planned.sum() == pytest.approx(1_200_000.0)
+    # Planning leaves the model as it was.
+    assert thin.mmm.idata is before
+    assert set(before.children) == {"posterior"}
 
 
 def test_with_every_channel_fixed_there_is_nothing_to_decide(thin):
@@ -213,13 +236,6 @@ def test_with_every_channel_fixed_there_is_nothing_to_decide(thin):
     assert (plan.table["planned"] == 100_000.0).all()
     with pytest.raises(BudgetError, match="upper bounds to 400,000"):
         optimize_budget(thin, BudgetConfig(total_budget=500_000.0, bounds=fixed))
-
-
-def test_a_channel_may_be_switched_off(thin):
-    plan = optimize_budget(thin, BudgetConfig(total_budget=900_000.0, bounds={"TV": (0.0, 0.0)}))
-    row = plan.table.set_index("channel").loc["TV"]
-    assert row["planned"] == 0
-    assert row["change"] == -1
 
 
 def test_a_plan_that_leaves_what_was_ever_spent_says_so(thin, thin_plan):
@@ -289,13 +305,6 @@ def test_a_channel_without_recent_spend_has_no_change_but_may_be_planned(thin):
     assert row["current"] == 0
     assert math.isnan(row["change"])
     assert row["planned"] > 0
-
-
-def test_planning_changes_nothing_in_the_model(thin):
-    before = thin.mmm.idata
-    optimize_budget(thin, BudgetConfig())
-    assert thin.mmm.idata is before
-    assert set(before.children) == {"posterior"}
 
 
 # The law

@@ -4,8 +4,8 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,29 +13,32 @@ from urllib.parse import urlparse
 
 import pandas as pd
 import pytest
+import xarray as xr
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from conftest import copy_project, enter_store
+from conftest import Shell, all_runs, copy_project, run_command
 from helpers import PROJECT, PYTHON
 from mmm_demo import fit_steps
 from mmm_demo.bundle import FILES, BundleRefused
 from mmm_demo.config import (
     BudgetConfig,
     ExperimentConfig,
-    ModelConfig,
     SamplerConfig,
     load_experiment,
 )
 from mmm_demo.contract import DataError
 from mmm_demo.fit_steps import by_channel
-from mmm_demo.gate import GateFile, GateRefused
+from mmm_demo.gate import GateFile, GateRefused, GateReport
+from mmm_demo.model import sample_posterior
 from mmm_demo.pipeline import run_fit, run_main, run_optimize, run_promote, run_report
-from mmm_demo.trace import load_trace, table_sha256
-from mmm_demo.tracking import open_run
+from mmm_demo.simulate import simulate_market
+from mmm_demo.trace import load_trace, save_trace, table_sha256
+from mmm_demo.tracking import open_run, temporary_folder
 
 CHANNELS = ("TV", "Radio", "Search", "Social")
+EXAMPLES = ("mmm_example", "mmm_roas_data")
 EXAMPLE_DATA = PROJECT.parent / "shared" / "data" / "pymc_marketing"
 OUTPUT_NAMES = (
     r"models/mmm_fit_\d{4}-\d\d-\d\d_[a-z0-9_]+_{run}\.nc",
@@ -56,10 +59,6 @@ def silent(_: str) -> None:
     """Say nothing."""
 
 
-def all_runs(client: MlflowClient) -> list[Run]:
-    return client.search_runs([item.experiment_id for item in client.search_experiments()])
-
-
 def only_run(client: MlflowClient) -> Run:
     (run,) = all_runs(client)
     return run
@@ -78,7 +77,13 @@ def fingerprints(folder: Path) -> dict[str, str]:
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def assert_output_names(root: Path, runs: set[str]) -> None:
+def made_in(root: Path) -> dict[str, str]:
+    """Return what was made under `outputs/` and `mlruns/`, without the database."""
+    made = fingerprints(root / "outputs") | fingerprints(root / "mlruns")
+    return {path: digest for path, digest in made.items() if "mlflow.db" not in path}
+
+
+def assert_output_names(root: Path, runs: Iterable[str]) -> None:
     """Check that every output follows the naming convention and ends in one of the runs."""
     marks = "(?:" + "|".join(run[:8] for run in runs) + ")"
     patterns = [name.replace("{run}", marks) for name in OUTPUT_NAMES]
@@ -90,88 +95,38 @@ def assert_output_names(root: Path, runs: set[str]) -> None:
         assert any(re.fullmatch(pattern, name) for name in names), pattern
 
 
-# One real `mlflow run` of the main job, then a refused fit, in one copy of the project
+# The main job, by `mlflow run . --env-manager local` with no setting at all
 
 
-@dataclass(frozen=True)
-class Shell:
-    """A finished command in a copy of the project."""
-
-    root: Path
-    code: int
-    out: str
-    err: str
-
-    @property
-    def client(self) -> MlflowClient:
-        uri = f"sqlite:///{self.root / 'mlruns' / 'mlflow.db'}"
-        return MlflowClient(tracking_uri=uri, registry_uri=uri)
-
-    def run(self, kind: str, experiment: str | None = None) -> Run:
-        """Return the one run of a kind, for fits of an experiment."""
-        found = [run for run in all_runs(self.client) if run.data.tags["mmm.kind"] == kind]
-        (run,) = [run for run in found if experiment in (None, run.data.tags["experiment"])]
-        return run
-
-
-def run_command(root: Path, environment: dict[str, str], *words: str) -> Shell:
-    done = subprocess.run(
-        words, cwd=root, env=environment, capture_output=True, text=True, check=False
-    )
-    return Shell(root, done.returncode, done.stdout, done.stderr)
-
-
-@pytest.fixture(scope="module")
-def main_job(tmp_path_factory, user_environment) -> Shell:
-    """`mlflow run . --env-manager local`, with no setting at all, in a copy of the project."""
-    root = copy_project(tmp_path_factory.mktemp("main") / "project")
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(PROJECT / "src", root / "src", ignore=ignored)
-    words = (PYTHON, "-m", "mlflow", "run", ".", "--env-manager", "local")
-    return run_command(root, user_environment, *words)
-
-
-@pytest.fixture(scope="module")
-def before_refusal(main_job) -> dict[str, str]:
-    """All files of the main job, before the refused fit runs in the same project."""
-    made = fingerprints(main_job.root / "outputs") | fingerprints(main_job.root / "mlruns")
-    return {path: digest for path, digest in made.items() if "mlflow.db" not in path}
-
-
-@pytest.fixture(scope="module")
-def refused_job(main_job, before_refusal, user_environment) -> Shell:
-    """The command line on the experiment that fails on purpose, after the main job."""
-    words = (PYTHON, "-m", "mmm_demo.cli", "fit", "--experiment", "experiments/demo_refused.yaml")
-    return run_command(main_job.root, user_environment, *words)
-
-
-def test_the_main_job_succeeds_and_prints_its_summary(main_job):
-    assert main_job.code == 0, main_job.out + main_job.err
+def test_the_main_job_succeeds_and_prints_its_summary(demo):
+    assert demo.shell.code == 0
     for text in ("Gate: passed", "Incremental ROAS", "Expected uplift", "mmm-demo ui", *CHANNELS):
-        assert text in main_job.out, text
-    assert "Traceback" not in main_job.err
-    assert "Warning" not in main_job.err
+        assert text in demo.shell.out, text
+    assert "Traceback" not in demo.shell.err
+    # Every warning was shown; none may come from the project's own code.
+    assert not re.findall(r"mmm_demo/\w+\.py:\d+: \w*Warning.*", demo.shell.err)
 
 
-def test_the_main_job_makes_exactly_three_finished_runs(main_job):
-    runs = all_runs(main_job.client)
+def test_the_main_job_makes_exactly_three_finished_runs(demo):
+    runs = [demo.client.get_run(run_id) for run_id in demo.run_ids]
     assert sorted(run.data.tags["mmm.kind"] for run in runs) == ["fit", "plan", "promotion"]
     assert {run.info.status for run in runs} == {"FINISHED"}
-    fit = main_job.run("fit", "demo")
+    fit = demo.run("fit")
+    assert fit.info.run_id == demo.run_id
     # The run that `mlflow run` opened was adopted: there is no empty twin of it.
     assert fit.data.tags["mlflow.source.type"] == "PROJECT"
     assert fit.data.tags["mlflow.project.entryPoint"] == "main"
     assert "mlflow.parentRunId" not in fit.data.tags
     for kind in ("promotion", "plan"):
-        child = main_job.run(kind)
-        assert child.data.tags["mlflow.parentRunId"] == fit.info.run_id
+        assert demo.run(kind).data.tags["mlflow.parentRunId"] == demo.run_id
 
 
-def test_everything_lies_in_one_experiment_under_the_projects_mlruns(main_job):
-    client, root = main_job.client, main_job.root
-    used = {run.info.experiment_id for run in all_runs(client)}
+def test_everything_lies_in_one_experiment_under_the_projects_mlruns(demo):
+    client, root = demo.client, demo.root
+    made = [client.get_run(run_id) for run_id in demo.run_ids]
+    used = {run.info.experiment_id for run in made}
     assert [client.get_experiment(item).name for item in used] == ["mmm_demo"]
-    for run in all_runs(client):
+    for run in made:
         assert Path(urlparse(run.info.artifact_uri).path).is_relative_to(root / "mlruns")
     (model,) = client.search_model_versions("name = 'mmm_demo'")
     logged = client.get_logged_model(model.source.removeprefix("models:/"))
@@ -183,9 +138,9 @@ def test_everything_lies_in_one_experiment_under_the_projects_mlruns(main_job):
     ]
 
 
-def test_the_fit_logs_what_one_wants_to_compare(main_job):
-    fit = main_job.run("fit", "demo")
-    experiment = load_experiment(main_job.root / "experiments" / "demo.yaml")
+def test_the_fit_logs_what_one_wants_to_compare(demo):
+    fit = demo.run("fit")
+    experiment = load_experiment(demo.root / "experiments" / "demo.yaml")
     params, metrics, tags = fit.data.params, fit.data.metrics, fit.data.tags
     assert params["model.adstock.max_lag"] == "8"
     assert params["prior.saturation_beta"] == str(experiment.model.priors["saturation_beta"])
@@ -208,9 +163,9 @@ def test_the_fit_logs_what_one_wants_to_compare(main_job):
     assert hashes["sha256"] == params["data.sha256"]
 
 
-def test_the_artifacts_of_the_fit_are_complete_and_agree(main_job, tmp_path):
-    fit = main_job.run("fit", "demo")
-    client, run_id = main_job.client, fit.info.run_id
+def test_the_artifacts_of_the_fit_are_complete_and_agree(demo, tmp_path):
+    fit = demo.run("fit")
+    client, run_id = demo.client, fit.info.run_id
     found = artifacts(client, run_id)
     assert {"experiment.yaml", "summary.md", "data/weekly_table.csv", *FILES} <= found
     diagnostics = ("prior_predictive", "convergence_trace", "convergence_rank")
@@ -227,7 +182,7 @@ def test_the_artifacts_of_the_fit_are_complete_and_agree(main_job, tmp_path):
         return Path(client.download_artifacts(run_id, name, str(tmp_path)))
 
     assert load_experiment(read("experiment.yaml")) == load_experiment(
-        main_job.root / "experiments" / "demo.yaml"
+        demo.root / "experiments" / "demo.yaml"
     )
     gate = GateFile.from_json(read("gate.json").read_text())
     assert gate.report.passed
@@ -238,9 +193,9 @@ def test_the_artifacts_of_the_fit_are_complete_and_agree(main_job, tmp_path):
     assert "budget" in read("summary.md").read_text().lower()
 
 
-def test_the_plan_names_the_version_it_rests_on(main_job):
-    plan, fit = main_job.run("plan"), main_job.run("fit", "demo")
-    client = main_job.client
+def test_the_plan_names_the_version_it_rests_on(demo):
+    plan, fit = demo.run("plan"), demo.run("fit")
+    client = demo.client
     version = client.get_model_version_by_alias("mmm_demo", "champion")
     assert version.run_id == fit.info.run_id == plan.data.params["plan.fit_run"]
     assert plan.data.params["plan.model_version"] == str(version.version) == "1"
@@ -252,123 +207,165 @@ def test_the_plan_names_the_version_it_rests_on(main_job):
     assert "plan/budget_scenario.csv" in artifacts(client, plan.info.run_id)
 
 
-def test_outputs_follow_the_naming_convention_and_carry_their_run(main_job):
-    made = {run.info.run_id for run in (main_job.run("plan"), main_job.run("fit", "demo"))}
-    assert_output_names(main_job.root, made)
+def test_outputs_follow_the_naming_convention_and_carry_their_run(demo):
+    assert_output_names(demo.root, demo.run_ids)
 
 
-def test_a_refused_fit_exits_with_3_and_says_why(main_job, refused_job):
-    assert refused_job.code == 3, refused_job.out + refused_job.err
-    assert "Refused" in refused_job.err
-    assert "ess_bulk_min" in refused_job.err
-    assert "raise draws" in refused_job.err
-    assert "Traceback" not in refused_job.err
-    assert "ROAS" not in refused_job.out + refused_job.err
+# A refused fit in the same project, and two tables that nobody here wrote, side by side
 
 
-def test_a_refused_fit_is_a_run_with_everything_measured(refused_job):
-    run = refused_job.run("fit", "demo_refused")
-    assert run.info.status == "FAILED"
-    assert run.data.tags["gate"] == "failed"
-    assert run.data.metrics["gate.ess_bulk_min"] < 400
-    assert "Refused" in run.data.tags["mlflow.note.content"]
-    found = artifacts(refused_job.client, run.info.run_id)
+@dataclass(frozen=True)
+class Job:
+    """A finished command in a project folder and the store it wrote to."""
+
+    root: Path
+    shell: Shell
+    before: dict[str, str]
+
+    @property
+    def client(self) -> MlflowClient:
+        uri = f"sqlite:///{self.root / 'mlruns' / 'mlflow.db'}"
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+@pytest.fixture(scope="module")
+def jobs(demo, tmp_path_factory, user_environment) -> dict[str, Job]:
+    """Three fits by the command line, all at once: each leaves a core idle for half of its time."""
+    roots, commands = {"demo_refused": demo.root}, {"demo_refused": "fit"}
+    for name in EXAMPLES:
+        if (EXAMPLE_DATA / f"{name}.csv").is_file():
+            roots[name] = copy_project(tmp_path_factory.mktemp(name) / "project")
+            commands[name] = "main"
+            (roots[name] / "data").mkdir()
+            shutil.copy(EXAMPLE_DATA / f"{name}.csv", roots[name] / "data")
+    before = {name: made_in(root) for name, root in roots.items()}
+
+    def start(name: str) -> Shell:
+        words = ("-m", "mmm_demo.cli", commands[name], "--experiment", f"experiments/{name}.yaml")
+        return run_command(roots[name], user_environment, PYTHON, *words)
+
+    with ThreadPoolExecutor() as pool:
+        done = dict(zip(roots, pool.map(start, roots), strict=True))
+    return {name: Job(roots[name], done[name], before[name]) for name in roots}
+
+
+@pytest.fixture(scope="module")
+def refused(jobs) -> Job:
+    return jobs["demo_refused"]
+
+
+@pytest.fixture(scope="module")
+def refused_run(refused) -> Run:
+    runs = all_runs(refused.client)
+    (run,) = [run for run in runs if run.data.tags.get("experiment") == "demo_refused"]
+    return run
+
+
+def test_a_refused_fit_exits_with_3_and_says_why(refused):
+    out, err = refused.shell.out, refused.shell.err
+    assert refused.shell.code == 3, out + err
+    assert "Refused" in err
+    assert "ess_bulk_min" in err
+    assert "raise draws" in err
+    assert "Traceback" not in err
+    assert "ROAS" not in out + err
+
+
+def test_a_refused_fit_is_a_run_with_everything_measured(refused, refused_run):
+    assert refused_run.info.status == "FAILED"
+    data = refused_run.data
+    assert data.tags["gate"] == "failed"
+    assert data.metrics["gate.ess_bulk_min"] < 400
+    assert "Refused" in data.tags["mlflow.note.content"]
+    found = artifacts(refused.client, refused_run.info.run_id)
     assert {"experiment.yaml", *FILES} <= found
     plots = ("trace", "rank", "forest", "energy")
     assert {f"plots/diagnostics/convergence_{name}.png" for name in plots} <= found
     # It tried once more, with smaller steps, and both attempts are on record.
-    assert run.data.tags["attempts"] == "2"
-    assert run.data.params["sampler.attempt_1.target_accept"] == "0.98"
-    assert run.data.params["sampler.attempt_2.target_accept"] == "0.99"
+    assert data.tags["attempts"] == "2"
+    assert data.params["sampler.attempt_1.target_accept"] == "0.98"
+    assert data.params["sampler.attempt_2.target_accept"] == "0.99"
     assert {f"attempts/gate_attempt_{number}.json" for number in (1, 2)} <= found
 
 
-def test_a_refused_fit_is_never_interpreted(refused_job):
-    run = refused_job.run("fit", "demo_refused")
+def test_a_refused_fit_is_never_interpreted(refused, refused_run):
     read = ("roas", "share", "truth", "predictive", "plan", "decomposition", "contraction")
-    assert not [name for name in run.data.metrics if name.startswith(read)]
-    found = artifacts(refused_job.client, run.info.run_id)
+    assert not [name for name in refused_run.data.metrics if name.startswith(read)]
+    found = artifacts(refused.client, refused_run.info.run_id)
     assert not [name for name in found if name.startswith(("tables", "plots/contributions"))]
     assert not [name for name in found if "posterior" in name]
-    mark = run.info.run_id[:8]
-    written = [path.name for path in (refused_job.root / "outputs").rglob(f"*{mark}*")]
+    mark = refused_run.info.run_id[:8]
+    written = [path.name for path in (refused.root / "outputs").rglob(f"*{mark}*")]
+    assert written
     assert not [name for name in written if name.endswith(".csv")]
 
 
-def test_a_refused_fit_makes_no_version_and_moves_no_champion(main_job, refused_job):
-    run_id = refused_job.run("fit", "demo_refused").info.run_id
-    versions = refused_job.client.search_model_versions("name = 'mmm_demo'")
-    assert len(versions) == 1
-    assert run_id not in {version.run_id for version in versions}
-    champion = refused_job.client.get_model_version_by_alias("mmm_demo", "champion")
-    assert int(champion.version) == 1
+def test_a_refused_fit_makes_no_version_and_moves_no_champion(demo, refused, refused_run):
+    (version,) = refused.client.search_model_versions("name = 'mmm_demo'")
+    assert version.run_id == demo.run_id != refused_run.info.run_id
+    champion = refused.client.get_model_version_by_alias("mmm_demo", "champion")
+    assert champion.run_id == demo.run_id
 
 
-def test_a_second_job_overwrites_nothing_of_the_first(before_refusal, refused_job):
-    now = fingerprints(refused_job.root / "outputs") | fingerprints(refused_job.root / "mlruns")
-    assert before_refusal.items() <= now.items()
-    assert len(now) > len(before_refusal)
+def test_a_second_job_overwrites_nothing_of_the_first(refused):
+    now = made_in(refused.root)
+    assert refused.before
+    assert refused.before.items() <= now.items()
+    assert len(now) > len(refused.before)
 
 
-def test_no_run_is_left_running(refused_job):
-    assert "RUNNING" not in {run.info.status for run in all_runs(refused_job.client)}
-    assert len(all_runs(refused_job.client)) == 4
+def test_no_run_is_left_running(jobs):
+    for job in jobs.values():
+        assert "RUNNING" not in {run.info.status for run in all_runs(job.client)}
 
 
-# Reproducibility
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_main_job_runs_on_a_real_table_to_a_plan(name, jobs):
+    source = EXAMPLE_DATA / f"{name}.csv"
+    if name not in jobs:
+        pytest.skip(f"{source.name} of PyMC-Marketing is not at {source}")
+    job = jobs[name]
+    assert job.shell.code == 0, job.shell.out + job.shell.err
+    experiment = load_experiment(job.root / "experiments" / f"{name}.yaml")
+    assert experiment.sampler == SamplerConfig()
+    assert experiment.budget == BudgetConfig()
+    model, raw = experiment.model, pd.read_csv(source)
+    runs = {run.data.tags["mmm.kind"]: run for run in all_runs(job.client)}
+    assert sorted(runs) == ["fit", "plan", "promotion"]
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    fit, plan = runs["fit"], runs["plan"]
+    assert fit.data.tags["gate"] == "passed"
+    assert 0 < fit.data.metrics["predictive.mape"] < 0.25
+    assert not [key for key in fit.data.metrics if key.startswith("truth")]
+    champion = job.client.get_model_version_by_alias(f"mmm_{experiment.market}", "champion")
+    assert champion.run_id == fit.info.run_id == plan.data.params["plan.fit_run"]
+    # The model saw the columns that the experiment names and no other.
+    logged = job.client.download_artifacts(fit.info.run_id, "data/weekly_table.csv")
+    columns = [model.date_column, model.target_column]
+    columns += [*model.channel_columns, *model.control_columns]
+    assert list(pd.read_csv(logged)) == columns
+    last = raw[list(model.channel_columns)].tail(13).sum()
+    scenario = job.client.download_artifacts(plan.info.run_id, "plan/budget_scenario.csv")
+    planned = pd.read_csv(scenario)
+    assert planned["channel"].tolist() == ["x1", "x2"]
+    assert planned["planned"].sum() == pytest.approx(last.sum())
+    assert plan.data.metrics["plan.total_budget"] == pytest.approx(last.sum())
+    assert_output_names(job.root, {fit.info.run_id, plan.info.run_id})
 
 
-SAMPLE = """
-import sys
-from pathlib import Path
-from mmm_demo.config import load_experiment
-from mmm_demo.model import sample_posterior
-from mmm_demo.simulate import simulate_market
-from mmm_demo.trace import save_trace
-
-experiment = load_experiment(sys.argv[1])
-table = simulate_market(experiment.data.seed, experiment.data.weeks).table
-sampler = experiment.sampler
-done = sample_posterior(
-    experiment.model, table, sampler, target_accept=sampler.target_accept, progress=False
-)
-save_trace(done.trace, Path(sys.argv[2]))
-print(done.compile_cache)
-"""
-
-
-def draws_sha256(trace: Path) -> str:
-    digest = hashlib.sha256()
-    for name, values in sorted(load_trace(trace)["posterior"].data_vars.items()):
-        digest.update(name.encode() + values.to_numpy().tobytes())
-    return digest.hexdigest()
-
-
-def test_the_same_seed_gives_the_same_draws_in_two_processes(
-    demo, main_job, user_environment, tmp_path
-):
-    # This process and the main job sampled the same experiment. Only a warm compile cache makes
-    # the promise; where one of the two had to compile, a third process takes its place.
-    fit = main_job.run("fit", "demo")
-    warm = {}
-    if demo.client.get_run(demo.result.fit.run.run_id).data.tags["compile_cache"] == "warm":
-        warm["this process"] = draws_sha256(demo.files / "trace.nc")
-    if fit.data.tags["compile_cache"] == "warm":
-        stored = main_job.client.download_artifacts(fit.info.run_id, "trace.nc", str(tmp_path))
-        warm["main job"] = draws_sha256(Path(stored))
-    for attempt in range(3):
-        if len(warm) >= 2:
-            break
-        trace = tmp_path / f"attempt_{attempt}.nc"
-        experiment = demo.root / "experiments" / "demo.yaml"
-        done = run_command(
-            tmp_path, user_environment, PYTHON, "-c", SAMPLE, str(experiment), str(trace)
-        )
-        assert done.code == 0, done.err
-        if done.out.split()[-1] == "warm":
-            warm[f"process {attempt}"] = draws_sha256(trace)
-    assert len(warm) >= 2, "no two processes found the compile cache warm"
-    assert len(set(warm.values())) == 1, warm
+def test_the_same_seed_gives_the_same_draws_in_two_processes(demo, refused, refused_run, tmp_path):
+    # The main job had compiled this model before, so the refused fit found the cache warm.
+    stored = refused.client.download_artifacts(refused_run.info.run_id, "trace.nc", str(tmp_path))
+    experiment = load_experiment(demo.root / "experiments" / "demo_refused.yaml")
+    table = simulate_market(experiment.data.seed, experiment.data.weeks).table
+    again = sample_posterior(
+        experiment.model, table, experiment.sampler, target_accept=0.99, progress=False
+    )
+    save_trace(again.trace, tmp_path / "again.nc")
+    first, second = (
+        load_trace(path)["posterior"] for path in (Path(stored), tmp_path / "again.nc")
+    )
+    xr.testing.assert_equal(first.to_dataset(), second.to_dataset())
 
 
 # Jobs on the versions of the shared fit
@@ -411,34 +408,40 @@ def test_a_budget_that_cannot_be_planned_leaves_a_failed_run_with_its_reason(
     assert {run.info.status for run in plans} == {"FAILED"}
 
 
-def test_a_report_is_a_run_of_its_own_and_says_the_same(demo, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", demo.uri)
-    monkeypatch.chdir(demo.root)
-    before = fingerprints(demo.root / "outputs")
-    fit = demo.result.fit.run
-    report = run_report(fit.run_id[:8], demo.root, silent)
-    assert before.items() <= fingerprints(demo.root / "outputs").items()
-    again, first = (demo.client.get_run(item).data for item in (report.run_id, fit.run_id))
-    for channel in CHANNELS:
-        assert again.metrics[f"roas.{channel}"] == first.metrics[f"roas.{channel}"]
-    made = artifacts(demo.client, report.run_id)
-    original = artifacts(demo.client, fit.run_id)
-    assert {name for name in original if name.startswith("tables/")} <= made
-    assert again.params["report.fit_run"] == fit.run_id
-
-
-def test_a_refused_fit_gets_no_report(demo, store, project, tmp_path):
-    # A run whose stored verdict says failed, made of the shared fit's files.
-    with open_run("demo_refused", "fit") as run:
-        checks = demo.report.checks
-        failed = replace(demo.report, checks=(replace(checks[0], value=0.9), *checks[1:]))
-        gate = GateFile.from_json((demo.files / "gate.json").read_text())
-        verdict = tmp_path / "gate.json"
-        verdict.write_text(replace(gate, report=failed, run_id=run.run_id).to_json())
-        for path in (demo.files / "trace.nc", demo.files / "config.json", verdict):
+def log_files(files: Path, report: GateReport | None = None) -> str:
+    """Make a fit run with these files, sealed for it, and return its id."""
+    gate = GateFile.from_json((files / "gate.json").read_text())
+    with open_run("demo", "fit") as run, temporary_folder() as folder:
+        sealed = replace(gate, report=report or gate.report, run_id=run.run_id)
+        (folder / "gate.json").write_text(sealed.to_json())
+        for path in (files / "trace.nc", files / "config.json", folder / "gate.json"):
             run.log_file(path)
+    return run.run_id
+
+
+def test_a_report_is_a_run_of_its_own_and_says_what_the_draws_say(lean, lean_model, store, project):
+    fit = log_files(lean)
+    report = run_report(fit[:8], project, silent)
+    data = store.get_run(report.run_id).data
+    assert data.params["report.fit_run"] == fit
+    medians = lean_model.roas().median("sample")
+    for channel, roas in zip(CHANNELS, medians.values, strict=True):
+        assert data.metrics[f"roas.{channel}"] == pytest.approx(roas)
+    made = artifacts(store, report.run_id)
+    assert {"tables/roas_demo.csv", "tables/truth_demo.csv"} <= made
+    assert "plots/diagnostics/convergence_trace.png" in made
+    assert "plots/contributions/tv_adstock.png" in made
+    outputs = [path.name for path in (project / "outputs").rglob("*.*")]
+    assert outputs
+    assert all(report.run_id[:8] in name for name in outputs)
+
+
+def test_a_refused_fit_gets_no_report(demo, lean, store, project):
+    checks = demo.report.checks
+    fit = log_files(lean, GateReport((replace(checks[0], value=0.9), *checks[1:])))
     with pytest.raises(GateRefused, match="check 'stored verdict' failed"):
-        run_report(run.run_id, project, silent)
+        run_report(fit, project, silent)
+    assert not (project / "outputs").exists()
 
 
 # Fits that end before they are sampled
@@ -525,49 +528,3 @@ def test_a_metric_per_channel_has_a_name_that_mlflow_takes(store):
     with open_run("names", "fit") as run:
         run.log(metrics=metrics)
     assert store.get_run(run.run_id).data.metrics == metrics
-
-
-# Tables that nobody here wrote
-
-
-@pytest.mark.parametrize("name", ["mmm_example", "mmm_roas_data"])
-def test_the_main_job_runs_on_a_real_table_to_a_plan(name, tmp_path, store_template, monkeypatch):
-    source = EXAMPLE_DATA / f"{name}.csv"
-    if not source.is_file():
-        pytest.skip(f"PyMC-Marketing's {source.name} is not beside the project: {source}")
-    root = copy_project(tmp_path / "project")
-    enter_store(monkeypatch, root, store_template)
-    (root / "data").mkdir()
-    shutil.copyfile(source, root / "data" / source.name)
-    experiment = load_experiment(root / "experiments" / f"{name}.yaml")
-    assert experiment.sampler == SamplerConfig()
-    assert experiment.budget == BudgetConfig()
-    said: list[str] = []
-    done = run_main(experiment, root, said.append)
-    assert done.fit.report.passed
-    assert done.plan.version.name == f"mmm_{experiment.market}"
-    assert done.plan.version.run_id == done.fit.run.run_id
-    raw = pd.read_csv(source)
-    model: ModelConfig = experiment.model
-    last = raw[list(model.channel_columns)].tail(13).sum()
-    assert done.plan.plan.total_budget == pytest.approx(last.sum())
-    assert done.plan.plan.table["channel"].tolist() == ["x1", "x2"]
-    assert done.plan.plan.start == pd.Timestamp(raw[model.date_column].iloc[-1]) + pd.Timedelta(
-        days=7
-    )
-    assert done.plan.file.is_file()
-    client = MlflowClient()
-    runs = all_runs(client)
-    assert {run.info.status for run in runs} == {"FINISHED"}
-    (fit,) = [run for run in runs if run.data.tags["mmm.kind"] == "fit"]
-    assert 0 < fit.data.metrics["predictive.mape"] < 0.25
-    assert not [key for key in fit.data.metrics if key.startswith("truth")]
-    logged = client.download_artifacts(fit.info.run_id, "data/weekly_table.csv")
-    seen = list(pd.read_csv(logged))
-    assert seen == [
-        model.date_column,
-        model.target_column,
-        *model.channel_columns,
-        *model.control_columns,
-    ]
-    assert_output_names(root, {done.fit.run.run_id, done.plan.run.run_id})

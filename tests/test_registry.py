@@ -19,7 +19,7 @@ from pymc_marketing.mmm import MMM
 from mmm_demo import registry
 from mmm_demo.bundle import BundleRefused, sha256
 from mmm_demo.config import BudgetConfig
-from mmm_demo.gate import GateRefused, GateReport
+from mmm_demo.gate import GateFile, GateRefused, GateReport
 from mmm_demo.optimization import optimize_budget
 from mmm_demo.registry import (
     DATA_FOLDER,
@@ -207,7 +207,7 @@ def test_a_promotion_moves_the_former_champion_to_previous(new, champion, moves)
 
 
 def test_a_promotion_is_a_run_that_says_who_what_why_and_on_what_evidence(
-    make_version, store, demo
+    make_version, store, lean
 ):
     make_version()
     second = make_version()
@@ -229,7 +229,8 @@ def test_a_promotion_is_a_run_that_says_who_what_why_and_on_what_evidence(
         assert params[f"evidence.{HASH_TAG}{name}"] == second.tags[f"{HASH_TAG}{name}"]
     assert run.data.tags["promotion"] == "done"
     assert run.data.tags["market"] == "demo"
-    assert run.data.metrics["gate.rhat_max"] == demo.report.metrics()["gate.rhat_max"]
+    judged = GateFile.from_json((lean / "gate.json").read_text()).report.metrics()
+    assert {name: run.data.metrics[name] for name in judged} == judged
     evidence = store.download_artifacts(run.info.run_id, "evidence.json")
     assert json.loads(Path(evidence).read_text())["passed"] is True
 
@@ -248,7 +249,7 @@ def test_a_rollback_swaps_back_and_forth(make_version, store):
     make_version()
     run_promotion(1)
     run_promotion(2)
-    for champion, previous in ((1, 2), (2, 1), (1, 2)):
+    for champion, previous in ((1, 2), (2, 1)):
         run_promotion(rollback=True)
         assert number_of("champion") == champion
         assert number_of("previous") == previous
@@ -301,16 +302,16 @@ def test_a_rollback_to_a_version_that_was_changed_since_is_refused(make_version)
 # Loading the champion
 
 
-def test_the_champion_comes_back_proven_and_is_the_fit(make_version, demo):
+def test_the_champion_comes_back_proven_and_is_the_fit(make_version, demo, lean):
     make_version()
     run_promotion()
     champion = load_champion("demo")
     assert int(champion.version.version) == 1
     assert champion.bundle.experiment == demo.experiment
-    assert champion.bundle.rejudged == demo.report.stage("convergence")
+    assert not champion.bundle.rejudged.failures
     xr.testing.assert_identical(
         champion.bundle.fitted.trace["posterior"].to_dataset(),
-        load_trace(demo.files / "trace.nc")["posterior"].to_dataset(),
+        load_trace(lean / "trace.nc")["posterior"].to_dataset(),
     )
 
 
@@ -391,22 +392,20 @@ TAMPERED: dict[str, tuple[Callable[[ModelVersion], None], str, str]] = {
 def test_a_tampered_champion_is_refused_with_and_without_new_hashes(make_version, case):
     tamper, plain, sealed = TAMPERED[case]
     version = make_version()
-    run_promotion()
+    crown(version)
     tamper(version)
     with pytest.raises(BundleRefused, match=f"check '{plain}.*' failed") as refusal:
         load_champion("demo")
     assert "champion version 1 of mmm_demo is refused" in str(refusal.value)
     assert "mmm-demo promote --market demo --version N" in str(refusal.value)
     seal_tags(version)
-    with pytest.raises(BundleRefused, match=f"check '{sealed}.*' failed"):
-        load_champion("demo")
     with pytest.raises(GateRefused, match=f"check '{sealed}.*' failed"):
-        run_promotion(1)
+        load_champion("demo")
 
 
 def test_a_version_whose_files_are_gone_is_refused(make_version):
     version = make_version()
-    run_promotion()
+    crown(version)
     lose_everything(version)
     with pytest.raises(BundleRefused, match="check 'files' failed: cannot be fetched"):
         load_champion("demo")

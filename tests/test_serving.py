@@ -31,8 +31,8 @@ def weeks_after(fitted: FittedModel, count: int) -> pd.DataFrame:
     return weeks.assign(Week=[last + WEEK * (i + 1) for i in range(count)])
 
 
-def test_the_champion_predicts_mean_and_interval_in_sales_units(served, fitted):
-    weeks = weeks_after(fitted, 4)
+def test_the_champion_predicts_mean_and_interval_in_sales_units(served, lean_model):
+    weeks = weeks_after(lean_model, 4)
     sent = weeks.copy(deep=True)
     answer = served.predict(sent)
     pd.testing.assert_frame_equal(sent, weeks)
@@ -40,15 +40,17 @@ def test_the_champion_predicts_mean_and_interval_in_sales_units(served, fitted):
     assert (answer["Week"].to_numpy() == weeks["Week"].to_numpy()).all()
     assert (answer["lower_94"] < answer["mean"]).all()
     assert (answer["mean"] < answer["upper_94"]).all()
-    assert answer["mean"].between(0.3 * fitted.observed.min(), 2 * fitted.observed.max()).all()
+    assert (
+        answer["mean"].between(0.3 * lean_model.observed.min(), 2 * lean_model.observed.max()).all()
+    )
     # The very model of the fit, so the very numbers.
-    pd.testing.assert_frame_equal(answer, fitted.predict(weeks), check_dtype=False)
+    pd.testing.assert_frame_equal(answer, lean_model.predict(weeks), check_dtype=False)
 
 
-def test_training_weeks_are_predicted_too_and_the_seed_is_a_parameter(served, fitted):
-    weeks = fitted.table.drop(columns="Sales").iloc[20:24]
+def test_training_weeks_are_predicted_too_and_the_seed_is_a_parameter(served, lean_model):
+    weeks = lean_model.table.drop(columns="Sales").iloc[20:24]
     seeded = served.predict(weeks, params={"seed": 7})
-    pd.testing.assert_frame_equal(seeded, fitted.predict(weeks, seed=7), check_dtype=False)
+    pd.testing.assert_frame_equal(seeded, lean_model.predict(weeks, seed=7), check_dtype=False)
     assert not np.allclose(seeded["lower_94"], served.predict(weeks)["lower_94"], rtol=1e-12)
 
 
@@ -60,8 +62,8 @@ SPOILED = {
 }
 
 
-def test_the_signature_is_enforced(served, fitted):
-    weeks = weeks_after(fitted, 2)
+def test_the_signature_is_enforced(served, lean_model):
+    weeks = weeks_after(lean_model, 2)
     for spoil, message in SPOILED.values():
         with pytest.raises(MlflowException, match=message):
             served.predict(spoil(weeks))

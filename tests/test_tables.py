@@ -111,9 +111,7 @@ def test_a_missed_truth_is_outside(thin):
 
 
 def test_the_logged_tables_are_those_of_the_fit(demo, fitted):
-    logged = demo.result.fit.run.client.download_artifacts(
-        demo.result.fit.run.run_id, "tables/roas_demo.csv"
-    )
+    logged = demo.client.download_artifacts(demo.run_id, "tables/roas_demo.csv")
     pd.testing.assert_frame_equal(
         pd.read_csv(logged), tables.describe(fitted.roas()), check_dtype=False, rtol=1e-9
     )
