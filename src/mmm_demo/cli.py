@@ -1,5 +1,6 @@
 """Words -> pipeline; errors -> exit codes. Heavy modules are imported inside the commands."""
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -222,6 +223,8 @@ def _print(title: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]])
 def main() -> None:
     """Run the command line and turn known errors into one clear line and an exit code."""
     apply_defaults()
+    # Ended from outside, a run is closed like after any error instead of staying RUNNING.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Exit as done:

@@ -89,7 +89,8 @@ def run_main(experiment: ExperimentConfig, root: Path, say: Say) -> MainResult:
         number = int(fit.version.version)
         promotion = run_promote(experiment.market, number, "main job", False, say, run)
         plan = run_optimize(experiment.market, {}, root, say, run)
-        run.log_text(plan.page, "summary.md")
+        told = summary.identification_sentence(fit.results.not_identified)
+        run.log_text(f"{plan.page}\n\n{told}\n", "summary.md")
     return MainResult(fit, promotion, plan)
 
 

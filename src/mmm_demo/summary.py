@@ -108,6 +108,8 @@ def fit_page(
 
 def identification_sentence(not_identified: Sequence[str]) -> str:
     """Name the parameters that the data told nothing about."""
+    if not not_identified:
+        return "The data told something about every parameter."
     return f"Not identified by this data, the posterior is the prior: {', '.join(not_identified)}."
 
 
