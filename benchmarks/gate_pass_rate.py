@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def _fit(seed: int, folder) -> list[dict]:
-    from mmm_demo.config import load_experiment
+    from mmm_demo.experiment_file import load_experiment
     from mmm_demo.gate import GateRefused
     from mmm_demo.pipeline import run_fit
 

@@ -13,7 +13,8 @@ import pytest
 import xarray as xr
 
 from helpers import PROJECT, PYTHON
-from mmm_demo.config import ExperimentConfig, load_experiment
+from mmm_demo.config import ExperimentConfig
+from mmm_demo.experiment_file import load_experiment
 from mmm_demo.gate import GateFile, GateReport
 
 if TYPE_CHECKING:  # imported inside the fixtures, so that tests of pure modules start at once

@@ -6,14 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import xarray as xr
 
-from mmm_demo.config import ModelConfig
+from mmm_demo.config import ConfigError, ExperimentConfig, ModelConfig
+from mmm_demo.experiment_file import from_dict
 from mmm_demo.gate import REQUIRED, Check, GateReport
 
 PROJECT = Path(__file__).parents[1]
 PYTHON = sys.executable
-STAGE = {"prior_extreme_share": "prior", "decomposition_gap": "decomposition"}
+STAGE = {
+    "prior_extreme_share": "prior",
+    "coverage_94": "posterior_predictive",
+    "decomposition_gap": "decomposition",
+}
 GOOD_VALUES = {
     "prior_extreme_share": 0.03,
     "rhat_max": 1.002,
@@ -21,14 +27,50 @@ GOOD_VALUES = {
     "ess_tail_min": 1900.0,
     "divergences": 0.0,
     "chains": 4.0,
+    "bfmi_min": 0.9,
+    "max_depth_share": 0.0,
+    "coverage_94": 0.95,
     "decomposition_gap": 1e-12,
+}
+# A stricter value of every limit of the gate, and of what is the user's choice.
+TIGHTER: dict[str, Any] = {
+    "rhat_max": 1.005,
+    "ess_bulk_min": 1000.0,
+    "ess_tail_min": 800.0,
+    "chains_min": 6,
+    "prior_extreme_share_max": 0.1,
+    "prior_extreme_multiple": 3.0,
+    "bfmi_min": 0.5,
+    "max_depth_share_max": 0.0,
+    "coverage_94_min": 0.9,
+    "require": ("plausibility", "backtest"),
+    "roas_range": (0.5, 5.0),
+    "worse_crps_max": 0.0,
+    "max_age_days": 30,
+    "max_gap_weeks": 0,
 }
 
 
 def plain_experiment(**sections: Any) -> dict[str, Any]:
     """Return a small experiment as plain values, with some sections replaced."""
-    model = {"channel_columns": ["TV", "Radio"], "control_columns": ["Trend"]}
-    return {"name": "small", "market": "small", "model": model} | sections
+    return {"name": "small", "market": "small", "model": small_model()} | sections
+
+
+def make_experiment(**sections: Any) -> ExperimentConfig:
+    """Return the small experiment, with some sections replaced."""
+    return from_dict(plain_experiment(**sections), "small.yaml")
+
+
+def small_model(**settings: Any) -> dict[str, Any]:
+    """Return the small experiment's model section, with some settings replaced."""
+    return {"channel_columns": ["TV", "Radio"], "control_columns": ["Trend"]} | settings
+
+
+def refusal(**sections: Any) -> str:
+    """Return what is said of the small experiment with sections that cannot be."""
+    with pytest.raises(ConfigError) as refused:
+        make_experiment(**sections)
+    return str(refused.value)
 
 
 def good_checks(**values: float) -> tuple[Check, ...]:
@@ -66,8 +108,24 @@ def convergent_trace(
         values = rng.normal(size=(chains, draws, size))
         posterior[name] = (("chain", "draw", dim), values)
         posterior = posterior.assign_coords({dim: labels})
-    stats = xr.Dataset({"diverging": (("chain", "draw"), np.zeros((chains, draws), dtype=bool))})
+    nowhere = np.zeros((chains, draws), dtype=bool)
+    stats = xr.Dataset(
+        {
+            "diverging": (("chain", "draw"), nowhere),
+            "maxdepth_reached": (("chain", "draw"), nowhere),
+            "energy": (("chain", "draw"), rng.normal(size=(chains, draws))),
+        }
+    )
     return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})
+
+
+def move_alias_by_force(name: str, alias: str, version: object) -> None:
+    """Move an alias past the gated store, as a client without this package can."""
+    import mlflow
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+
+    store = SqlAlchemyStore(mlflow.get_registry_uri())
+    store.set_registered_model_alias(name, alias, str(version))
 
 
 def contents(folder: Path) -> dict[str, tuple[bytes, int]]:

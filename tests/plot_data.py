@@ -70,6 +70,29 @@ def make_truth() -> pd.DataFrame:
     return pd.concat([returns, shares], ignore_index=True)
 
 
+def make_lift_tests() -> pd.DataFrame:
+    lift, model = np.array([8e5, -3e5, -1e5]), np.array([6e5, -4e5, 4e4])
+    sigma = np.array([2e5, 1e5, 5e4])
+    return pd.DataFrame(
+        {
+            "channel": CHANNELS,
+            "x": [2e5, 3e4, 2e4],
+            "delta_x": [1e5, -3e4, 1e4],
+            "delta_y": lift,
+            "sigma": sigma,
+            "date": WEEKS[[5, 20, 50]],
+            "lower_94": lift - 1.88 * sigma,
+            "upper_94": lift + 1.88 * sigma,
+            "model_mean": model,
+            "model_lower_94": model - 1e4,
+            "model_upper_94": model + 1e4,
+            "z": (lift - model) / sigma,
+            "inside": [True, True, False],
+            "unexpected_sign": [False, False, True],
+        }
+    )
+
+
 def energies(values: np.ndarray) -> xr.Dataset:
     return xr.Dataset({"energy": (("chain", "draw"), values)})
 
@@ -82,6 +105,7 @@ CASES: dict[str, Callable[[], Figure]] = {
     "energy": lambda: plotting_chains.energy(energies(RNG.normal(size=(4, 100)))),
     "posterior_predictive": lambda: plotting_checks.posterior_predictive(WEEKS, SALES, DRAWS),
     "residuals": lambda: plotting_checks.residuals(WEEKS, SALES, DRAWS),
+    "lift_tests": lambda: plotting_checks.lift_tests(make_lift_tests()),
     "contributions_over_time": lambda: plotting.contributions_over_time(WEEKS, make_parts(), SALES),
     "channel_contribution": lambda: plotting.channel_contribution(WEEKS, "TV", DRAWS, SPEND),
     "channel_shares": lambda: plotting.channel_shares(make_intervals(spend_share=[0.5, 0.3, 0.2])),

@@ -14,9 +14,11 @@ import xarray as xr
 from conftest import FILES, Demo, thinned
 from mmm_demo import bundle
 from mmm_demo.bundle import Bundle, BundleRefused, prove_bundle, require_pass, write_gate
-from mmm_demo.config import GateConfig, from_dict, to_dict
+from mmm_demo.config import GateConfig, to_dict
+from mmm_demo.experiment_file import from_dict
 from mmm_demo.fitted import FittedModel
-from mmm_demo.gate import REQUIRED, GateRefused, PassedGate
+from mmm_demo.gate import REQUIRED, Check, GateFile, GateRefused, GateReport, PassedGate
+from mmm_demo.limits import EVIDENCE_BATTERIES, FIT_BATTERIES
 from mmm_demo.trace import load_trace, table_sha256, weekly_table
 
 
@@ -79,12 +81,15 @@ def test_the_files_of_a_passed_fit_prove_it(demo, fitted):
     proven = sealed.prove()
     assert proven.experiment == demo.experiment
     assert proven.gate.report == demo.report
-    assert [check.name for check in proven.rejudged.checks] == list(REQUIRED)[1:6]
+    assert [check.name for check in proven.rejudged.checks] == list(REQUIRED)[1:8]
     # The gate judged the trace as it is stored, so judging again gives the very same numbers.
     assert proven.rejudged == demo.report.stage("convergence")
     ticket = require_pass(proven)
     assert isinstance(ticket, PassedGate)
-    assert {check.name for check in ticket.report.checks} == set(REQUIRED)
+    assert set(ticket.report.checks) == set(demo.report.checks)
+    assert {check.name for check in ticket.report.checks} >= set(REQUIRED)
+    assert ticket.report.batteries == demo.report.batteries
+    assert proven.files == sealed.recorded
 
 
 def test_proving_builds_no_model(sealed, monkeypatch):
@@ -197,11 +202,10 @@ def test_a_changed_weekly_table_is_refused_although_every_file_hash_agrees(seale
 
 
 def failing(report: dict[str, Any], name: str, value: float | None) -> dict[str, Any]:
-    """Return the verdict of a fit that failed one check."""
-    checks = [
-        check | ({"value": value, "passed": False} if check["name"] == name else {})
-        for check in report["checks"]
-    ]
+    """Return the verdict of a fit that failed one check, or could not assess it."""
+    status = "not assessable" if value is None else "failed"
+    bad = {"value": value, "passed": False, "status": status}
+    checks = [check | (bad if check["name"] == name else {}) for check in report["checks"]]
     return report | {"passed": False, "checks": checks}
 
 
@@ -222,11 +226,12 @@ def test_a_failed_verdict_turned_into_passed_contradicts_itself(sealed, value):
     sealed.record()
     with pytest.raises(BundleRefused, match=r"check 'readable' failed: .* contradicts itself"):
         sealed.prove()
-    checks = [check | {"passed": True} for check in gate["checks"]]
-    sealed.write("gate.json", gate | {"passed": True, "checks": checks})
-    sealed.record()
-    with pytest.raises(BundleRefused, match=r"check 'readable' failed: .* contradicts itself"):
-        sealed.prove()
+    for claim in ({"passed": True}, {"passed": True, "status": "passed"}, {"required": False}):
+        checks = [check | claim for check in gate["checks"]]
+        sealed.write("gate.json", gate | {"passed": True, "checks": checks})
+        sealed.record()
+        with pytest.raises(BundleRefused, match=r"check 'readable' failed: .* contradicts itself"):
+            sealed.prove()
 
 
 @pytest.mark.parametrize("name", REQUIRED)
@@ -261,6 +266,112 @@ def test_a_check_left_out_is_refused(sealed, name):
     sealed.record()
     with pytest.raises(BundleRefused, match=f"(?s)'stored verdict' failed:.*{name} was not"):
         sealed.prove()
+
+
+# Batteries that the version's own config requires
+
+
+def battery(name: str, value: float = 0.5) -> Check:
+    """Return a check of a battery; it passes below 1."""
+    return Check(f"{name}_check", name, value, "<", 1.0, "here", "do this")
+
+
+def judged(
+    sealed: Sealed,
+    wanted: tuple[str, ...],
+    checks: tuple[Check, ...] = (),
+    batteries: tuple[str, ...] | None = None,
+) -> None:
+    """Write the files of a fit whose config wants batteries, and its verdict; all hashes agree."""
+    config = sealed.json("config.json")
+    config["gate"]["require"] = list(wanted)
+    sealed.write("config.json", config)
+    stored = GateFile.from_json((sealed.folder / "gate.json").read_text("utf-8"))
+    kept = tuple(c for c in stored.report.checks if c.name in REQUIRED)
+    judged_by = wanted if batteries is None else batteries
+    report = GateReport((*kept, *checks), judged_by)
+    write_gate(sealed.folder, report, stored.run_id, stored.data_sha256)
+    sealed.record()
+
+
+def test_a_verdict_with_the_required_batteries_is_a_proof(sealed):
+    checks = tuple(battery(name) for name in FIT_BATTERIES)
+    judged(sealed, FIT_BATTERIES, checks)
+    proven = sealed.prove()
+    assert proven.gate.report.batteries == FIT_BATTERIES
+    ticket = require_pass(proven)
+    assert ticket.report.batteries == FIT_BATTERIES
+    assert set(checks) <= set(ticket.report.checks)
+
+
+@pytest.mark.parametrize("name", FIT_BATTERIES)
+@pytest.mark.parametrize("value", [0.5, 2.0, np.nan], ids=["passed", "failed", "not assessable"])
+def test_a_battery_taken_from_the_requirement_is_refused_by_name(sealed, name, value):
+    # As if it had been advisory all along: gate.json agrees with itself, every hash agrees.
+    others = tuple(other for other in FIT_BATTERIES if other != name)
+    checks = (*(battery(other) for other in others), battery(name, value))
+    judged(sealed, FIT_BATTERIES, checks, batteries=others)
+    assert sealed.json("gate.json")["passed"] is True
+    expected = f"check 'required batteries' failed: config.json requires {name}, gate.json was"
+    with pytest.raises(BundleRefused, match=expected):
+        sealed.prove()
+
+
+def test_a_requirement_and_its_checks_taken_out_together_are_refused_by_name(sealed):
+    judged(sealed, FIT_BATTERIES, batteries=())
+    names = "posterior_predictive, identification, plausibility"
+    with pytest.raises(BundleRefused, match=f"'required batteries' failed: .* requires {names},"):
+        sealed.prove()
+
+
+@pytest.mark.parametrize("name", ["required", "checks"])
+def test_a_requirement_edited_in_one_place_only_contradicts_itself(sealed, name):
+    judged(sealed, ("plausibility",), (battery("plausibility", 2.0),))
+    gate = sealed.json("gate.json")
+    assert gate["passed"] is False
+    without = {
+        "required": [],
+        "checks": [
+            check | {"required": check["stage"] != "plausibility"} for check in gate["checks"]
+        ],
+    }
+    sealed.write("gate.json", gate | {"passed": True, name: without[name]})
+    sealed.record()
+    with pytest.raises(BundleRefused, match=r"check 'readable' failed: .* contradicts itself"):
+        sealed.prove()
+
+
+@pytest.mark.parametrize("name", FIT_BATTERIES)
+@pytest.mark.parametrize("value", [2.0, np.nan])
+def test_a_required_battery_that_does_not_pass_is_refused(sealed, name, value):
+    judged(sealed, (name,), (battery(name, value),))
+    with pytest.raises(BundleRefused, match=f"(?s)'stored verdict' failed:.*{name}_check"):
+        sealed.prove()
+
+
+def test_a_required_battery_that_was_not_made_is_refused(sealed):
+    judged(sealed, ("identification",))
+    with pytest.raises(
+        BundleRefused, match="(?s)'stored verdict' failed:.*identification was not measured"
+    ):
+        sealed.prove()
+
+
+def test_an_advisory_check_that_fails_refuses_nothing_and_stays_a_flag(sealed):
+    judged(sealed, (), (battery("plausibility", 2.0), battery("identification", np.nan)))
+    report = require_pass(sealed.prove()).report
+    assert [check.stage for check in report.flags] == ["plausibility", "identification"]
+
+
+def test_a_verdict_may_require_more_than_its_config(sealed):
+    judged(sealed, (), (battery("plausibility"),), batteries=("plausibility",))
+    assert require_pass(sealed.prove()).report.batteries == ("plausibility",)
+
+
+def test_batteries_of_refits_are_not_asked_of_the_fit(sealed):
+    # They are gathered later, into evidence that is bound to the version by hash.
+    judged(sealed, EVIDENCE_BATTERIES, batteries=())
+    assert sealed.prove().experiment.gate.require == EVIDENCE_BATTERIES
 
 
 # The draws, judged again
@@ -313,6 +424,30 @@ def drop_the_divergences(groups: dict[str, xr.Dataset]) -> None:
     groups["sample_stats"] = groups["sample_stats"].drop_vars("diverging")
 
 
+def drop_the_energy(groups: dict[str, xr.Dataset]) -> None:
+    groups["sample_stats"] = groups["sample_stats"].drop_vars("energy")
+
+
+def freeze_the_energy(groups: dict[str, xr.Dataset]) -> None:
+    groups["sample_stats"]["energy"][2] = 200.0
+
+
+def lose_an_energy(groups: dict[str, xr.Dataset]) -> None:
+    groups["sample_stats"]["energy"][3, 5] = np.nan
+
+
+def slow_the_energy(groups: dict[str, xr.Dataset]) -> None:
+    groups["sample_stats"]["energy"][1] = np.arange(groups["sample_stats"].sizes["draw"])
+
+
+def drop_the_depths(groups: dict[str, xr.Dataset]) -> None:
+    groups["sample_stats"] = groups["sample_stats"].drop_vars("maxdepth_reached")
+
+
+def cut_every_draw_short(groups: dict[str, xr.Dataset]) -> None:
+    groups["sample_stats"]["maxdepth_reached"][:] = True
+
+
 def keep_few_draws(groups: dict[str, xr.Dataset]) -> None:
     for name in ("posterior", "sample_stats"):
         groups[name] = groups[name].isel(draw=slice(0, 100))
@@ -329,8 +464,14 @@ FORGED_DRAWS = {
     lose_a_draw: r"rhat_max nan .* y_sigma",
     drop_a_parameter: r"rhat_max nan .* gamma_fourier \(missing\)",
     drop_a_channel: r"rhat_max nan",
-    drop_the_statistics: r"divergences nan",
+    drop_the_statistics: r"divergences nan .*bfmi_min nan .*max_depth_share nan",
     drop_the_divergences: r"divergences nan",
+    drop_the_energy: r"bfmi_min nan >= 0\.3 at sample_stats\.energy \(missing",
+    freeze_the_energy: r"bfmi_min nan >= 0\.3 at chain 2",
+    lose_an_energy: r"bfmi_min nan >= 0\.3 at chain 3",
+    slow_the_energy: r"bfmi_min .* >= 0\.3 at chain 1: FAILED",
+    drop_the_depths: r"max_depth_share nan <= 0\.05",
+    cut_every_draw_short: r"max_depth_share 1 <= 0\.05.*: FAILED",
 }
 
 
@@ -356,6 +497,7 @@ def test_a_trace_that_was_only_written_again_still_passes(sealed):
         ({"ess_bulk_min": 50_000.0}, "ess_bulk_min .* > 50000"),
         ({"rhat_max": 1.0000001}, "rhat_max .* < 1"),
         ({"chains_min": 6}, "chains 4 >= 6"),
+        ({"bfmi_min": 0.99}, r"bfmi_min .* >= 0\.99"),
     ],
 )
 def test_draws_are_judged_by_the_experiments_own_limits_where_those_are_tighter(

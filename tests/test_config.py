@@ -1,71 +1,31 @@
-"""An experiment is valid as a whole, or is refused with everything that is wrong with it."""
+"""An experiment is valid as a whole, and every value of it is in its fingerprint."""
 
 import math
-from dataclasses import fields
-from pathlib import Path
+from datetime import date, datetime
 from typing import Any
 
 import pytest
-import yaml
 
-from helpers import PROJECT, plain_experiment
+from helpers import PROJECT, TIGHTER, make_experiment, plain_experiment, refusal, small_model
 from mmm_demo.config import (
     ConfigError,
     ExperimentConfig,
     GateConfig,
-    flat_params,
-    from_dict,
-    load_experiment,
+    ModelConfig,
+    ScalingConfig,
     registered_model_name,
     to_dict,
-    to_yaml,
-    with_budget,
 )
+from mmm_demo.experiment_file import flat_params, from_dict, load_experiment
+from mmm_demo.limits import EvidenceConfig
 from mmm_demo.priors import DEFAULT_PRIORS
 
 EXPERIMENTS = sorted((PROJECT / "experiments").glob("*.yaml"))
 WHY = {"rationale": "an earlier test says so"}
-TIGHTER = {
-    "rhat_max": 1.005,
-    "ess_bulk_min": 1000.0,
-    "ess_tail_min": 800.0,
-    "chains_min": 6,
-    "prior_extreme_share_max": 0.1,
-    "prior_extreme_multiple": 3.0,
-}
-LOOSER = {
-    "rhat_max": 1.0101,
-    "ess_bulk_min": 399.9,
-    "ess_tail_min": 399.9,
-    "divergences_max": 1,
-    "chains_min": 3,
-    "prior_extreme_share_max": 0.21,
-    "prior_extreme_multiple": 5.1,
-}
-
-
-def make(**sections: Any) -> ExperimentConfig:
-    return from_dict(plain_experiment(**sections), "small.yaml")
-
-
-def model(**settings: Any) -> dict[str, Any]:
-    return {"channel_columns": ["TV", "Radio"], "control_columns": ["Trend"]} | settings
-
-
-def refusal(**sections: Any) -> str:
-    with pytest.raises(ConfigError) as refused:
-        make(**sections)
-    return str(refused.value)
-
-
-def write(folder: Path, text: str) -> Path:
-    path = folder / "written.yaml"
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def test_small_experiment_gets_every_default() -> None:
-    experiment = make()
+    experiment = make_experiment()
     assert experiment.model.adstock_max_lag == 8
     assert (experiment.model.date_column, experiment.model.target_column) == ("Week", "Sales")
     sampler = experiment.sampler
@@ -73,70 +33,14 @@ def test_small_experiment_gets_every_default() -> None:
     assert sampler.target_accept == 0.98
     assert experiment.model.priors == DEFAULT_PRIORS
     assert experiment.gate == GateConfig()
+    assert experiment.evidence == EvidenceConfig()
+    assert (experiment.model.saturation, experiment.model.scaling) == ("logistic", None)
+    assert (experiment.data.lift_tests, experiment.budget.start) == (None, None)
 
 
 def test_experiment_is_frozen() -> None:
     with pytest.raises(AttributeError):
-        make().model.adstock_max_lag = 4
-
-
-def test_all_faults_are_reported_together() -> None:
-    text = refusal(
-        name="Not A Slug",
-        data={"source": "csv"},
-        model=model(adstock_max_lag=0, priors={"gamma_contrl": {"distribution": "Normal"}}),
-        sampler={"draws": -1, "target_accept": 1.5, "warmup": 3},
-        gate={"rhat_max": 1.2},
-        budget={"total_budget": -5},
-        extra=1,
-    )
-    assert text.startswith("small.yaml is not valid:")
-    places = (
-        "name",
-        "data",
-        "model.adstock_max_lag",
-        "model.priors",
-        "sampler.draws",
-        "sampler.target_accept",
-        "sampler.warmup",
-        "gate.rhat_max",
-        "budget.total_budget",
-        "extra",
-    )
-    lines = text.splitlines()[1:]
-    missing = [place for place in places if not any(f"  {place}: " in line for line in lines)]
-    assert not missing, text
-    assert len(lines) == len(places), text
-
-
-@pytest.mark.parametrize(
-    ("section", "key", "valid"),
-    [
-        (None, "modle", "budget, data, description, gate, market, model, name, sampler"),
-        ("data", "sorce", "missing_spend, path, seed, source, weeks"),
-        ("model", "max_lag", "adstock_max_lag, channel_columns, control_columns"),
-        ("sampler", "drawz", "chains, draws, seed, target_accept, tune"),
-        ("gate", "rhat", "rhat_max"),
-        ("budget", "total", "bounds, total_budget, weeks"),
-    ],
-)
-def test_unknown_key_names_the_valid_ones(section: str | None, key: str, valid: str) -> None:
-    content = plain_experiment()
-    place = content if section is None else content.setdefault(section, {})
-    place[key] = 1
-    with pytest.raises(ConfigError) as refused:
-        from_dict(content, "small.yaml")
-    path = key if section is None else f"{section}.{key}"
-    assert f"{path}: unknown key; valid: " in str(refused.value)
-    assert valid in str(refused.value)
-
-
-@pytest.mark.parametrize("missing", ["name", "market", "model"])
-def test_missing_section_is_named(missing: str) -> None:
-    content = plain_experiment()
-    del content[missing]
-    with pytest.raises(ConfigError, match=rf"{missing}: missing"):
-        from_dict(content, "small.yaml")
+        make_experiment().model.adstock_max_lag = 4
 
 
 @pytest.mark.parametrize(
@@ -156,9 +60,14 @@ def test_missing_section_is_named(missing: str) -> None:
         ({"model": {"channel_columns": [""]}}, "model.channel_columns.0"),
         ({"model": {"channel_columns": ["TV", "TV"]}}, "columns with two roles: TV"),
         ({"model": {"channel_columns": ["Sales"]}}, "columns with two roles: Sales"),
-        ({"model": model(control_columns=["TV"])}, "columns with two roles: TV"),
-        ({"model": model(adstock_max_lag=53)}, "model.adstock_max_lag"),
-        ({"model": model(yearly_seasonality=11)}, "model.yearly_seasonality"),
+        ({"model": small_model(control_columns=["TV"])}, "columns with two roles: TV"),
+        ({"model": small_model(adstock_max_lag=53)}, "model.adstock_max_lag"),
+        ({"model": small_model(yearly_seasonality=11)}, "model.yearly_seasonality"),
+        ({"model": small_model(saturation="hill")}, "'logistic' or 'michaelis_menten', got 'hill'"),
+        ({"model": small_model(saturation=None)}, "model.saturation"),
+        ({"model": small_model(saturation=True)}, "model.saturation"),
+        ({"data": {"lift_tests": ""}}, "data.lift_tests"),
+        ({"data": {"lift_tests": ["lift.csv"]}}, "data.lift_tests"),
         ({"data": {"source": "excel"}}, "'simulated', 'csv' or 'kaggle'"),
         ({"data": {"source": "csv"}}, "a path goes with csv"),
         ({"data": {"source": "simulated", "path": "a.csv"}}, "a path goes with csv"),
@@ -175,6 +84,85 @@ def test_missing_section_is_named(missing: str) -> None:
 )
 def test_nonsense_is_refused(sections: dict[str, Any], said: str) -> None:
     assert said in refusal(**sections)
+
+
+# --- channels and scaling ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("channels", "named"),
+    [
+        (["TV Ads", "TV-Ads"], "'TV Ads', 'TV-Ads'"),
+        (["TV", "tv"], "'TV', 'tv'"),
+        (["TV", "Radio", "TV "], "'TV', 'TV '"),
+        (["Radio", "A+B", "A B", "a_b"], "'A+B', 'A B', 'a_b'"),
+        (["電視", "電台"], "'電視', '電台'"),  # no letter that a file's name keeps
+    ],
+)
+def test_channels_with_the_same_file_names_are_refused(channels: list[str], named: str) -> None:
+    text = refusal(model=small_model(channel_columns=channels))
+    assert f"channels {named} give the same file names; rename one" in text
+
+
+@pytest.mark.parametrize("channels", [["TV Ads", "TV"], ["TV1", "TV2"], ["TV_Ads", "TVAds"]])
+def test_channels_with_names_of_their_own_are_no_fault(channels: list[str]) -> None:
+    model = make_experiment(model=small_model(channel_columns=channels)).model
+    assert model.channel_columns == tuple(channels)
+
+
+def test_scaling_is_read_as_numbers_in_the_order_of_the_channels() -> None:
+    scaling = {"target": 900, "channels": [80, 70.5]}
+    experiment = make_experiment(model=small_model(scaling=scaling))
+    assert experiment.model.scaling == ScalingConfig(900.0, (80.0, 70.5))
+    assert from_dict(to_dict(experiment), "again") == experiment
+    turned = scaling | {"channels": [70.5, 80]}
+    assert make_experiment(model=small_model(scaling=turned)).fingerprint != experiment.fingerprint
+
+
+@pytest.mark.parametrize("bad", [0, -1, math.nan, math.inf, None, "9", True, [1.0]], ids=repr)
+def test_scaling_that_is_no_positive_number_is_refused(bad: object) -> None:
+    text = refusal(model=small_model(scaling={"target": bad, "channels": [1.0, 1.0]}))
+    assert "model.scaling.target: " in text
+    text = refusal(model=small_model(scaling={"target": 1.0, "channels": [1.0, bad]}))
+    assert "model.scaling.channels.1: " in text
+    with pytest.raises(ValueError, match="target"):
+        ScalingConfig(target=bad, channels=(1.0,))
+
+
+@pytest.mark.parametrize("channels", [[], [1.0], [1.0, 1.0, 1.0]])
+def test_scaling_of_other_channels_is_refused(channels: list[float]) -> None:
+    text = refusal(model=small_model(scaling={"target": 1.0, "channels": channels}))
+    assert f"scaling has {len(channels)} channels, the model 2" in text
+    with pytest.raises(ValueError, match="the model 1"):
+        ModelConfig(("TV",), scaling=ScalingConfig(1.0, (1.0, 1.0)))
+
+
+@pytest.mark.parametrize("given", [1.0, "largest", [1.0, [1.0, 1.0]], {"target": 1.0}, {}])
+def test_scaling_that_is_none_is_refused(given: object) -> None:
+    assert "model.scaling" in refusal(model=small_model(scaling=given))
+
+
+# --- the planning window ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("start", ["2026-01-05", "20260105", date(2026, 1, 5)], ids=repr)
+def test_first_day_of_the_plan_is_kept_as_an_iso_date(start: object) -> None:
+    experiment = make_experiment(budget={"start": start})
+    assert experiment.budget.start == "2026-01-05"
+    assert from_dict(to_dict(experiment), "again") == experiment
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        *("", "soon", "05.01.2026", "2026-13-01", "2026-02-30", "2026-01-05 10:00", "2026-1-5"),
+        *(20260105, 2026.0, True, math.nan, ["2026-01-05"], {}, datetime(2026, 1, 5, 10)),
+    ],
+    ids=repr,
+)
+def test_start_that_is_no_day_is_refused(start: object) -> None:
+    text = refusal(budget={"start": start})
+    assert f"budget.start: must be a day such as 2026-01-05, got {start!r}" in text
 
 
 # --- priors -------------------------------------------------------------------------------------
@@ -210,50 +198,38 @@ def test_nonsense_is_refused(sections: dict[str, Any], said: str) -> None:
 )
 def test_impossible_prior_is_refused(name: str, prior: object, said: str) -> None:
     given = prior | WHY if isinstance(prior, dict) else prior
-    text = refusal(model=model(priors={name: given}))
+    text = refusal(model=small_model(priors={name: given}))
     assert said in text and name in text, text
 
 
 def test_misspelt_prior_names_every_valid_one() -> None:
-    text = refusal(model=model(priors={"beta": {"distribution": "HalfNormal", "sigma": 1}}))
+    text = refusal(model=small_model(priors={"beta": {"distribution": "HalfNormal", "sigma": 1}}))
     assert all(name in text for name in DEFAULT_PRIORS), text
 
 
 def test_faults_of_several_priors_are_reported_together() -> None:
     priors = {"nonsense": 1, "y_sigma": {"distribution": "HalfNormal", "sigma": -1}}
-    text = refusal(model=model(priors=priors))
+    text = refusal(model=small_model(priors=priors))
     assert "nonsense: unknown prior" in text and "y_sigma: sigma must be positive" in text
 
 
 def test_other_prior_needs_a_rationale() -> None:
     prior = {"distribution": "HalfNormal", "sigma": 0.5}
-    text = refusal(model=model(priors={"saturation_beta": prior}))
+    text = refusal(model=small_model(priors={"saturation_beta": prior}))
     assert "HalfNormal(sigma=0.5) differs from the default HalfNormal(sigma=0.25)" in text
     assert "rationale" in text
     blank = prior | {"rationale": "  \n "}
-    assert "rationale" in refusal(model=model(priors={"saturation_beta": blank}))
+    assert "rationale" in refusal(model=small_model(priors={"saturation_beta": blank}))
 
 
 def test_the_smallest_difference_needs_a_rationale() -> None:
     prior = {"distribution": "HalfNormal", "sigma": 0.25 * (1 + 1e-12)}
-    assert "rationale" in refusal(model=model(priors={"saturation_beta": prior}))
+    assert "rationale" in refusal(model=small_model(priors={"saturation_beta": prior}))
 
 
 def test_default_prior_written_out_needs_no_rationale() -> None:
     prior = {"distribution": "Normal", "mu": 0.5, "sigma": 0.25}
-    assert make(model=model(priors={"intercept": prior})) == make()
-
-
-def test_rationale_is_logged_beside_the_prior() -> None:
-    prior = {"distribution": "HalfNormal", "sigma": [0.5, 0.125]} | WHY
-    experiment = make(model=model(priors={"saturation_beta": prior}))
-    assert experiment.model.priors["saturation_beta"].parameters == {"sigma": (0.5, 0.125)}
-    params = flat_params(experiment)
-    assert params["prior.saturation_beta"] == "HalfNormal(sigma=[0.5, 0.125])"
-    assert params["prior.saturation_beta.rationale"] == WHY["rationale"]
-    assert [name for name in params if name.endswith(".rationale")] == [
-        "prior.saturation_beta.rationale"
-    ]
+    assert make_experiment(model=small_model(priors={"intercept": prior})) == make_experiment()
 
 
 @pytest.mark.parametrize(
@@ -264,88 +240,20 @@ def test_prior_of_a_parameter_that_the_model_has_not_is_refused(
     name: str, settings: dict[str, Any]
 ) -> None:
     prior = {"distribution": "Normal", "mu": 0, "sigma": 3} | WHY
-    text = refusal(model=model(**settings, priors={name: prior}))
+    text = refusal(model=small_model(**settings, priors={name: prior}))
     assert f"{name}: the model has no such parameter" in text
 
 
 def test_a_faulty_count_is_not_blamed_on_the_prior() -> None:
     prior = {"distribution": "Laplace", "mu": 0, "b": [1, 1, 1, 1]} | WHY
-    text = refusal(model=model(yearly_seasonality=99, priors={"gamma_fourier": prior}))
+    text = refusal(model=small_model(yearly_seasonality=99, priors={"gamma_fourier": prior}))
     assert "model.yearly_seasonality" in text and "gamma_fourier" not in text
-
-
-# --- limits of the gate -------------------------------------------------------------------------
-
-
-def test_every_limit_of_the_gate_is_tested() -> None:
-    assert set(LOOSER) == {field.name for field in fields(GateConfig)}
-    assert set(TIGHTER) == set(LOOSER) - {"divergences_max"}  # none is none
-
-
-@pytest.mark.parametrize(("limit", "value"), LOOSER.items())
-def test_no_limit_can_be_loosened(limit: str, value: float) -> None:
-    assert f"gate.{limit}: " in refusal(gate={limit: value})
-    with pytest.raises(ValueError, match=limit):
-        GateConfig(**{limit: value})
-
-
-@pytest.mark.parametrize("limit", LOOSER)
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1, None, "none", False])
-def test_no_limit_can_be_switched_off(limit: str, value: object) -> None:
-    assert f"gate.{limit}: " in refusal(gate={limit: value})
-
-
-@pytest.mark.parametrize(("limit", "value"), TIGHTER.items())
-def test_every_limit_can_be_tightened(limit: str, value: float) -> None:
-    assert getattr(make(gate={limit: value}).gate, limit) == value
-
-
-def test_tighter_with_takes_the_stricter_of_both_limit_by_limit() -> None:
-    normal, tight = GateConfig(), GateConfig(**TIGHTER)
-    assert normal.tighter_with(tight) == tight == tight.tighter_with(normal)
-    for limit, value in TIGHTER.items():
-        one = GateConfig(**{limit: value})
-        others = GateConfig(**{name: v for name, v in TIGHTER.items() if name != limit})
-        assert normal.tighter_with(one) == one == one.tighter_with(normal)
-        assert one.tighter_with(others) == tight == others.tighter_with(one)
-
-
-# --- files --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
-def test_shipped_experiment_loads(path: Path) -> None:
-    experiment = load_experiment(path)
-    assert experiment.name == path.stem
-    assert from_dict(to_dict(experiment), "again") == experiment
-
-
-def test_shipped_experiments_are_what_the_project_promises() -> None:
-    shipped = {path.stem: load_experiment(path) for path in EXPERIMENTS}
-    assert {"demo", "demo_short_lag", "demo_refused", "mmm_example", "mmm_roas_data"} <= {*shipped}
-    demo, short = shipped["demo"], shipped["demo_short_lag"]
-    assert demo.model.adstock_max_lag != short.model.adstock_max_lag
-    assert demo.registered_model == short.registered_model == "mmm_demo"
-    few = shipped["demo_refused"].sampler
-    assert few.chains * few.draws <= 400  # fewer draws than an ESS of 400 needs
 
 
 def test_champions_never_cross_markets() -> None:
     markets = {load_experiment(path).market for path in EXPERIMENTS} | {"a", "a_b", "demo_a"}
     assert len({registered_model_name(market) for market in markets}) == len(markets)
-    assert make(market="other").registered_model == "mmm_other"
-
-
-def test_file_round_trip(tmp_path: Path) -> None:
-    prior = {"distribution": "StudentT", "nu": 4, "mu": 0.25, "sigma": 0.5} | WHY
-    experiment = make(
-        model=model(priors={"intercept": prior}),
-        budget={"bounds": {"TV": [0, 10.5]}, "total_budget": 7},
-        description="Grüße, 94 %",
-    )
-    again = load_experiment(write(tmp_path, to_yaml(experiment)))
-    assert again == experiment
-    assert again.fingerprint == experiment.fingerprint
+    assert make_experiment(market="other").registered_model == "mmm_other"
 
 
 def leaves(plain: object, path: tuple = ()) -> list[tuple]:
@@ -359,6 +267,8 @@ def other(value: Any, path: tuple) -> Any:
     """Return another valid value."""
     if path[0] == "gate":
         return TIGHTER[path[1]]
+    if path in OTHER:
+        return OTHER[path]
     if isinstance(value, list):
         return [*value, "Another"]
     if isinstance(value, str):
@@ -368,21 +278,33 @@ def other(value: Any, path: tuple) -> Any:
     return 12 if value is None else value + 1
 
 
+OTHER = {
+    ("model", "saturation"): "michaelis_menten",
+    ("model", "scaling"): {"target": 1.0, "channels": [1.0, 1.0]},
+    ("data", "lift_tests"): "lift.csv",
+    ("budget", "start"): "2026-01-05",
+}
 # Values that no single change can reach; the cases after them change these.
+
+
 FIXED = {("gate", "divergences_max"), ("data", "path"), ("data", "dt_mart")}
+
+
 FIXED |= {("model", "priors", name, "distribution") for name in DEFAULT_PRIORS}
-SINGLE = [path for path in leaves(to_dict(make())) if path not in FIXED]
+
+
+SINGLE = [path for path in leaves(to_dict(make_experiment())) if path not in FIXED]
 
 
 @pytest.mark.parametrize("path", SINGLE, ids=lambda path: ".".join(path))
 def test_fingerprint_sees_every_value(path: tuple) -> None:
-    plain = place = to_dict(make())
+    plain = place = to_dict(make_experiment())
     for key in path[:-1]:
         place = place[key]
     place[path[-1]] = other(place[path[-1]], path)
     if path[:2] == ("model", "priors"):
         place |= WHY
-    assert from_dict(plain, "changed").fingerprint != make().fingerprint
+    assert from_dict(plain, "changed").fingerprint != make_experiment().fingerprint
 
 
 @pytest.mark.parametrize(
@@ -390,134 +312,25 @@ def test_fingerprint_sees_every_value(path: tuple) -> None:
     [
         {"budget": {"bounds": {"TV": [0, 1]}}},
         {"data": {"source": "csv", "path": "a.csv"}},
-        {"model": model(priors={"y_sigma": {"distribution": "Exponential", "lam": 0.15} | WHY})},
-        {"model": model(priors={"y_sigma": {"distribution": "HalfNormal", "sigma": 0.15} | WHY})},
-        {"model": model(channel_columns=["Radio", "TV"])},
+        {
+            "model": small_model(
+                priors={"y_sigma": {"distribution": "Exponential", "lam": 0.15} | WHY}
+            )
+        },
+        {
+            "model": small_model(
+                priors={"y_sigma": {"distribution": "HalfNormal", "sigma": 0.15} | WHY}
+            )
+        },
+        {"model": small_model(channel_columns=["Radio", "TV"])},
+        {"model": small_model(scaling={"target": 900, "channels": [80, 70]})},
+        {"gate": {"require": ["backtest", "plausibility"], "roas_range": [0, 9]}},
     ],
 )
 def test_fingerprint_sees_values_that_change_together(sections: dict[str, Any]) -> None:
-    changed = make(**sections)
-    assert changed.fingerprint != make().fingerprint
+    changed = make_experiment(**sections)
+    assert changed.fingerprint != make_experiment().fingerprint
     assert from_dict(to_dict(changed), "again").fingerprint == changed.fingerprint
-
-
-def test_overrides_replace_the_values_of_the_file(tmp_path: Path) -> None:
-    path = write(tmp_path, yaml.safe_dump(plain_experiment(sampler={"draws": 700, "tune": 300})))
-    overrides = {"sampler": {"draws": 900, "seed": 5}, "model": {"adstock_max_lag": 3}}
-    experiment = load_experiment(path, overrides)
-    sampler = experiment.sampler
-    assert (sampler.draws, sampler.tune, sampler.seed) == (900, 300, 5)
-    assert experiment.model.adstock_max_lag == 3
-    assert experiment.model.channel_columns == ("TV", "Radio")
-
-
-def test_overrides_are_validated_like_the_file(tmp_path: Path) -> None:
-    path = write(tmp_path, yaml.safe_dump(plain_experiment()))
-    with pytest.raises(ConfigError, match=r"sampler\.draws: .*greater than or equal to 50, got 1"):
-        load_experiment(path, {"sampler": {"draws": 1}})
-    broken = write(tmp_path, yaml.safe_dump(plain_experiment(sampler=[1])))
-    with pytest.raises(ConfigError, match=r"sampler: "):
-        load_experiment(broken, {"sampler": {"draws": 100}})
-
-
-def test_budget_can_be_replaced_and_is_validated() -> None:
-    experiment = make(budget={"weeks": 4, "bounds": {"TV": [0, 5]}})
-    changed = with_budget(experiment, {"total_budget": 100.0})
-    assert changed.budget.total_budget == 100.0
-    assert changed.budget.weeks == 4 and changed.budget.bounds == {"TV": (0.0, 5.0)}
-    assert changed.model == experiment.model
-    with pytest.raises(ConfigError, match=r"budget\.weeks"):
-        with_budget(experiment, {"weeks": 0})
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("name: a\nname: b\n", "key given twice: name"),
-        ("model:\n  adstock_max_lag: 4\n  adstock_max_lag: 8\n", "twice: adstock_max_lag"),
-        ("name: [unclosed\n", "is not readable YAML"),
-        ("name: !!python/object/apply:os.getcwd []\n", "is not readable YAML"),
-        ("name: !!python/name:os.system\n", "is not readable YAML"),
-        ("? [a, b]\n: 1\n", "is not readable YAML"),
-        ("- a\n- b\n", "must hold a mapping, got list"),
-        ("", "must hold a mapping, got NoneType"),
-    ],
-)
-def test_file_that_is_no_experiment_is_refused(tmp_path: Path, text: str, said: str) -> None:
-    path = write(tmp_path, text)
-    with pytest.raises(ConfigError) as refused:
-        load_experiment(path)
-    assert said in str(refused.value) and str(path) in str(refused.value)
-
-
-def test_unsafe_yaml_runs_nothing(tmp_path: Path) -> None:
-    mark = tmp_path / "mark"
-    text = f"name: !!python/object/apply:os.mkdir ['{mark}']\n"
-    with pytest.raises(ConfigError):
-        load_experiment(write(tmp_path, text))
-    assert not mark.exists()
-    yaml.unsafe_load(text)  # the text does what it says where it is let
-    assert mark.exists()
-
-
-def test_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "written.yaml"
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match="is not readable YAML"):
-        load_experiment(path)
-
-
-def test_merged_keys_are_no_repeated_keys(tmp_path: Path) -> None:
-    text = "name: a\nmarket: m\nmodel: {channel_columns: [TV]}\n"
-    text += "sampler: {<<: {tune: 60, draws: 80}, draws: 100}\n"
-    experiment = load_experiment(write(tmp_path, text))
-    assert (experiment.sampler.draws, experiment.sampler.tune) == (100, 60)
-
-
-def test_missing_file_names_the_files_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(PROJECT)
-    for path in ("experiments/dmeo.yaml", "dmeo.yaml", "experiments"):
-        with pytest.raises(FileNotFoundError) as missing:
-            load_experiment(path)
-        assert f"no experiment file {path}; files: " in str(missing.value)
-        assert all(f"experiments/{file.name}" in str(missing.value) for file in EXPERIMENTS)
-
-
-def test_missing_file_elsewhere_says_where_to_go(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match="go to the project's folder"):
-        load_experiment("experiments/demo.yaml")
-
-
-# --- parameters for the tracking store ----------------------------------------------------------
-
-
-def test_params_are_flat_and_plain() -> None:
-    params = flat_params(load_experiment(PROJECT / "experiments" / "demo.yaml"))
-    assert all(isinstance(value, str | int | float) for value in params.values())
-    assert all(name == name.strip() and " " not in name for name in params)
-    expected = {
-        "experiment.name": "demo",
-        "experiment.market": "demo",
-        "data.source": "simulated",
-        "data.weeks": 156,
-        "model.channels": "TV, Radio, Search, Social",
-        "model.controls": "Trend, Promotion",
-        "model.adstock.max_lag": 8,
-        "model.seasonality.modes": 2,
-        "sampler.draws": 2000,
-        "sampler.target_accept": 0.98,
-        "gate.limit.rhat_max": 1.01,
-        "prior.saturation_beta": "HalfNormal(sigma=0.25)",
-    }
-    assert expected.items() <= params.items()
-
-
-def test_params_of_a_file_name_the_file() -> None:
-    params = flat_params(make(data={"source": "csv", "path": "data/a.csv"}))
-    assert params["data.path"] == "data/a.csv" and "data.seed" not in params
 
 
 # --- DT Mart ------------------------------------------------------------------------------------

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from helpers import PROJECT, contents, plain_experiment
-from mmm_demo.config import DataConfig, ExperimentConfig, ModelConfig, from_dict
+from mmm_demo.config import DataConfig, ExperimentConfig, ModelConfig
 from mmm_demo.contract import DataError
 from mmm_demo.data import known_truth, load_data, load_market, read_csv
+from mmm_demo.experiment_file import from_dict
 from mmm_demo.simulate import CHANNELS, CONTROLS, simulate_market
 
 MODEL = ModelConfig(channel_columns=CHANNELS, control_columns=CONTROLS)
@@ -119,6 +120,42 @@ def test_file_that_is_no_csv_is_refused(tmp_path: Path, content: bytes) -> None:
 def test_folder_is_no_csv(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no data file"):
         read_csv(tmp_path)
+
+
+# --- lift tests ---------------------------------------------------------------------------------
+
+LIFT = {
+    "channel": "TV",
+    "x": 4e4,
+    "delta_x": -4e4,
+    "delta_y": -3e4,
+    "sigma": 1e4,
+    "date": "2023-06-05",
+}
+
+
+def test_lift_tests_named_in_the_config_are_loaded(tmp_path: Path) -> None:
+    pd.DataFrame([LIFT, LIFT | {"delta_y": 3e4}]).to_csv(tmp_path / "lift.csv", index=False)
+    loaded = load_market(DataConfig(lift_tests="lift.csv"), MODEL, tmp_path)
+    assert loaded.lift_tests is not None
+    assert loaded.lift_tests["delta_y"].tolist() == [-3e4, 3e4]
+    assert any("row 2: TV" in text and "unexpected" in text for text in loaded.warnings)
+    assert load_market(DataConfig(), MODEL, tmp_path).lift_tests is None
+
+
+def test_lift_tests_at_fault_are_refused(tmp_path: Path) -> None:
+    pd.DataFrame([LIFT | {"date": "2020-01-06"}]).to_csv(tmp_path / "lift.csv", index=False)
+    with pytest.raises(DataError, match=r"lift\.csv.*\n.*'2020-01-06': outside the data"):
+        load_market(DataConfig(lift_tests="lift.csv"), MODEL, tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"other\.csv.*data\.lift_tests"):
+        load_market(DataConfig(lift_tests="other.csv"), MODEL, tmp_path)
+
+
+def test_lift_tests_go_with_every_source() -> None:
+    for source in ({"source": "csv", "path": "a.csv"}, {"source": "kaggle"}, {}):
+        assert DataConfig(**source, lift_tests="lift.csv").lift_tests == "lift.csv"
+    with pytest.raises(ValueError, match="lift_tests"):
+        DataConfig(lift_tests="")
 
 
 # --- DT Mart ------------------------------------------------------------------------------------

@@ -25,7 +25,8 @@ from mmm_demo.trace import free_parameters
 MODEL = ModelConfig(channel_columns=("TV", "Radio"), control_columns=("Trend",))
 PARAMETERS = free_parameters(MODEL)
 MEASURES = ("rhat_max", "ess_bulk_min", "ess_tail_min")
-ALL = (*MEASURES, "divergences", "chains")
+STATISTICS = ("divergences", "bfmi_min", "max_depth_share")
+ALL = (*MEASURES, "divergences", "chains", "bfmi_min", "max_depth_share")
 LIMITS = GateConfig()
 
 
@@ -78,6 +79,7 @@ def test_good_posterior_passes(trace: xr.DataTree) -> None:
     assert 1.0 <= checks["rhat_max"].value < 1.01
     assert checks["ess_bulk_min"].value > 1500
     assert (checks["divergences"].value, checks["chains"].value) == (0.0, 4.0)
+    assert checks["bfmi_min"].value > 1.5 and checks["max_depth_share"].value == 0.0
     assert all(checks[name].where.split("[")[0] in PARAMETERS for name in MEASURES)
     assert {check.stage for check in checks.values()} == {"convergence"}
     assert all(check.advice for check in checks.values())
@@ -208,8 +210,8 @@ def test_order_of_dimensions_does_not_matter(trace: xr.DataTree) -> None:
 
 def test_empty_posterior_fails(trace: xr.DataTree) -> None:
     assert failed(with_posterior(trace, xr.Dataset())) == ALL
-    assert failed(cut(trace, draw=0))[:3] == MEASURES
-    assert failed(cut(trace, chain=0)) == (*MEASURES, "chains")
+    assert failed(cut(trace, draw=0)) == (*MEASURES, "bfmi_min", "max_depth_share")
+    assert failed(cut(trace, chain=0)) == (*MEASURES, "chains", "bfmi_min", "max_depth_share")
 
 
 def test_nothing_at_all_fails(trace: xr.DataTree) -> None:
@@ -288,22 +290,130 @@ def test_one_divergence_fails(trace: xr.DataTree) -> None:
 
 def test_missing_sample_stats_fail(trace: xr.DataTree) -> None:
     without = with_stats(trace, None)
-    assert failed(without) == ("divergences",)
-    assert math.isnan(judge(without)["divergences"].value)
+    assert failed(without) == STATISTICS
+    assert all(math.isnan(judge(without)[name].value) for name in STATISTICS)
 
 
-def test_missing_diverging_fails(trace: xr.DataTree) -> None:
+NAMED = {"divergences": "diverging", "bfmi_min": "energy", "max_depth_share": "maxdepth_reached"}
+every_statistic = pytest.mark.parametrize(("name", "variable"), NAMED.items())
+
+
+def change_stats(trace: xr.DataTree, **changed: np.ndarray) -> xr.DataTree:
+    """Return the trace with some sampler statistics replaced, shape (chain, draw)."""
+    stats = trace["sample_stats"].to_dataset().copy(deep=True)
+    return with_stats(trace, stats.assign({n: (("chain", "draw"), v) for n, v in changed.items()}))
+
+
+@every_statistic
+def test_missing_statistic_fails(trace: xr.DataTree, name: str, variable: str) -> None:
     stats = trace["sample_stats"].to_dataset()
-    without = with_stats(trace, stats.rename(diverging="energy"))
-    assert failed(without) == ("divergences",)
-    assert "diverging (missing" in judge(without)["divergences"].where
+    for without in (stats.drop_vars(variable), stats.rename({variable: "another"})):
+        assert failed(with_stats(trace, without)) == (name,)
+        check = judge(with_stats(trace, without))[name]
+        assert math.isnan(check.value) and f"sample_stats.{variable} (missing" in check.where
 
 
+@every_statistic
 @pytest.mark.parametrize("part", [{"draw": slice(499)}, {"chain": slice(3)}, {"draw": 0}])
-def test_divergences_of_another_shape_fail(trace: xr.DataTree, part: dict[str, object]) -> None:
-    other = with_stats(trace, trace["sample_stats"].to_dataset().isel(part))
-    assert failed(other) == ("divergences",)
-    assert math.isnan(judge(other)["divergences"].value)
+def test_statistic_of_another_shape_fails(
+    trace: xr.DataTree, name: str, variable: str, part: dict[str, object]
+) -> None:
+    stats = trace["sample_stats"].to_dataset()
+    other = stats.isel(part)
+    assert failed(with_stats(trace, other)) == STATISTICS
+    values = other[variable].to_numpy()
+    dims = ("other", "draws")[-values.ndim :]
+    one = with_stats(trace, stats.drop_vars(variable).assign({variable: (dims, values)}))
+    assert failed(one) == (name,)
+    assert math.isnan(judge(one)[name].value)
+
+
+# --- energy and tree depth ----------------------------------------------------------------------
+
+
+def autocorrelated(share: float, shape: tuple[int, int] = (4, 500)) -> np.ndarray:
+    """Return energies that follow each other, shape (chain, draw): slow moves between levels."""
+    values = np.random.default_rng(2).normal(size=shape)
+    for step in range(1, shape[1]):
+        values[:, step] += share * values[:, step - 1]
+    return values
+
+
+def test_energy_that_moves_slowly_fails(trace: xr.DataTree) -> None:
+    assert failed(change_stats(trace, energy=autocorrelated(0.5))) == ()
+    slow = change_stats(trace, energy=autocorrelated(0.95))
+    assert failed(slow) == ("bfmi_min",)
+    assert 0 < judge(slow)["bfmi_min"].value < 0.3
+
+
+@pytest.mark.parametrize("chain", range(4))
+def test_one_slow_chain_fails_and_is_named(trace: xr.DataTree, chain: int) -> None:
+    energy = trace["sample_stats"]["energy"].to_numpy().copy()
+    energy[chain] = autocorrelated(0.95)[chain]
+    check = judge(change_stats(trace, energy=energy))["bfmi_min"]
+    assert not check.passed and check.where == f"chain {chain}"
+    assert check.value == az.bfmi(energy)[chain] == min(az.bfmi(energy))
+
+
+def test_limit_of_the_energy_is_that_of_the_config(trace: xr.DataTree) -> None:
+    middling = change_stats(trace, energy=autocorrelated(0.75))
+    value = judge(middling)["bfmi_min"].value
+    assert 0.3 < value < 0.7
+    assert failed(middling, limits=GateConfig(bfmi_min=value)) == ()  # at least
+    above = GateConfig(bfmi_min=math.nextafter(value, 1.0))
+    assert failed(middling, limits=above) == ("bfmi_min",)
+
+
+@pytest.mark.parametrize("unknown", [math.nan, math.inf, -math.inf])
+def test_one_unknown_energy_fails(trace: xr.DataTree, unknown: float) -> None:
+    energy = trace["sample_stats"]["energy"].to_numpy().copy()
+    energy[2, 100] = unknown
+    check = judge(change_stats(trace, energy=energy))["bfmi_min"]
+    assert not check.passed and math.isnan(check.value) and check.where == "chain 2"
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 0.1, 812.37])
+@pytest.mark.parametrize("chains", [slice(4), slice(1)], ids=["every chain", "one chain"])
+def test_constant_energy_fails(trace: xr.DataTree, level: float, chains: slice) -> None:
+    energy = trace["sample_stats"]["energy"].to_numpy().copy()
+    energy[chains] = level
+    constant = change_stats(trace, energy=energy)
+    assert failed(constant) == ("bfmi_min",)
+    assert judge(constant)["bfmi_min"].where == "chain 0"
+
+
+def reached(share: float) -> np.ndarray:
+    """Return flags of 2,000 draws of which a share was cut short, shape (chain, draw)."""
+    flags = np.zeros(2000, dtype=bool)
+    flags[: round(2000 * share)] = True
+    return flags.reshape(4, 500)
+
+
+@pytest.mark.parametrize(
+    ("share", "passed"), [(0.0, True), (0.05, True), (0.0505, False), (0.5, False), (1.0, False)]
+)
+def test_draws_at_the_largest_depth_are_counted(
+    trace: xr.DataTree, share: float, passed: bool
+) -> None:
+    cut_short = change_stats(trace, maxdepth_reached=reached(share))
+    assert judge(cut_short)["max_depth_share"].value == share
+    assert failed(cut_short) == (() if passed else ("max_depth_share",))
+
+
+def test_limit_of_the_depth_is_that_of_the_config(trace: xr.DataTree) -> None:
+    few = change_stats(trace, maxdepth_reached=reached(0.01))
+    assert failed(few, limits=GateConfig(max_depth_share_max=0.01)) == ()  # at most
+    assert failed(few, limits=GateConfig(max_depth_share_max=0.009)) == ("max_depth_share",)
+
+
+@pytest.mark.parametrize("unknown", [math.nan, math.inf])
+@pytest.mark.parametrize("draws", [1, 500])
+def test_unknown_depth_fails(trace: xr.DataTree, unknown: float, draws: int) -> None:
+    flags = reached(0.0).astype(float)
+    flags[1, :draws] = unknown
+    unsure = change_stats(trace, maxdepth_reached=flags)
+    assert failed(unsure) == ("max_depth_share",)
+    assert math.isnan(judge(unsure)["max_depth_share"].value)
 
 
 @pytest.mark.parametrize("unknown", [math.nan, -1.0])
@@ -317,7 +427,7 @@ def test_divergences_that_are_unknown_fail(trace: xr.DataTree, unknown: float) -
 def test_optimum_fails(trace: xr.DataTree) -> None:
     # What `fit_map` leaves behind: one chain of one draw.
     optimum = cut(trace, chain=1, draw=1)
-    assert failed(optimum) == (*MEASURES, "chains")
+    assert failed(optimum) == (*MEASURES, "chains", "bfmi_min")
     assert failed(with_stats(optimum, None)) == ALL
 
 
@@ -327,7 +437,7 @@ def test_variational_draws_fail(trace: xr.DataTree) -> None:
     assert failed(with_stats(cut(trace, chain=1), stats)) == ALL
     assert failed(with_stats(cut(trace, chain=1), None)) == ALL
     # The same draws, cut into four chains, look converged: only their origin gives them away.
-    assert failed(with_stats(trace, stats)) == ("divergences",)
+    assert failed(with_stats(trace, stats)) == STATISTICS
 
 
 def test_value_exactly_at_its_limit_fails(trace: xr.DataTree) -> None:
@@ -355,7 +465,7 @@ def test_limits_themselves_fail(
 def test_part_of_the_checks_is_no_pass(trace: xr.DataTree) -> None:
     report = GateReport(tuple(judge(trace).values()))
     assert not report.failures and not report.passed
-    assert set(report.missing) == {"prior_extreme_share", "decomposition_gap"}
+    assert set(report.missing) == {"prior_extreme_share", "coverage_94", "decomposition_gap"}
 
 
 # --- prior --------------------------------------------------------------------------------------

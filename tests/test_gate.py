@@ -14,6 +14,9 @@ from mmm_demo.config import GateConfig
 from mmm_demo.diagnostics import DECOMPOSITION_TOLERANCE
 from mmm_demo.gate import (
     COMPARISONS,
+    FAILED,
+    NOT_ASSESSABLE,
+    PASSED,
     REQUIRED,
     Check,
     GateFile,
@@ -33,6 +36,9 @@ FAILING = {
     "ess_tail_min": 399.0,
     "divergences": 1.0,
     "chains": 3.0,
+    "bfmi_min": 0.2999,
+    "max_depth_share": 0.0501,
+    "coverage_94": 0.8499,
     "decomposition_gap": 1.1e-6,
 }
 LOOSER = {
@@ -42,6 +48,9 @@ LOOSER = {
     "ess_tail_min": 100.0,
     "divergences": 10.0,
     "chains": 1.0,
+    "bfmi_min": 0.1,
+    "max_depth_share": 0.5,
+    "coverage_94": 0.5,
     "decomposition_gap": 0.1,
 }
 every_check = pytest.mark.parametrize("name", REQUIRED)
@@ -88,6 +97,22 @@ def test_check_is_said_in_one_line() -> None:
     said = str(Check("rhat_max", "convergence", 1.25, "<", 1.01, "adstock_alpha[TV]"))
     assert said == "rhat_max 1.25 < 1.01 at adstock_alpha[TV]: FAILED"
     assert str(check(0.5)) == "some 0.5 < 1: passed"
+    assert str(check(math.nan)) == "some nan < 1: NOT ASSESSABLE"
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [
+        (0.5, PASSED),
+        (1.0, FAILED),
+        (math.nan, NOT_ASSESSABLE),
+        (math.inf, NOT_ASSESSABLE),
+        (-math.inf, NOT_ASSESSABLE),
+    ],
+)
+def test_status_of_a_check(value: float, status: str) -> None:
+    assert check(value).status == status
+    assert check(value).passed == (status == PASSED)
 
 
 # --- a report -----------------------------------------------------------------------------------
@@ -124,7 +149,8 @@ def test_report_with_one_failed_check_is_no_pass(name: str, value: Any) -> None:
     with pytest.raises(GateRefused) as refused:
         report.require()
     text = str(refused.value)
-    assert all(word in text for word in (name, "FAILED", "here", "do this")), text
+    status = "FAILED" if value == "failing" else "NOT ASSESSABLE"
+    assert all(word in text for word in (name, status, "here", "do this")), text
 
 
 @every_check
@@ -168,15 +194,103 @@ def test_required_limits_are_those_of_the_config() -> None:
         "ess_tail_min": (">", LIMITS.ess_tail_min),
         "divergences": ("<=", LIMITS.divergences_max),
         "chains": (">=", LIMITS.chains_min),
+        "bfmi_min": (">=", LIMITS.bfmi_min),
+        "max_depth_share": ("<=", LIMITS.max_depth_share_max),
+        "coverage_94": (">=", LIMITS.coverage_94_min),
         "decomposition_gap": ("<=", DECOMPOSITION_TOLERANCE),
     } == REQUIRED
 
 
-def test_further_check_can_fail_a_report_but_not_replace_a_required_one() -> None:
-    further = Check("placebo", "further", 0.5, "<", 1.0)
-    assert good_report().with_checks([further]).passed
-    assert not good_report().with_checks([replace(further, value=2.0)]).passed
-    assert not GateReport((further,)).passed
+def test_further_check_replaces_no_required_one() -> None:
+    assert good_report().with_checks([FURTHER]).passed
+    assert not GateReport((FURTHER,)).passed
+
+
+@every_check
+def test_a_stage_with_the_name_of_a_required_check_replaces_it_not(name: str) -> None:
+    others = tuple(item for item in good_checks() if item.name != name)
+    report = GateReport((*others, replace(FURTHER, stage=name)))
+    assert report.missing == (name,) and not report.passed
+
+
+# --- advisory checks and required batteries -----------------------------------------------------
+
+BATTERY = "plausibility"
+FURTHER = Check("roas_in_range", BATTERY, 0.5, "<", 1.0, "TV", "look at TV")
+UNMET = {FAILED: replace(FURTHER, value=2.0), NOT_ASSESSABLE: replace(FURTHER, value=math.nan)}
+every_unmet = pytest.mark.parametrize("bad", UNMET.values(), ids=UNMET)
+
+
+def requiring(*checks: Check, batteries: tuple[str, ...] = (BATTERY,)) -> GateReport:
+    """Return a good report that has these checks too and requires their battery."""
+    return GateReport((*good_checks(), *checks), batteries)
+
+
+@every_unmet
+def test_advisory_check_that_does_not_pass_refuses_nothing_but_is_flagged(bad: Check) -> None:
+    report = good_report().with_checks([bad])
+    assert report.flags == (bad,) and not report.failures
+    assert report.passed and report.require().report.flags == (bad,)
+    assert not report.failed() and not report.reasons()
+
+
+@every_unmet
+def test_required_battery_refuses_with_the_very_same_check(bad: Check) -> None:
+    report = requiring(bad)
+    assert report.failures == (bad,) and not report.flags and not report.missing
+    assert not report.passed
+    with pytest.raises(GateRefused, match=r"(?s)roas_in_range .*at TV: (FAILED|NOT .*); look at"):
+        report.require()
+
+
+def test_required_battery_that_passes_makes_a_pass() -> None:
+    report = requiring(FURTHER)
+    assert report.passed and not report.flags
+    assert report.require().report.batteries == (BATTERY,)
+
+
+@pytest.mark.parametrize(
+    "checks",
+    [(), (replace(FURTHER, stage="placebo"),), (replace(FURTHER, name=BATTERY, stage="placebo"),)],
+    ids=["nothing", "another battery", "a check with the battery's name"],
+)
+def test_required_battery_that_was_not_made_is_no_pass(checks: tuple[Check, ...]) -> None:
+    report = requiring(*checks)
+    assert report.missing == (BATTERY,) and not report.failures and not report.passed
+    with pytest.raises(GateRefused, match=f"{BATTERY} was not measured"):
+        report.require()
+
+
+@every_unmet
+@pytest.mark.parametrize("turn", [1, -1])
+def test_one_good_check_of_a_required_battery_hides_no_bad_one(bad: Check, turn: int) -> None:
+    both = (FURTHER, replace(bad, name="baseline"))[::turn]
+    assert [item.name for item in requiring(*both).failures] == ["baseline"]
+    assert not requiring(*both).passed
+
+
+def test_every_one_of_several_batteries_is_required() -> None:
+    other = replace(FURTHER, stage="placebo")
+    for made in ((FURTHER,), (other,)):
+        assert not requiring(*made, batteries=(BATTERY, "placebo")).passed
+    assert requiring(FURTHER, other, batteries=(BATTERY, "placebo")).passed
+
+
+def test_flags_hold_advisory_checks_only_and_failures_required_ones_only() -> None:
+    report = good_report(rhat_max=1.5).with_checks(UNMET.values())
+    assert [item.name for item in report.failures] == ["rhat_max"]
+    assert report.flags == tuple(UNMET.values())
+    assert "roas_in_range" not in report.reasons()
+    both = (*report.failures, *report.flags)
+    assert {item for item in report.checks if not item.passed} == set(both)
+
+
+def test_further_checks_leave_the_requirement() -> None:
+    report = GateReport(good_checks(), (BATTERY,))
+    assert report.missing == (BATTERY,)
+    assert report.with_checks([FURTHER]).batteries == (BATTERY,)
+    assert report.with_checks([FURTHER]).passed
+    assert not report.with_checks([UNMET[FAILED]]).passed
 
 
 def test_stage_and_metrics() -> None:
@@ -188,6 +302,8 @@ def test_stage_and_metrics() -> None:
         "ess_tail_min",
         "divergences",
         "chains",
+        "bfmi_min",
+        "max_depth_share",
     }
     assert not convergence.passed  # a part of a report is no pass
     assert report.metrics() == {f"gate.{name}": value for name, value in GOOD_VALUES.items()}
@@ -225,9 +341,23 @@ def test_pass_shows_no_key_and_cannot_be_changed() -> None:
 
 
 def test_round_trip() -> None:
-    file = GateFile(good_report(), "run", "data", FILES)
-    assert GateFile.from_json(file.to_json()) == file
-    assert GateFile.from_json(file.to_json()).report.passed
+    reports = (good_report(), good_report().with_checks([UNMET[FAILED]]), requiring(FURTHER))
+    for report in reports:
+        file = GateFile(report, "run", "data", FILES)
+        assert GateFile.from_json(file.to_json()) == file
+        assert GateFile.from_json(file.to_json()).report.passed
+
+
+def test_file_says_what_is_required_and_the_status_of_each_check() -> None:
+    plain = json.loads(stored(requiring(FURTHER)))
+    assert plain["required"] == [BATTERY]
+    assert all(entry["required"] is True for entry in plain["checks"])
+    advisory = json.loads(stored(good_report().with_checks(UNMET.values())))
+    assert advisory["required"] == [] and advisory["passed"] is True
+    statuses = [(entry["status"], entry["required"]) for entry in advisory["checks"]]
+    assert statuses[-2:] == [(FAILED, False), (NOT_ASSESSABLE, False)]
+    assert set(statuses[:-2]) == {(PASSED, True)}
+    assert [entry["value"] for entry in advisory["checks"][-2:]] == [2.0, None]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -238,6 +368,7 @@ def test_unmeasured_value_becomes_null_and_stays_failed(value: float) -> None:
     again = GateFile.from_json(text).report
     assert math.isnan(again.checks[1].value)
     assert not again.passed and [item.name for item in again.failures] == ["rhat_max"]
+    assert again.checks[1].status == NOT_ASSESSABLE
 
 
 def test_failed_report_stays_failed() -> None:
@@ -259,7 +390,7 @@ def item(plain: dict[str, Any], name: str) -> dict[str, Any]:
 def claim_all(plain: dict[str, Any]) -> None:
     plain["passed"] = True
     for entry in plain["checks"]:
-        entry["passed"] = True
+        entry |= {"passed": True, "status": PASSED}
 
 
 @every_check
@@ -302,6 +433,90 @@ def test_failing_check_hidden_behind_a_second_one_is_refused() -> None:
         GateFile.from_json(edited(good_report(rhat_max=1.5), double))
 
 
+STATUSES = (PASSED, FAILED, NOT_ASSESSABLE)
+
+
+@pytest.mark.parametrize("value", [0.5, 2.0, math.nan])
+@pytest.mark.parametrize("claim", [*STATUSES, "PASSED", "ok", "", None, True, 1, ["passed"]])
+@pytest.mark.parametrize("batteries", [(), (BATTERY,)], ids=["advisory", "required"])
+def test_status_must_be_that_of_the_value(
+    value: float, claim: object, batteries: tuple[str, ...]
+) -> None:
+    report = requiring(replace(FURTHER, value=value), batteries=batteries)
+    true = report.checks[-1].status
+    text = edited(report, lambda plain: item(plain, FURTHER.name).update(status=claim))
+    if claim == true:
+        assert GateFile.from_json(text).report.checks[-1].status == true
+        return
+    with pytest.raises(GateFileError, match="contradicts itself"):
+        GateFile.from_json(text)
+
+
+@every_check
+def test_required_check_called_advisory_is_refused(name: str) -> None:
+    for value in (GOOD_VALUES[name], FAILING[name]):
+        with pytest.raises(GateFileError, match="contradicts itself"):
+            GateFile.from_json(
+                edited(
+                    good_report(**{name: value}),
+                    lambda plain: item(plain, name).update(required=False),
+                )
+            )
+
+
+@pytest.mark.parametrize("claim", [False, 1, "true", None, []])
+def test_check_of_a_required_battery_called_advisory_is_refused(claim: object) -> None:
+    text = edited(
+        requiring(FURTHER), lambda plain: item(plain, FURTHER.name).update(required=claim)
+    )
+    with pytest.raises(GateFileError, match="contradicts itself"):
+        GateFile.from_json(text)
+
+
+def test_advisory_check_called_required_is_refused() -> None:
+    for further in (FURTHER, *UNMET.values()):
+        report = good_report().with_checks([further])
+        with pytest.raises(GateFileError, match="contradicts itself"):
+            GateFile.from_json(
+                edited(report, lambda plain: item(plain, FURTHER.name).update(required=True))
+            )
+
+
+@pytest.mark.parametrize("bad", [FURTHER, *UNMET.values()], ids=[PASSED, *UNMET])
+def test_requirement_taken_from_the_file_is_refused(bad: Check) -> None:
+    def drop(plain: dict[str, Any]) -> None:
+        plain.update(required=[], passed=True)
+
+    with pytest.raises(GateFileError, match="contradicts itself"):
+        GateFile.from_json(edited(requiring(bad), drop))
+
+
+def test_requirement_taken_from_the_file_in_every_place_needs_the_config_to_be_seen() -> None:
+    def drop(plain: dict[str, Any]) -> None:
+        plain.update(required=[], passed=True)
+        item(plain, FURTHER.name).update(required=False)
+
+    # The file agrees with itself: that is why `bundle` holds it against the version's config.
+    report = GateFile.from_json(edited(requiring(UNMET[FAILED]), drop)).report
+    assert report.passed and report.batteries == () and report.flags == (UNMET[FAILED],)
+
+
+def test_requirement_put_into_the_file_is_refused() -> None:
+    advisory = good_report().with_checks([UNMET[FAILED]])
+    for names in ([BATTERY], ["unknown"]):
+        with pytest.raises(GateFileError, match="contradicts itself"):
+            GateFile.from_json(edited(advisory, lambda plain, it=names: plain.update(required=it)))
+
+
+@pytest.mark.parametrize(
+    "given", [None, "", BATTERY, {}, {BATTERY: True}, 0, False, [None], [1], [[BATTERY]]], ids=repr
+)
+def test_requirement_that_is_no_list_of_names_is_refused(given: object) -> None:
+    for report in (good_report(), requiring(FURTHER)):
+        with pytest.raises(GateFileError, match="required must be a list of names"):
+            GateFile.from_json(edited(report, lambda plain: plain.update(required=given)))
+
+
 @pytest.mark.parametrize("claim", [1, "true", "false", "yes", None, [], {}, 1.0])
 def test_claim_that_is_no_truth_value_is_refused(claim: object) -> None:
     for edit in (
@@ -312,13 +527,19 @@ def test_claim_that_is_no_truth_value_is_refused(claim: object) -> None:
             GateFile.from_json(edited(good_report(), edit))
 
 
-@pytest.mark.parametrize("name", ["passed", "checks", "run_id", "data_sha256", "files"])
+@pytest.mark.parametrize("name", ["passed", "required", "checks", "run_id", "data_sha256", "files"])
 def test_missing_field_is_refused(name: str) -> None:
     with pytest.raises(GateFileError, match=name):
         GateFile.from_json(edited(good_report(), lambda plain: plain.pop(name)))
 
 
-@pytest.mark.parametrize("name", ["name", "stage", "value", "comparison", "limit", "passed"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("name", "stage", "value", "comparison", "limit", "where", "advice"),
+        *("passed", "status", "required"),
+    ],
+)
 def test_missing_field_of_a_check_is_refused(name: str) -> None:
     with pytest.raises(GateFileError, match=name):
         GateFile.from_json(edited(good_report(), lambda plain: item(plain, "chains").pop(name)))
@@ -344,6 +565,11 @@ def test_nonsense_in_a_check_is_refused(field: str, value: object) -> None:
         )
 
 
+EMPTY = (
+    '{"passed": true, "required": [], "checks": %s, "run_id": "r", "data_sha256": "d", "files": {}}'
+)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -354,10 +580,10 @@ def test_nonsense_in_a_check_is_refused(field: str, value: object) -> None:
         "null",
         "true",
         '{"passed": true}',
-        '{"passed": true, "checks": {}, "run_id": "r", "data_sha256": "d", "files": {}}',
-        '{"passed": true, "checks": [], "run_id": "r", "data_sha256": "d", "files": {}}',
-        '{"passed": true, "checks": [1], "run_id": "r", "data_sha256": "d", "files": {}}',
-        '{"passed": true, "checks": null, "run_id": "r", "data_sha256": "d", "files": {}}',
+        EMPTY % "{}",
+        EMPTY % "[]",
+        EMPTY % "[1]",
+        EMPTY % "null",
         "[" * 100_000,
         '{"passed": true, "checks": [',
     ],

@@ -1,5 +1,6 @@
 """Building and sampling: what reaches PyMC-Marketing, and that it comes out the same again."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,15 +9,22 @@ import pymc as pm
 import pytest
 import xarray as xr
 from pymc.testing import mock_sample
+from scipy.stats import norm
 
-from mmm_demo.config import GateConfig, ModelConfig, SamplerConfig
+from drawn_model import drawn_model
+from mmm_demo.config import GateConfig, ModelConfig, SamplerConfig, ScalingConfig
 from mmm_demo.diagnostics import prior_check
-from mmm_demo.model import build_model, sample_posterior, sample_prior, target_scale
-from mmm_demo.trace import (
-    TRACE_GROUPS,
-    WEEKLY_TABLE,
-    free_parameters,
+from mmm_demo.lift import COLUMNS
+from mmm_demo.lift_report import compare_with_model
+from mmm_demo.model import (
+    LIFT_LIKELIHOOD,
+    build_model,
+    sample_posterior,
+    sample_prior,
+    target_scale,
 )
+from mmm_demo.response import Response
+from mmm_demo.trace import LIFT_TESTS, TRACE_GROUPS, WEEKLY_TABLE, free_parameters, lift_table
 
 LIBRARY_DEFAULTS = {
     "intercept": {"distribution": "Normal", "mu": 0, "sigma": 2},
@@ -83,6 +91,54 @@ def test_a_prior_with_a_value_per_channel_reaches_the_model(fitted):
     assert draws.std(axis=0) == pytest.approx(np.array(sigma) * np.sqrt(1 - 2 / np.pi), rel=0.1)
 
 
+# Lift tests
+
+LIFT = pd.DataFrame(
+    [
+        ("Radio", 2e4, 1e4, 2e4, 1e4, pd.Timestamp("2023-06-05")),
+        ("TV", 3e4, -3e4, -5e4, 2e4, pd.Timestamp("2023-09-04")),
+        ("Radio", 2e4, 1e4, -1e4, 1e4, pd.Timestamp("2023-06-05")),
+    ],
+    columns=list(COLUMNS),
+)
+SCALING = ScalingConfig(target=12_345_678.0, channels=(33_000.0, 44_000.0))
+
+
+@pytest.mark.parametrize("saturation", ["logistic", "michaelis_menten"])
+@pytest.mark.parametrize("scaling", [None, SCALING])
+def test_lift_tests_enter_the_likelihood_on_the_scale_of_the_model(saturation, scaling):
+    drawn = drawn_model()
+    config = replace(drawn.config, saturation=saturation, scaling=scaling)
+    model = build_model(config, drawn.table, LIFT).model
+    assert {item.name for item in model.observed_RVs} == {"y", LIFT_LIKELIHOOD}
+    used = scaling or ScalingConfig(
+        drawn.table["Sales"].max(), tuple(drawn.table[["TV", "Radio"]].max())
+    )
+    # The library's own estimate of each lift, for draws of the prior, against ours.
+    names = [*free_parameters(config), f"{LIFT_LIKELIHOOD}_model_estimated_lift_original_scale"]
+    *draws, lifts = pm.draw([model[name] for name in names], 40, random_seed=1)
+    dims = [("chain", "draw", *model.named_vars_to_dims[name]) for name in names[:-1]]
+    drawn_from_prior = xr.Dataset(
+        {name: (dim, draw[None]) for name, dim, draw in zip(names, dims, draws, strict=False)}
+    )
+    response = Response(config, used, drawn_from_prior, drawn.table)
+    ours = compare_with_model(LIFT, response)["model_mean"]
+    assert ours.to_numpy() == pytest.approx(lifts.mean(axis=0), rel=1e-9)
+    # The density is that of the measured lifts around the model's, in sales units.
+    lift = model.replace_rvs_by_values([model[f"{LIFT_LIKELIHOOD}_model_estimated_lift"]])
+    density = model.logp(vars=[model[LIFT_LIKELIHOOD]], sum=False)
+    both = model.compile_fn([*density, *lift], inputs=model.value_vars, on_unused_input="ignore")
+    logp, at_point = both(model.initial_point())
+    expected = norm.logpdf(LIFT["delta_y"], at_point * used.target, LIFT["sigma"])
+    assert logp == pytest.approx(expected + np.log(used.target), rel=1e-9)
+
+
+def test_lift_tests_add_no_parameter():
+    drawn = drawn_model()
+    free = {item.name for item in build_model(drawn.config, drawn.table, LIFT).model.free_RVs}
+    assert free == set(free_parameters(drawn.config))
+
+
 # Prior gate
 
 
@@ -121,12 +177,17 @@ def test_sampling_passes_the_settings_on_and_keeps_what_is_sampled(fitted, monke
 
     monkeypatch.setattr(pm, "sample", sample)
     sampler = SamplerConfig(draws=60, tune=70, chains=3, seed=9)
-    done = sample_posterior(fitted.config, fitted.table, sampler, target_accept=0.97)
+    done = sample_posterior(
+        fitted.config, fitted.table, sampler, target_accept=0.97, lift_tests=LIFT
+    )
     assert (seen["draws"], seen["tune"], seen["chains"]) == (60, 70, 3)
     assert (seen["random_seed"], seen["nuts_sampler"]) == (9, "nutpie")
     assert seen["nuts"] == {"adaptation": "low_rank", "target_accept": 0.97}
     assert done.seconds == 1.5
-    assert set(done.trace.children) == {*TRACE_GROUPS, WEEKLY_TABLE}
+    measured = done.trace["observed_data"][LIFT_LIKELIHOOD].to_numpy()
+    assert measured == pytest.approx(LIFT["delta_y"].to_numpy() / fitted.observed.max())
+    pd.testing.assert_frame_equal(lift_table(done.trace), LIFT, check_dtype=False)
+    assert set(done.trace.children) == {*TRACE_GROUPS, WEEKLY_TABLE, LIFT_TESTS}
     assert set(done.trace["posterior"].data_vars) == set(free_parameters(fitted.config))
     assert set(done.trace["sample_stats"].data_vars) == {"diverging", "energy"}
     trained_on = done.trace["fit_data"]["Sales"].to_numpy()

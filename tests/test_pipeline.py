@@ -22,13 +22,9 @@ from conftest import Shell, all_runs, copy_project, run_command
 from helpers import PROJECT, PYTHON
 from mmm_demo import fit_steps
 from mmm_demo.bundle import FILES, BundleRefused
-from mmm_demo.config import (
-    BudgetConfig,
-    ExperimentConfig,
-    SamplerConfig,
-    load_experiment,
-)
+from mmm_demo.config import BudgetConfig, ExperimentConfig, SamplerConfig
 from mmm_demo.contract import DataError
+from mmm_demo.experiment_file import load_experiment
 from mmm_demo.fit_steps import by_channel
 from mmm_demo.gate import GateFile, GateRefused, GateReport
 from mmm_demo.model import sample_posterior

@@ -8,7 +8,19 @@ import pytest
 from matplotlib.figure import Figure
 
 from mmm_demo import plotting_checks
-from plot_data import CASES, DRAWS, SALES, WEEKS, legend_texts, line, subtitle
+from plot_data import (
+    CASES,
+    DRAWS,
+    SALES,
+    WEEKS,
+    legend_texts,
+    line,
+    make_lift_tests,
+    rows,
+    subtitle,
+    texts,
+    title,
+)
 from plot_data import no_global_changes as no_global_changes  # a fixture of every test here
 
 
@@ -92,3 +104,23 @@ def test_constant_residuals_do_not_fail() -> None:
     fig = plotting_checks.residuals(WEEKS, SALES, np.vstack([SALES, SALES]))
     fig.canvas.draw()
     assert "Mean 0" in fig.axes[1].get_title(loc="left")
+
+
+def test_lift_tests_lie_beside_the_model() -> None:
+    fig = CASES["lift_tests"]()
+    (ax,) = fig.axes
+    assert "in the 94% interval of 2 of 3" in title(fig)
+    assert "1 measured sales going against the direction of spend" in subtitle(fig)
+    assert rows(ax)[1] == "Radio, 2022-05-23\nspend 30k to 0"
+    assert texts(ax) == ["+1.0", "+1.0", "-2.8", "z"]
+    drawn = [item.get_xdata() for item in ax.lines if len(item.get_xdata()) == 2]
+    for test in make_lift_tests().itertuples():
+        for span in ((test.lower_94, test.upper_94), (test.model_lower_94, test.model_upper_94)):
+            assert any(np.array_equal(span, ends) for ends in drawn)
+    assert "Test, unexpected sign" in legend_texts(fig)
+
+
+def test_no_unexpected_sign_is_not_spoken_of() -> None:
+    fig = plotting_checks.lift_tests(make_lift_tests().head(2))
+    assert subtitle(fig) == ""
+    assert legend_texts(fig) == ["Test, 94% interval", "Model, 94% interval"]

@@ -12,10 +12,13 @@ import mlflow
 import pytest
 import xarray as xr
 import yaml
+from click.testing import CliRunner
 from mlflow import MlflowClient
+from mlflow.cli import gc
 from mlflow.entities.model_registry import ModelVersion
 from pymc_marketing.mmm import MMM
 
+from helpers import move_alias_by_force
 from mmm_demo import registry
 from mmm_demo.bundle import BundleRefused, sha256
 from mmm_demo.config import BudgetConfig
@@ -59,8 +62,8 @@ def seal_tags(version: ModelVersion) -> None:
 
 
 def crown(version: ModelVersion) -> None:
-    """Move the alias by hand, past every check, as the UI can."""
-    MlflowClient().set_registered_model_alias(version.name, "champion", version.version)
+    """Make a version champion by hand, past every check."""
+    move_alias_by_force(version.name, "champion", version.version)
 
 
 def number_of(alias: str) -> int | None:
@@ -458,9 +461,104 @@ def test_a_true_version_under_another_run_is_refused(make_version, store):
 def test_another_markets_version_is_refused(make_version, store, demo):
     north = make_version(experiment=replace(demo.experiment, market="north"))
     store.create_registered_model("mmm_demo")
-    copied = store.copy_model_version(f"models:/{north.name}/{north.version}", "mmm_demo")
+    copied = store.create_model_version(
+        "mmm_demo", source=north.source, run_id=north.run_id, tags=north.tags
+    )
     crown(copied)
     with pytest.raises(BundleRefused, match="check 'market' failed: found mmm_north"):
+        load_champion("demo")
+
+
+# The promotion's own copy
+
+
+def collect_garbage(version: ModelVersion) -> None:
+    """Delete a version's run and logged model, and have MLflow take their files for good."""
+    client = MlflowClient()
+    client.delete_run(version.run_id)
+    client.delete_logged_model(version.source.removeprefix("models:/"))
+    uri = mlflow.get_tracking_uri()
+    done = CliRunner().invoke(gc, ["--backend-store-uri", uri, "--tracking-uri", uri])
+    assert done.exit_code == 0, done.output
+    assert not [path for path in data_folder(version).parent.rglob("*") if path.is_file()]
+
+
+def copied_files(version: ModelVersion) -> Path:
+    """Return the folder of the promotion's own copy."""
+    tags = MlflowClient().get_model_version(version.name, str(version.version)).tags
+    run = MlflowClient().get_run(tags["promotion.run"])
+    return Path(run.info.artifact_uri) / "bundle"
+
+
+def test_a_promotion_keeps_a_copy_of_exactly_what_it_proved(make_version):
+    version = make_version()
+    (data_folder(version) / "planted.py").write_text("print()")
+    run_promotion()
+    copies = {path.name: sha256(path) for path in copied_files(version).iterdir()}
+    assert copies == {name: version.tags[f"{HASH_TAG}{name}"] for name in copies}
+    assert set(copies) == {"trace.nc", "config.json", "gate.json"}
+
+
+def test_the_champion_outlives_its_run_and_its_logged_model(make_version, lean):
+    first, second = make_version(), make_version()
+    run_promotion(1)
+    collect_garbage(first)
+    champion = load_champion("demo")
+    assert int(champion.version.version) == 1
+    xr.testing.assert_identical(
+        champion.bundle.fitted.trace["posterior"].to_dataset(),
+        load_trace(lean / "trace.nc")["posterior"].to_dataset(),
+    )
+    # A version that was never promoted has no copy, and is lost.
+    collect_garbage(second)
+    with pytest.raises(BundleRefused, match="check 'files' failed: cannot be fetched"):
+        run_promotion(2)
+    assert number_of("champion") == 1
+
+
+def test_a_rollback_needs_no_more_than_the_copy_and_makes_another(make_version):
+    first = make_version()
+    make_version()
+    run_promotion(1)
+    run_promotion(2)
+    collect_garbage(first)
+    before = copied_files(first)
+    run_promotion(rollback=True)
+    assert copied_files(first) != before
+    shutil.rmtree(before)  # the first promotion's copy is not needed any more
+    assert number_of("champion") == 1
+    assert int(load_champion("demo").version.version) == 1
+
+
+@pytest.mark.parametrize("name", ["trace.nc", "config.json", "gate.json"])
+def test_a_tampered_copy_is_refused(make_version, name):
+    version = make_version()
+    run_promotion()
+    path = copied_files(version) / name
+    path.write_bytes(path.read_bytes() + b" ")
+    assert load_champion("demo")  # the version's own files come first
+    collect_garbage(version)
+    with pytest.raises(BundleRefused, match=f"check 'bytes of {name}' failed"):
+        load_champion("demo")
+
+
+def test_a_copy_does_not_stand_in_for_tampered_files(make_version):
+    version = make_version()
+    run_promotion()
+    add_a_byte(version)
+    with pytest.raises(BundleRefused, match=r"check 'bytes of trace.nc' failed"):
+        load_champion("demo")
+
+
+def test_both_places_are_named_when_both_are_lost(make_version):
+    version = make_version()
+    run_promotion()
+    lose_the_trace(version)
+    assert load_champion("demo")
+    (copied_files(version) / "gate.json").unlink()
+    with pytest.raises(
+        BundleRefused, match=r"'files' failed: trace.nc missing .*gate.json missing"
+    ):
         load_champion("demo")
 
 

@@ -15,6 +15,7 @@ from mmm_demo.simulate import (
     SimulatedMarket,
     simulate_market,
 )
+from mmm_demo.trace import table_sha256
 
 SEEDS = range(30)
 MARKETS = {seed: simulate_market(seed) for seed in SEEDS}
@@ -151,6 +152,35 @@ def test_same_seed_gives_the_same_market() -> None:
     again = simulate_market(1)
     pd.testing.assert_frame_equal(again.table, MARKETS[1].table, check_exact=True)
     pd.testing.assert_series_equal(again.truth.roas, MARKETS[1].truth.roas, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("seed", "table", "roas"),
+    [
+        (
+            1,
+            "21c1ca2d8580e0c1485f9f40f3e5eaf44c917f19dde0b01efa1a03a7badc91e5",
+            [2.1586720654134206, 3.3995598984375563, 2.363235899851398, 2.9767865028891705],
+        ),
+        (
+            2,
+            "81b7376c0d7255b17a4b1fa23e2352e181eede23d52fe0772d6699e95dbc8666",
+            [2.2463203623031824, 1.702890413435089, 2.600101341400545, 2.375909457834079],
+        ),
+    ],
+)
+def test_clean_market_never_changes(seed: int, table: str, roas: list[float]) -> None:
+    assert table_sha256(MARKETS[seed].table) == table
+    assert MARKETS[seed].truth.roas.to_list() == pytest.approx(roas, rel=1e-12)
+
+
+def test_total_and_main_channels_follow_from_the_contributions() -> None:
+    truth = MARKETS[2].truth
+    assert truth.media_contribution == pytest.approx(truth.contributions.sum().sum())
+    assert truth.share["Radio"] < 0.05 < truth.share.drop("Radio").min()
+    assert truth.main_channels() == ("TV", "Search", "Social")
+    assert truth.main_channels(0.0) == CHANNELS
+    assert truth.main_channels(0.5) == ()
 
 
 def test_seeds_differ_in_truth_spend_and_noise() -> None:

@@ -9,15 +9,19 @@ import pytest
 import xarray as xr
 
 from conftest import thinned, to_tree
+from drawn_model import drawn_model
 from mmm_demo.model import target_scale
 from mmm_demo.simulate import simulate_market
 from mmm_demo.trace import (
+    LIFT_TESTS,
     SAMPLE_STATS,
     TRACE_GROUPS,
     WEEKLY_TABLE,
     TraceError,
+    lift_table,
     load_trace,
     save_trace,
+    slim,
     table_sha256,
     weekly_table,
 )
@@ -117,6 +121,53 @@ def test_the_library_loads_the_trace_as_its_own(library, fitted):
     assert list(library.channel_columns) == list(fitted.config.channel_columns)
     assert library.adstock.l_max == fitted.config.adstock_max_lag
     assert target_scale(library) == fitted.target_scale
+
+
+# Lift tests
+
+
+def lift_tests() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "channel": ["TV", "Radio"],
+            "x": [1.0, 1 / 3],
+            "delta_x": [2.0, -1 / 3],
+            "delta_y": [3.0, 1e-3],
+            "sigma": [0.5, 1 / 7],
+            "date": pd.to_datetime(["2023-05-01", "2023-06-05"]).astype("datetime64[ns]"),
+        }
+    )
+
+
+def calibrated_trace(tests: pd.DataFrame | None) -> xr.DataTree:
+    """Return a slim trace of a model that is real in all but the sampling."""
+    model = drawn_model()
+    groups = {name: xr.Dataset() for name in TRACE_GROUPS}
+    groups["posterior"] = model.trace["posterior"].to_dataset()
+    idata = xr.DataTree.from_dict(groups)
+    return slim(idata, list(groups["posterior"].data_vars), model.table, tests)
+
+
+def test_lift_tests_come_back_to_the_last_digit(tmp_path):
+    save_trace(calibrated_trace(lift_tests()), tmp_path / "trace.nc")
+    again = load_trace(tmp_path / "trace.nc")
+    pd.testing.assert_frame_equal(lift_table(again), lift_tests(), check_exact=True)
+    save_trace(again, tmp_path / "again.nc")
+    pd.testing.assert_frame_equal(
+        lift_table(load_trace(tmp_path / "again.nc")), lift_tests(), check_exact=True
+    )
+
+
+def test_a_trace_without_lift_tests_has_none(tmp_path):
+    save_trace(calibrated_trace(None), tmp_path / "trace.nc")
+    assert lift_table(load_trace(tmp_path / "trace.nc")) is None
+
+
+def test_stored_lift_tests_without_a_column_are_refused():
+    trace = calibrated_trace(lift_tests())
+    trace[LIFT_TESTS] = xr.DataTree(trace[LIFT_TESTS].to_dataset().drop_vars("sigma"))
+    with pytest.raises(TraceError, match="the stored lift tests lack sigma"):
+        lift_table(trace)
 
 
 # The identity of a table

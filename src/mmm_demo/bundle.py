@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmm_demo.config import ExperimentConfig, GateConfig, from_dict, to_dict
+from mmm_demo.config import ExperimentConfig, GateConfig, to_dict
 from mmm_demo.diagnostics import convergence_checks
+from mmm_demo.experiment_file import from_dict
 from mmm_demo.fitted import FittedModel
 from mmm_demo.gate import GateFile, GateRefused, GateReport, PassedGate
+from mmm_demo.limits import FIT_BATTERIES
 from mmm_demo.trace import TraceError, free_parameters, load_trace, table_sha256
 
 TRACE, CONFIG, GATE = "trace.nc", "config.json", "gate.json"
@@ -34,12 +36,15 @@ class Bundle:
         Verdict at the time of the fit.
     rejudged
         Convergence, judged again from the stored draws under today's limits.
+    files
+        Sha256 of each file.
     """
 
     experiment: ExperimentConfig
     fitted: FittedModel
     gate: GateFile
     rejudged: GateReport
+    files: Mapping[str, str]
 
 
 def sha256(path: Path) -> str:
@@ -100,10 +105,11 @@ def prove_bundle(
         _check(f"{GATE} belongs to {name}", gate.files.get(name), sha256(folder / name))
     if not gate.report.passed:
         raise BundleRefused(f"check 'stored verdict' failed: {gate.report.reasons()}")
+    _check_batteries(gate.report, experiment)
     rejudged = rejudge(fitted, experiment)
     if rejudged.failures or not rejudged.checks:
         raise BundleRefused(f"check 'draws judged again' failed: {rejudged.failed() or 'no draws'}")
-    return Bundle(experiment, fitted, gate, rejudged)
+    return Bundle(experiment, fitted, gate, rejudged, {name: recorded[name] for name in FILES})
 
 
 def rejudge(fitted: FittedModel, experiment: ExperimentConfig) -> GateReport:
@@ -118,7 +124,8 @@ def rejudge(fitted: FittedModel, experiment: ExperimentConfig) -> GateReport:
 def require_pass(bundle: Bundle) -> PassedGate:
     """Return the pass of a proven bundle: its stored verdict, with convergence judged again."""
     kept = [check for check in bundle.gate.report.checks if check.stage != "convergence"]
-    return GateReport((*kept, *bundle.rejudged.checks)).require()
+    report = GateReport((*kept, *bundle.rejudged.checks), bundle.gate.report.batteries)
+    return report.require()
 
 
 def _check_files(folder: Path, recorded: Mapping[str, str]) -> None:
@@ -126,6 +133,16 @@ def _check_files(folder: Path, recorded: Mapping[str, str]) -> None:
         if not (folder / name).is_file():
             raise BundleRefused(f"check 'files' failed: {name} is missing")
         _check(f"bytes of {name}", sha256(folder / name), recorded.get(name))
+
+
+def _check_batteries(report: GateReport, experiment: ExperimentConfig) -> None:
+    """Refuse a verdict that was given without a battery that the fit makes and its config wants."""
+    wanted = [name for name in experiment.gate.require if name in FIT_BATTERIES]
+    if missing := [name for name in wanted if name not in report.batteries]:
+        raise BundleRefused(
+            f"check 'required batteries' failed: {CONFIG} requires {', '.join(missing)}, "
+            f"{GATE} was judged without"
+        )
 
 
 def _check(name: str, found: str | None, wanted: str | None) -> None:

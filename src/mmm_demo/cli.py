@@ -14,6 +14,7 @@ from mmm_demo.store_defaults import apply_defaults, require_project_root
 if TYPE_CHECKING:
     from mmm_demo.config import ExperimentConfig
     from mmm_demo.pipeline import FitResult, PlanResult
+    from mmm_demo.review import EvidenceResult
 
 KNOWN_ERROR, REFUSED = 1, 3
 DEFAULT_EXPERIMENT = "experiments/demo.yaml"
@@ -75,7 +76,7 @@ def fit_options(command: Callable) -> Callable:
 
 
 def _experiment(experiment: str, adstock_max_lag: int | None, **sampler: Any) -> "ExperimentConfig":
-    from mmm_demo.config import load_experiment
+    from mmm_demo.experiment_file import load_experiment
 
     given = {name: value for name, value in sampler.items() if value is not None}
     overrides = {"sampler": given} if given else {}
@@ -90,9 +91,13 @@ def main_command(**options: Any) -> None:
     """Do it all: fit, gate, register, promote, plan."""
     experiment = _experiment(**options)
     from mmm_demo import pipeline
+    from mmm_demo.progress import watching
 
-    done = pipeline.run_main(experiment, require_project_root(), say)
+    with watching(console) as watch:
+        done = pipeline.run_main(experiment, require_project_root(), say, watch)
     show_fit(done.fit)
+    if done.lost:
+        console.print(f"[yellow]{done.lost}[/]")
     show_plan(done.plan)
     show_next(done.fit.run.run_id)
 
@@ -116,7 +121,7 @@ def fit(**options: Any) -> None:
 )
 def explore(experiment: str) -> None:
     """Say what the data can tell, before any fit."""
-    from mmm_demo.config import load_experiment
+    from mmm_demo.experiment_file import load_experiment
 
     root, loaded = require_project_root(), load_experiment(experiment)
     from mmm_demo import pipeline
@@ -136,23 +141,76 @@ def promote(market: str, number: int | None, reason: str, rollback: bool) -> Non
     """Make a version the champion, after judging its draws again."""
     if rollback and number is not None:
         raise click.UsageError("--rollback goes back to the previous champion; drop --version")
-    from mmm_demo import pipeline
+    from mmm_demo import review
+    from mmm_demo.progress import watching
 
     require_project_root()  # elsewhere, MLflow would make a new store in the working directory
-    pipeline.run_promote(market, number, reason, rollback, say)
+    with watching(console) as watch:
+        review.run_promote(market, number, reason, rollback, say, watch)
+
+
+@cli.command()
+@click.argument("run")
+@click.option(
+    "--battery",
+    "batteries",
+    type=click.Choice(["all", "backtest", "recovery", "placebo", "sensitivity"]),
+    multiple=True,
+    help="Only this one; may be given again. Others keep what they found before.",
+)
+def evidence(run: str, batteries: Sequence[str]) -> None:
+    """Gather evidence about a fit RUN beyond its gate: backtest, recovery, placebo, sensitivity."""
+    from mmm_demo import review
+    from mmm_demo.progress import watching
+
+    require_project_root()
+    wanted = [] if "all" in batteries else batteries
+    with watching(console) as watch:
+        done = review.run_evidence(run, wanted, say, watch)
+    show_evidence(done)
+
+
+@cli.command()
+@click.argument("version")
+@click.option("--market", default="demo", show_default=True, help="Market of the model.")
+def card(version: str, market: str) -> None:
+    """Make the evidence card of VERSION (a number or an alias): one HTML page."""
+    from mmm_demo import review
+
+    review.run_card(market, version, require_project_root(), say)
+
+
+@cli.command()
+@click.argument("a")
+@click.argument("b")
+@click.option("--market", default="demo", show_default=True, help="Market of the model.")
+def compare(a: str, b: str, market: str) -> None:
+    """Compare two versions A and B: run ids, version numbers or aliases."""
+    from mmm_demo import review
+    from mmm_demo.progress import watching
+
+    root = require_project_root()
+    with watching(console) as watch:
+        done = review.run_compare(market, a, b, root, say, watch)
+    _print("Comparison", ("", a, b, "difference"), done.rows())
+    for sentence in done.sentences():
+        console.print(f"* {sentence}", markup=False)
 
 
 @cli.command()
 @click.option("--market", default="demo", show_default=True, help="Market whose champion plans.")
 @click.option("--weeks", type=OrUnset(click.INT, "from_champion"), help="Length of the window.")
 @click.option(
+    "--start", type=OrUnset(click.STRING, "from_champion"), help="First day, e.g. 2026-01-05."
+)
+@click.option(
     "--total-budget", type=OrUnset(click.FLOAT, "from_champion"), help="Money for it all."
 )
-def optimize(market: str, weeks: int | None, total_budget: float | None) -> None:
+def optimize(market: str, weeks: int | None, start: str | None, total_budget: float | None) -> None:
     """Plan a budget with the champion."""
     from mmm_demo import pipeline
 
-    asked = {"weeks": weeks, "total_budget": total_budget}
+    asked = {"weeks": weeks, "start": start, "total_budget": total_budget}
     overrides = {name: value for name, value in asked.items() if value is not None}
     done = pipeline.run_optimize(market, overrides, require_project_root(), say)
     show_plan(done)
@@ -179,7 +237,7 @@ def ui(port: int) -> None:
 
 def show_fit(done: "FitResult") -> None:
     """Print the verdict and ROAS of a fit."""
-    from mmm_demo.summary import gate_rows, identification_sentence, roas_rows
+    from mmm_demo.summary import flag_lines, gate_rows, identification_sentence, roas_rows
 
     results = done.results
     _print("Gate: passed", ("check", "value", "limit", "verdict"), gate_rows(done.report))
@@ -189,8 +247,23 @@ def show_fit(done: "FitResult") -> None:
         rows = [(*row, f"{value:,.2f}") for row, value in zip(rows, true, strict=True)]
         header = (*header, "truth")
     _print(f"Incremental ROAS {done.label}".strip(), header, rows)
+    for line in flag_lines(done.report):
+        console.print(f"[yellow]flag:[/] {line}")
     if results.not_identified:
         console.print(identification_sentence(results.not_identified), markup=False)
+
+
+def show_evidence(done: "EvidenceResult") -> None:
+    """Print what the batteries found."""
+    from mmm_demo.summary import check_rows
+
+    header = ("check", "value", "limit", "status", "where")
+    _print(
+        f"Evidence about {done.version.name} version {done.version.version}",
+        header,
+        check_rows(done.evidence.checks),
+    )
+    console.print(f"Evidence card:  uv run mmm-demo card {done.version.version}")
 
 
 def show_plan(done: "PlanResult") -> None:

@@ -1,4 +1,4 @@
-"""What an experiment is: frozen values, read from YAML, validated whole before any sampling."""
+"""What an experiment is: frozen values, validated at birth."""
 
 import hashlib
 import json
@@ -6,28 +6,22 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, field
-from pathlib import Path
+from datetime import date
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import (
-    Field,
-    TypeAdapter,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from mmm_demo.dt_mart_options import DtMartOptions
+from mmm_demo.limits import Count, EvidenceConfig, GateConfig, Number
+from mmm_demo.outputs import snake_case
 from mmm_demo.priors import DEFAULT_PRIORS, STRICT, PriorConfig, prior_to_dict, read_prior
 
 DEFAULT_ADSTOCK_MAX_LAG = 8
 SLUG = r"^[a-z][a-z0-9_]*$"
 Slug = Annotated[str, Field(pattern=SLUG, max_length=60)]
 Column = Annotated[str, Field(min_length=1)]
-Count = Annotated[int, Field(strict=True)]  # neither text nor true nor 8.0
+Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
 # Setting that says how many values a list of a prior has.
 LENGTH_FROM = {
     "adstock_alpha": "channel_columns",
@@ -58,6 +52,8 @@ class DataConfig:
         `zero` reads an empty spend cell as no spend; `error` refuses it.
     dt_mart
         What the DT Mart files leave open; for `kaggle` only.
+    lift_tests
+        CSV file of lift tests that calibrate the model (`lift.COLUMNS`), relative to the project.
     """
 
     source: Literal["simulated", "csv", "kaggle"] = "simulated"
@@ -66,6 +62,7 @@ class DataConfig:
     weeks: Count = Field(default=156, ge=104, le=1040)
     missing_spend: Literal["error", "zero"] = "error"
     dt_mart: DtMartOptions | None = Field(default=None, validate_default=True)
+    lift_tests: Column | None = None
 
     @field_validator("dt_mart", mode="before")
     @classmethod
@@ -93,8 +90,26 @@ class DataConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
+class ScalingConfig:
+    """What sales and spend are divided by; priors live on the scale that this makes.
+
+    A refresh takes the champion's scaling, so that a new record week moves no prior.
+
+    Attributes
+    ----------
+    target
+        In sales units.
+    channels
+        In spend units, in the order of `channel_columns`.
+    """
+
+    target: Positive
+    channels: tuple[Positive, ...]
+
+
+@dataclass(frozen=True, config=STRICT)
 class ModelConfig:
-    """The marketing mix model: columns, adstock, seasonality and priors.
+    """The marketing mix model: columns, adstock, saturation, seasonality and priors.
 
     Attributes
     ----------
@@ -106,6 +121,11 @@ class ModelConfig:
         Number of yearly Fourier modes; 0 for none.
     priors
         Every prior of the model; the project's defaults where the experiment names none.
+    saturation
+        `logistic`, or `michaelis_menten`; both take the same priors (`model.build_model`).
+    scaling
+        Decided when the model is fitted: the champion's when it is the same model, else the
+        largest sale and spend.
     """
 
     channel_columns: Annotated[tuple[Column, ...], Field(min_length=1)]
@@ -115,6 +135,8 @@ class ModelConfig:
     adstock_max_lag: Count = Field(default=DEFAULT_ADSTOCK_MAX_LAG, ge=1, le=52)
     yearly_seasonality: Count = Field(default=2, ge=0, le=10)
     priors: dict[str, PriorConfig] = Field(default_factory=dict, validate_default=True)
+    saturation: Literal["logistic", "michaelis_menten"] = "logistic"
+    scaling: ScalingConfig | None = None
 
     @field_validator("priors", mode="before")
     @classmethod
@@ -144,6 +166,26 @@ class ModelConfig:
             )
         return self
 
+    @model_validator(mode="after")
+    def _channels_can_be_told_apart(self) -> "ModelConfig":
+        """Files and metrics are named by channel, in letters, digits and underscores."""
+        written = {name: snake_case(name) for name in self.channel_columns}
+        same = [name for name in written if [*written.values()].count(written[name]) > 1]
+        if same:
+            raise ValueError(
+                f"channels {', '.join(map(repr, same))} give the same file names; rename one"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _scaling_fits(self) -> "ModelConfig":
+        if self.scaling and len(self.scaling.channels) != len(self.channel_columns):
+            raise ValueError(
+                f"scaling has {len(self.scaling.channels)} channels, "
+                f"the model {len(self.channel_columns)}"
+            )
+        return self
+
 
 def _length_of(name: str, columns: Mapping[str, Any]) -> int | None:
     """Return how many values a per-item prior takes; None where it takes a single one."""
@@ -165,49 +207,16 @@ class SamplerConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class GateConfig:
-    """Limits of the gate. A config may tighten them, never loosen them.
-
-    Attributes
-    ----------
-    rhat_max, ess_bulk_min, ess_tail_min, divergences_max, chains_min
-        Convergence, over exactly the sampled free parameters.
-    prior_extreme_share_max
-        Largest share of prior week-draws that are negative or above
-        `prior_extreme_multiple` times the largest observed sale.
-    """
-
-    rhat_max: float = Field(default=1.01, gt=1.0, le=1.01)
-    ess_bulk_min: float = Field(default=400.0, ge=400.0)
-    ess_tail_min: float = Field(default=400.0, ge=400.0)
-    divergences_max: Count = Field(default=0, ge=0, le=0)
-    chains_min: Count = Field(default=4, ge=4)
-    prior_extreme_share_max: float = Field(default=0.20, gt=0.0, le=0.20)
-    prior_extreme_multiple: float = Field(default=5.0, gt=1.0, le=5.0)
-
-    def tighter_with(self, other: "GateConfig") -> "GateConfig":
-        """Return the stricter of both, limit by limit."""
-        return GateConfig(
-            rhat_max=min(self.rhat_max, other.rhat_max),
-            ess_bulk_min=max(self.ess_bulk_min, other.ess_bulk_min),
-            ess_tail_min=max(self.ess_tail_min, other.ess_tail_min),
-            divergences_max=min(self.divergences_max, other.divergences_max),
-            chains_min=max(self.chains_min, other.chains_min),
-            prior_extreme_share_max=min(
-                self.prior_extreme_share_max, other.prior_extreme_share_max
-            ),
-            prior_extreme_multiple=min(self.prior_extreme_multiple, other.prior_extreme_multiple),
-        )
-
-
-@dataclass(frozen=True, config=STRICT)
 class BudgetConfig:
     """The plan to make: window, budget and bounds.
 
     Attributes
     ----------
     weeks
-        Length of the planning window, which starts the week after the data.
+        Length of the planning window.
+    start
+        First day of the window, a whole number of weeks after the data (2026-01-05); the week
+        after the data when omitted.
     total_budget
         Money for the whole window; the spend of the last `weeks` weeks when omitted.
     bounds
@@ -216,8 +225,20 @@ class BudgetConfig:
     """
 
     weeks: Count = Field(default=13, ge=1, le=104)
+    start: str | None = None
     total_budget: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _is_a_day(cls, start: object) -> str | None:
+        if start is None:
+            return None
+        day = start.isoformat() if type(start) is date else start  # YAML makes it a date, unquoted
+        try:
+            return date.fromisoformat(day).isoformat()
+        except (TypeError, ValueError):
+            raise ValueError(f"must be a day such as 2026-01-05, got {start!r}") from None
 
     @field_validator("bounds")
     @classmethod
@@ -243,6 +264,7 @@ class ExperimentConfig:
     data: DataConfig = field(default_factory=DataConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     gate: GateConfig = field(default_factory=GateConfig)
+    evidence: EvidenceConfig = field(default_factory=EvidenceConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
 
     @model_validator(mode="after")
@@ -279,116 +301,6 @@ def registered_model_name(market: str) -> str:
     return f"mmm_{market}"
 
 
-_ADAPTER = TypeAdapter(ExperimentConfig)
-
-
-def from_dict(content: object, where: str) -> ExperimentConfig:
-    """Build an experiment from plain values, reporting all faults together.
-
-    Parameters
-    ----------
-    content
-        Mapping in the form of an experiment file.
-    where
-        Name of the source, for the message.
-
-    Raises
-    ------
-    ConfigError
-        With one line per fault: field, reason, value.
-    """
-    try:
-        return _ADAPTER.validate_python(content)
-    except ValidationError as error:
-        faults = "\n".join(f"  {_fault_line(item)}" for item in error.errors())
-        raise ConfigError(f"{where} is not valid:\n{faults}") from None
-
-
-def _fault_line(item: Mapping[str, Any]) -> str:
-    path = ".".join(str(part) for part in item["loc"]) or "experiment"
-    if item["type"] == "unexpected_keyword_argument":
-        return f"{path}: unknown key; valid: {', '.join(_valid_keys(item['loc'][:-1]))}"
-    if item["type"] == "missing":
-        return f"{path}: missing"
-    message = item["msg"].removeprefix("Value error, ")
-    if item["type"] == "value_error":
-        return f"{path}: {message}"
-    return f"{path}: {message}, got {item['input']!r}"
-
-
-def _valid_keys(path: tuple[str | int, ...]) -> list[str]:
-    sections = {
-        (): ExperimentConfig,
-        ("data",): DataConfig,
-        ("model",): ModelConfig,
-        ("sampler",): SamplerConfig,
-        ("gate",): GateConfig,
-        ("budget",): BudgetConfig,
-    }
-    return sorted(sections[path].__dataclass_fields__) if path in sections else []
-
-
-def load_experiment(
-    path: str | Path, overrides: Mapping[str, Mapping[str, Any]] | None = None
-) -> ExperimentConfig:
-    """Read an experiment file.
-
-    Parameters
-    ----------
-    path
-        YAML file.
-    overrides
-        Values that replace the file's, by section, e.g. `{"sampler": {"draws": 1000}}`.
-
-    Raises
-    ------
-    FileNotFoundError
-        When there is no such file.
-    ConfigError
-        When it is not YAML or not a valid experiment.
-    """
-    path = Path(path)
-    if not path.is_file():
-        folders = {path.parent, Path("experiments")} - {Path()}  # the project's own is no place
-        found = sorted(file for folder in folders for file in folder.glob("*.yaml"))
-        files = ", ".join(map(str, found)) or "none here; go to the project's folder"
-        raise FileNotFoundError(f"no experiment file {path}; files: {files}")
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 (is a SafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not readable YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold a mapping, got {type(content).__name__}")
-    for section, values in (overrides or {}).items():
-        inner = content.setdefault(section, {})
-        if isinstance(inner, dict):  # anything else is reported by the validation below
-            inner.update(values)
-    return from_dict(content, str(path))
-
-
-def with_budget(experiment: ExperimentConfig, overrides: Mapping[str, Any]) -> ExperimentConfig:
-    """Return the experiment with some of its budget settings replaced.
-
-    Raises
-    ------
-    ConfigError
-        When a value is not possible.
-    """
-    plain = to_dict(experiment)
-    return from_dict(plain | {"budget": plain["budget"] | dict(overrides)}, "the budget asked for")
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """The safe loader, refusing a key that is given twice instead of keeping the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        merge = "tag:yaml.org,2002:merge"  # `<<`, which names other keys
-        keys = [self.construct_object(k, deep=True) for k, _ in node.value if k.tag != merge]
-        if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
-            raise yaml.YAMLError(f"key given twice: {', '.join(twice)}{node.start_mark}")
-        return super().construct_mapping(node, deep)
-
-
 def to_dict(experiment: ExperimentConfig) -> dict[str, Any]:
     """Return the experiment, fully resolved, as plain values that `from_dict` reads back."""
     plain = json.loads(json.dumps(asdict(experiment)))
@@ -396,40 +308,3 @@ def to_dict(experiment: ExperimentConfig) -> dict[str, Any]:
         name: prior_to_dict(prior) for name, prior in experiment.model.priors.items()
     }
     return plain
-
-
-def to_yaml(experiment: ExperimentConfig) -> str:
-    """Return the experiment, fully resolved, as YAML."""
-    return yaml.safe_dump(to_dict(experiment), sort_keys=False, allow_unicode=True)
-
-
-def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
-    """Return the experiment as flat, dotted parameters for the tracking store."""
-    model, data = experiment.model, experiment.data
-    params: dict[str, str | int | float] = {
-        "experiment.name": experiment.name,
-        "experiment.market": experiment.market,
-        "data.source": data.source,
-        "data.missing_spend": data.missing_spend,
-        "model.channels": ", ".join(model.channel_columns),
-        "model.controls": ", ".join(model.control_columns) or "none",
-        "model.adstock.max_lag": model.adstock_max_lag,
-        "model.adstock.type": "geometric",
-        "model.saturation.type": "logistic",
-        "model.seasonality.modes": model.yearly_seasonality,
-    }
-    if data.source == "simulated":
-        params |= {"data.seed": data.seed, "data.weeks": data.weeks}
-    if data.path:
-        params["data.path"] = data.path
-    if data.dt_mart:
-        groups = (f"{name} = {' + '.join(of)}" for name, of in data.dt_mart.groups.items())
-        params |= {"data.august": data.dt_mart.august, "data.groups": ", ".join(groups)}
-        params["data.radio_other"] = data.dt_mart.radio_other
-    params |= {f"sampler.{key}": value for key, value in asdict(experiment.sampler).items()}
-    params |= {f"gate.limit.{key}": value for key, value in asdict(experiment.gate).items()}
-    for name, prior in model.priors.items():
-        params[f"prior.{name}"] = str(prior)
-        if prior.rationale:
-            params[f"prior.{name}.rationale"] = prior.rationale
-    return params

@@ -11,7 +11,7 @@ from mmm_demo.priors import PriorConfig
 # A posterior that is less than a tenth narrower than its prior (in variance) and has moved by less
 # than half of the prior's standard deviation is, for all that matters, the prior.
 MIN_CONTRACTION, MIN_SHIFT = 0.10, 0.50
-NAMES = {"intercept": "intercept_contribution"}  # config's name -> the trace's
+STORED_NAMES = {"intercept": "intercept_contribution"}  # config's name -> the trace's
 
 
 def contraction_table(posterior: xr.Dataset, config: ModelConfig) -> pd.DataFrame:
@@ -34,7 +34,7 @@ def contraction_table(posterior: xr.Dataset, config: ModelConfig) -> pd.DataFram
     """
     rows = []
     for name, prior in config.priors.items():
-        stored = NAMES.get(name, name)
+        stored = STORED_NAMES.get(name, name)
         if stored not in posterior:
             continue  # no control or no seasonality in this model
         draws = posterior[stored].stack(sample=("chain", "draw")).transpose("sample", ...)
@@ -64,14 +64,23 @@ def _row(name: str, item: str, mean: float, sd: float, draws: np.ndarray) -> dic
 
 def _moments(prior: PriorConfig, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of a prior, one of each per item."""
-    values = {name: np.asarray(value) for name, value in prior.parameters.items()}
-    frozen = _frozen(prior.distribution, values)
+    frozen = prior_distribution(prior)
     return np.broadcast_to(frozen.mean(), count), np.broadcast_to(frozen.std(), count)
 
 
-def _frozen(name: str, of: dict[str, np.ndarray]) -> stats.rv_continuous:
-    """Return SciPy's distribution for PyMC's name and parameters."""
-    match name:
+def prior_distribution(prior: PriorConfig) -> stats.distributions.rv_frozen:
+    """Return a prior as SciPy's distribution, on the model's scale.
+
+    A prior with a list of values is that many distributions in one: `logpdf` and `rvs` take them
+    along the last axis.
+
+    Raises
+    ------
+    ValueError
+        When the distribution is none that a prior may have.
+    """
+    of = {name: np.asarray(value) for name, value in prior.parameters.items()}
+    match prior.distribution:
         case "Normal":
             return stats.norm(of["mu"], of["sigma"])
         case "Laplace":
@@ -89,7 +98,7 @@ def _frozen(name: str, of: dict[str, np.ndarray]) -> stats.rv_continuous:
         case "Beta":
             return stats.beta(of["alpha"], of["beta"])
         case _:
-            raise ValueError(f"no moments known for prior distribution {name!r}")
+            raise ValueError(f"unknown prior distribution {prior.distribution!r}; see `priors`")
 
 
 def label(row: pd.Series) -> str:

@@ -10,6 +10,7 @@ from mmm_demo.config import DataConfig, ModelConfig
 from mmm_demo.contract import Contract, DataError, validate_table
 from mmm_demo.download import download_dt_mart
 from mmm_demo.dt_mart import build_weekly_table
+from mmm_demo.lift import read_lift_tests
 from mmm_demo.simulate import Truth, simulate_market
 from mmm_demo.store_defaults import require_project_root
 
@@ -30,6 +31,8 @@ class MarketingData:
         What results must be called, e.g. `DT Mart look-alike`; empty when the source says it.
     report
         How the table was made, one row per step, where it was made from other files.
+    lift_tests
+        Experiments that calibrate the model (`lift.COLUMNS`), where the config names any.
     """
 
     table: pd.DataFrame
@@ -37,6 +40,7 @@ class MarketingData:
     warnings: tuple[str, ...] = ()
     label: str = ""
     report: pd.DataFrame | None = None
+    lift_tests: pd.DataFrame | None = None
 
     @cached_property
     def span(self) -> str:
@@ -46,7 +50,7 @@ class MarketingData:
 
 
 def load_market(data: DataConfig, model: ModelConfig, root: Path) -> MarketingData:
-    """Load the weekly table of an experiment and hold it against the contract.
+    """Load the weekly table and lift tests of an experiment and hold them against the contract.
 
     Parameters
     ----------
@@ -60,9 +64,9 @@ def load_market(data: DataConfig, model: ModelConfig, root: Path) -> MarketingDa
     Raises
     ------
     DataError
-        When the table is not one that a model may see.
+        When the table or a lift test is not one that a model may see.
     FileNotFoundError
-        When the CSV file is not there.
+        When a CSV file is not there.
     RuntimeError
         When DT Mart cannot be downloaded.
     """
@@ -85,10 +89,15 @@ def load_market(data: DataConfig, model: ModelConfig, root: Path) -> MarketingDa
         missing_spend=data.missing_spend,
     )
     table, warnings = validate_table(raw, contract, source)
+    lift_tests = None
+    if data.lift_tests is not None:
+        lift_tests, noticed = read_lift_tests(root / data.lift_tests, model, table)
+        warnings = (*warnings, *noticed)
     if built is None:
-        return MarketingData(table, source, warnings)
-    noticed = (*built.warnings, *warnings)
-    return MarketingData(table, source, noticed, built.label, built.report_table)
+        return MarketingData(table, source, warnings, lift_tests=lift_tests)
+    return MarketingData(
+        table, source, (*built.warnings, *warnings), built.label, built.report_table, lift_tests
+    )
 
 
 def load_data(force_download: bool = False) -> pd.DataFrame:

@@ -14,6 +14,8 @@ from mmm_demo.gate import Check
 
 MORE_DRAWS = "raise draws, or simplify the model: see the worst parameter's trace plot"
 DECOMPOSITION_TOLERANCE = 1e-6
+HARD_TAILS = "the sampler cannot move through the tails; tighten or reparameterise the priors"
+CUT_SHORT = "draws are cut short; look for parameters that the data cannot tell apart"
 MIN_DRAWS = 4  # fewer cannot be split into halves, which R-hat and ESS do
 
 
@@ -65,6 +67,9 @@ def convergence_checks(
     bulk = _worst(posterior, parameters, "ess_bulk")
     tail = _worst(posterior, parameters, "ess_tail")
     divergences, where = _divergences(trace, posterior)
+    bfmi, worst_chain = _bfmi(trace, posterior)
+    reached = _statistic(trace, posterior, "maxdepth_reached")
+    cut = float("nan") if reached is None else float(np.mean(reached != 0))
     chains = float(posterior.sizes.get("chain", 0))
     wanted = max(limits.chains_min, chains_asked)
     found = [
@@ -73,6 +78,8 @@ def convergence_checks(
         ("ess_tail_min", tail.value, ">", limits.ess_tail_min, tail.where, MORE_DRAWS),
         ("divergences", divergences, "<=", limits.divergences_max, where, "raise target_accept"),
         ("chains", chains, ">=", wanted, "", f"sample at least {wanted} chains"),
+        ("bfmi_min", bfmi, ">=", limits.bfmi_min, worst_chain, HARD_TAILS),
+        ("max_depth_share", cut, "<=", limits.max_depth_share_max, "", CUT_SHORT),
     ]
     return tuple(
         Check(name, "convergence", value, comparison, float(limit), place, advice)
@@ -145,6 +152,25 @@ def _divergences(trace: xr.DataTree, posterior: xr.Dataset) -> tuple[float, str]
     if diverging.shape != sampled:
         return float("nan"), f"sample_stats.diverging has shape {diverging.shape}, not {sampled}"
     return float((diverging != 0).sum()), ""  # NaN counts as a divergence
+
+
+def _statistic(trace: xr.DataTree, posterior: xr.Dataset, name: str) -> np.ndarray | None:
+    """Return a sampler statistic of every draw, shape (chain, draw); None when there is none."""
+    if "sample_stats" not in trace.children or name not in trace["sample_stats"]:
+        return None
+    values = trace["sample_stats"][name].to_numpy()
+    sampled = (posterior.sizes.get("chain"), posterior.sizes.get("draw"))
+    return values if values.shape == sampled else None
+
+
+def _bfmi(trace: xr.DataTree, posterior: xr.Dataset) -> tuple[float, str]:
+    """Return the worst chain's Bayesian fraction of missing information, and the chain."""
+    energy = _statistic(trace, posterior, "energy")
+    if energy is None:
+        return float("nan"), "sample_stats.energy (missing: not a NUTS result)"
+    with np.errstate(invalid="ignore", divide="ignore"):  # constant energy: the result is NaN
+        bfmi = np.atleast_1d(az.bfmi(energy))
+    return float(bfmi.min()), f"chain {int(bfmi.argmin())}"  # min() of NumPy keeps NaN
 
 
 def decomposition_check(parts: Decomposition) -> Check:

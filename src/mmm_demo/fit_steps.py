@@ -15,6 +15,8 @@ from mmm_demo.data import MarketingData, known_truth, load_market
 from mmm_demo.figures import convergence_figures, prior_figures, result_figures
 from mmm_demo.fitted import Decomposition, FittedModel
 from mmm_demo.gate import GateReport, PassedGate
+from mmm_demo.judge import Judged
+from mmm_demo.limits import FIT_BATTERIES
 from mmm_demo.model import Sampling, sample_posterior, sample_prior
 from mmm_demo.publish import Publisher
 from mmm_demo.trace import free_parameters, load_trace, save_trace, table_sha256
@@ -87,7 +89,7 @@ def check_prior(job: Job) -> GateReport:
     draws = sample_prior(model, table, job.experiment.sampler.seed)
     check = diagnostics.prior_check(draws, observed, limits)
     job.say(str(check))
-    report = GateReport((check,))
+    report = GateReport((check,), tuple(name for name in limits.require if name in FIT_BATTERIES))
     ceiling = limits.prior_extreme_multiple * observed.max()
     weeks = table[model.date_column].to_numpy()
     job.publisher.figures(prior_figures(weeks, observed, draws, ceiling))
@@ -125,7 +127,11 @@ def _attempt(job: Job, attempt: int, target_accept: float, stored: Path) -> Gate
     sampler = experiment.sampler
     job.say(f"sampling, attempt {attempt}: {sampler.chains} chains, target_accept {target_accept}")
     sampling = sample_posterior(
-        experiment.model, job.data.table, sampler, target_accept=target_accept
+        experiment.model,
+        job.data.table,
+        sampler,
+        target_accept=target_accept,
+        lift_tests=job.data.lift_tests,
     )
     save_trace(sampling.trace, stored)
     parameters = free_parameters(experiment.model)
@@ -164,10 +170,18 @@ def close_gate(job: Job, report: GateReport) -> PassedGate:
     gate = bundle.write_gate(job.folder, report, job.run.run_id, table_sha256(job.data.table))
     for path in (gate, job.folder / bundle.CONFIG):
         job.run.log_file(path)
-    metrics = report.stage("decomposition").metrics() | {"gate.passed": float(report.passed)}
-    job.run.log(metrics=metrics, tags={"gate": verdict})
+    metrics = report.metrics() | {"gate.passed": float(report.passed)}
+    metrics["gate.flags"] = float(len(report.flags))
+    tags = {"gate": verdict, "flags": ", ".join(check.name for check in report.flags) or "none"}
+    job.run.log(metrics=metrics, tags=tags)
     job.say(f"gate {verdict}")
     return report.require()
+
+
+def tell_flags(say: Say, report: GateReport) -> None:
+    """Tell which advisory checks did not pass."""
+    for check in report.flags:
+        say(f"flag: {check}; {check.advice}")
 
 
 def publish_results(
@@ -201,6 +215,18 @@ def publish_results(
     publisher.figures(result_figures(fitted, parts, known))
     publisher.run.log(metrics=metrics)
     return Results(roas, truth, not_identified(told))
+
+
+def publish_identification(publisher: Publisher, name: str, judged: Judged) -> None:
+    """Publish what of each ROAS comes from the data, and which channels cannot be told apart."""
+    table = judged.identification
+    publisher.table(table, f"identification_{name}")
+    publisher.table(judged.pairs, f"channel_pairs_{name}")
+    metrics = by_channel("identification.overlap", table, "overlap")
+    metrics |= by_channel("identification.prior_sensitivity", table, "prior_sensitivity")
+    labels = zip(table["channel"], table["label"], strict=True)
+    tags = {_metric_name(f"roas.label.{channel}"): label for channel, label in labels}
+    publisher.run.log(metrics=metrics, tags=tags)
 
 
 def by_channel(prefix: str, table: pd.DataFrame, column: str) -> dict[str, float]:

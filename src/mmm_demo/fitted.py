@@ -9,8 +9,9 @@ import pandas as pd
 import xarray as xr
 
 from mmm_demo.config import ModelConfig
-from mmm_demo.model import MMM, build_model, features, target_scale
-from mmm_demo.trace import weekly_table
+from mmm_demo.model import MMM, build_model, features, scaling_of, target_scale
+from mmm_demo.response import Response
+from mmm_demo.trace import lift_table, weekly_table
 
 WEEK = pd.Timedelta(days=7)
 
@@ -68,11 +69,22 @@ class FittedModel:
         return weekly_table(self.trace, self.config)
 
     @cached_property
+    def lift_tests(self) -> pd.DataFrame | None:
+        """Lift tests that calibrated the model, through its draws; predictions need none."""
+        return lift_table(self.trace)
+
+    @cached_property
     def mmm(self) -> MMM:
         """PyMC-Marketing's model, ready to predict and to optimize."""
         mmm = build_model(self.config, self.table)
         mmm.idata = xr.DataTree.from_dict({"posterior": self.trace["posterior"].to_dataset()})
         return mmm
+
+    @cached_property
+    def response(self) -> Response:
+        """The same model in NumPy: its mean for any spend and weeks."""
+        scaling = self.config.scaling or scaling_of(self.config, self.table)
+        return Response(self.config, scaling, self.trace["posterior"].to_dataset(), self.table)
 
     @cached_property
     def target_scale(self) -> float:
@@ -173,10 +185,10 @@ class FittedModel:
         """
         top = self.spend.max().to_numpy()
         spend = np.linspace(0.0, 1.0, points)[:, None] * top
-        scaled = xr.DataArray(spend / top, dims=("point", "channel"))
-        reached = np.exp(-self._flat("saturation_lam") * scaled)
-        response = self._flat("saturation_beta") * (1 - reached) / (1 + reached)
-        return spend, (response * self.target_scale).transpose("sample", "point", "channel")
+        response = self.response.saturated(spend[None] / np.array(self.response.scaling.channels))
+        return spend, xr.DataArray(
+            response * self.target_scale, dims=("sample", "point", "channel")
+        )
 
     def _flat(self, name: str) -> xr.DataArray:
         stacked = self.trace["posterior"][name].stack(sample=("chain", "draw"))

@@ -12,6 +12,7 @@ COMPARISONS = {
     "<=": lambda value, limit: value <= limit,
     ">=": lambda value, limit: value >= limit,
 }
+PASSED, FAILED, NOT_ASSESSABLE = "passed", "failed", "not assessable"
 # Every check that a pass needs, with its comparison and the loosest limit it may be judged by.
 REQUIRED = {
     "prior_extreme_share": ("<=", 0.20),
@@ -20,6 +21,9 @@ REQUIRED = {
     "ess_tail_min": (">", 400.0),
     "divergences": ("<=", 0.0),
     "chains": (">=", 4.0),
+    "bfmi_min": (">=", 0.3),
+    "max_depth_share": ("<=", 0.05),
+    "coverage_94": (">=", 0.85),
     "decomposition_gap": ("<=", 1e-6),
 }
 
@@ -63,6 +67,13 @@ class Check:
         return bool(kept) and math.isfinite(self.value)
 
     @property
+    def status(self) -> str:
+        """`passed`, `failed`, or `not assessable` where there is no finite value."""
+        if not math.isfinite(self.value):
+            return NOT_ASSESSABLE
+        return PASSED if self.passed else FAILED
+
+    @property
     def loosened(self) -> bool:
         """Whether a required check was judged by another measure than the project demands."""
         if self.name not in REQUIRED:
@@ -75,26 +86,45 @@ class Check:
     def __str__(self) -> str:
         """Say the check in one line."""
         place = f" at {self.where}" if self.where else ""
-        verdict = "passed" if self.passed else "FAILED"
-        return f"{self.name} {self.value:.6g} {self.comparison} {self.limit:g}{place}: {verdict}"
+        shown = {PASSED: "passed", FAILED: "FAILED", NOT_ASSESSABLE: "NOT ASSESSABLE"}[self.status]
+        return f"{self.name} {self.value:.6g} {self.comparison} {self.limit:g}{place}: {shown}"
 
 
 @dataclass(frozen=True)
 class GateReport:
-    """All checks of one fit."""
+    """All checks of one fit.
+
+    Attributes
+    ----------
+    checks
+        Required ones and advisory ones.
+    batteries
+        Stages whose checks are required beside `REQUIRED`.
+    """
 
     checks: tuple[Check, ...]
+    batteries: tuple[str, ...] = ()
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Required checks that were not made."""
-        made = {check.name for check in self.checks}
-        return tuple(name for name in REQUIRED if name not in made)
+        """Required checks and batteries that were not made."""
+        names, stages = ({getattr(item, of) for item in self.checks} for of in ("name", "stage"))
+        left_out = [name for name in REQUIRED if name not in names]
+        return (*left_out, *(battery for battery in self.batteries if battery not in stages))
+
+    def requires(self, check: Check) -> bool:
+        """Whether a pass needs this check."""
+        return check.name in REQUIRED or check.stage in self.batteries
 
     @property
     def failures(self) -> tuple[Check, ...]:
-        """Checks that did not pass."""
-        return tuple(check for check in self.checks if not check.passed)
+        """Required checks that did not pass."""
+        return tuple(item for item in self.checks if self.requires(item) and not item.passed)
+
+    @property
+    def flags(self) -> tuple[Check, ...]:
+        """Advisory checks that failed or could not be assessed; shown wherever results are."""
+        return tuple(item for item in self.checks if not self.requires(item) and not item.passed)
 
     @property
     def loosened(self) -> tuple[Check, ...]:
@@ -103,12 +133,12 @@ class GateReport:
 
     @property
     def passed(self) -> bool:
-        """Whether every required check was made, none was loosened, and all checks passed."""
+        """Whether every required check was made, none was loosened, and all of them passed."""
         return not self.missing and not self.loosened and not self.failures
 
     def with_checks(self, checks: Iterable[Check]) -> "GateReport":
         """Return a report that has these checks too."""
-        return GateReport((*self.checks, *checks))
+        return GateReport((*self.checks, *checks), self.batteries)
 
     def stage(self, stage: str) -> "GateReport":
         """Return the checks of one stage."""
@@ -150,10 +180,10 @@ class GateReport:
         checks = [
             asdict(check)
             | {"value": check.value if math.isfinite(check.value) else None}
-            | {"passed": check.passed}
+            | {"passed": check.passed, "status": check.status, "required": self.requires(check)}
             for check in self.checks
         ]
-        return {"passed": self.passed, "checks": checks}
+        return {"passed": self.passed, "required": list(self.batteries), "checks": checks}
 
 
 _KEY = object()
@@ -206,24 +236,38 @@ class GateFile:
         Raises
         ------
         GateFileError
-            When the text is no verdict, or says `passed` where its own values say otherwise.
+            When the text is no verdict, or claims of a check or of the whole what its own values
+            do not say: whether it passed, its status, whether it is required.
         """
         try:
             plain = json.loads(text)
-            report = GateReport(tuple(_read_check(item) for item in plain["checks"]))
+            checks = tuple(read_check(item) for item in plain["checks"])
+            report = GateReport(checks, _read_batteries(plain["required"]))
             stored = cls(
                 report, str(plain["run_id"]), str(plain["data_sha256"]), dict(plain["files"])
             )
-            claims = [plain["passed"], *(item["passed"] for item in plain["checks"])]
+            claimed, found = _claims(plain), _claims(report.to_dict())
         except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise GateFileError(f"gate.json is not a readable verdict: {error!r}") from None
-        found = [report.passed, *(check.passed for check in report.checks)]
-        if any(claim is not verdict for claim, verdict in zip(claims, found, strict=True)):
+        if claimed != found:
             raise GateFileError("gate.json contradicts itself: a verdict differs from its values")
         return stored
 
 
-def _read_check(item: dict[str, Any]) -> Check:
+def _claims(plain: dict[str, Any]) -> str:
+    """Return what a verdict says of itself, as JSON text: there 1 is not true."""
+    each = [[item[claim] for claim in ("passed", "status", "required")] for item in plain["checks"]]
+    return json.dumps([plain["passed"], each])
+
+
+def _read_batteries(given: object) -> tuple[str, ...]:
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+        raise TypeError(f"required must be a list of names, got {given!r}")
+    return tuple(given)
+
+
+def read_check(item: dict[str, Any]) -> Check:
+    """Return a check from plain values, as `GateReport.to_dict` writes them."""
     if item["comparison"] not in COMPARISONS:
         raise ValueError(f"unknown comparison {item['comparison']!r}")
     value = math.nan if item["value"] is None else float(item["value"])

@@ -4,6 +4,7 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 # One thread per chain: BLAS threads on top only fight the chains for the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -13,20 +14,55 @@ import pandas as pd
 import pytensor
 import xarray as xr
 from pymc_extras.prior import Prior
-from pymc_marketing.mmm import MMM, GeometricAdstock, LogisticSaturation
+from pymc_marketing.mmm import (
+    MMM,
+    GeometricAdstock,
+    LogisticSaturation,
+    SaturationTransformation,
+)
+from pymc_marketing.mmm.scaling import FixedScaling, Scaling
 
-from mmm_demo.config import ModelConfig, SamplerConfig
+from mmm_demo.config import ModelConfig, SamplerConfig, ScalingConfig
+from mmm_demo.lift import NUMBERS
 from mmm_demo.priors import PriorConfig
+from mmm_demo.response import LOG_3, standardised
 from mmm_demo.trace import slim
 
 PRIOR_DRAWS = 500
+LIFT_LIKELIHOOD = "lift_measurements"
 
 
 # PyMC announces each step's variables; the pipeline says in its own words what it does.
 logging.getLogger("pymc").setLevel(logging.WARNING)
 
 
-def build_model(config: ModelConfig, table: pd.DataFrame) -> MMM:
+class HalfSaturation(SaturationTransformation):
+    """Michaelis-Menten in the parameters of the logistic saturation.
+
+    The rate `lam` puts half of the saturation where the logistic one has it, at log(3) / lam, so
+    the same priors say the same and only the form of the curve differs.
+    """
+
+    lookup_name = "half_saturation"
+    default_priors: ClassVar[dict[str, Prior]] = LogisticSaturation.default_priors
+
+    def function(self, x: Any, lam: Any, beta: Any, *, dim: str | None = None) -> Any:
+        """Return the response to scaled spend `x`."""
+        return beta * lam * x / (lam * x + LOG_3)
+
+
+SATURATIONS = {"logistic": LogisticSaturation, "michaelis_menten": HalfSaturation}
+
+
+def scaling_of(config: ModelConfig, table: pd.DataFrame) -> ScalingConfig:
+    """Return the scaling that a table gives by itself: its largest sale and spends."""
+    spend = table[list(config.channel_columns)].max()
+    return ScalingConfig(float(table[config.target_column].max()), tuple(map(float, spend)))
+
+
+def build_model(
+    config: ModelConfig, table: pd.DataFrame, lift_tests: pd.DataFrame | None = None
+) -> MMM:
     """Build a fresh model with its data.
 
     A model is built once per use and never reused: PyMC-Marketing silently keeps the data of the
@@ -35,10 +71,13 @@ def build_model(config: ModelConfig, table: pd.DataFrame) -> MMM:
     Parameters
     ----------
     config
-        Columns, lag, seasonality and priors.
+        Columns, lag, saturation, seasonality, priors and scaling.
     table
         Clean weekly table (see `contract.validate_table`); controls are standardised here.
+    lift_tests
+        Clean lift tests (see `lift.validate_lift_tests`), which enter the likelihood.
     """
+    scaling = config.scaling or scaling_of(config, table)
     channel, media = ("channel",), {}
     for name in ("adstock_alpha", "saturation_lam", "saturation_beta"):
         media[name] = _prior(config.priors[name], channel)
@@ -60,12 +99,24 @@ def build_model(config: ModelConfig, table: pd.DataFrame) -> MMM:
         adstock=GeometricAdstock(
             l_max=config.adstock_max_lag, priors={"alpha": media["adstock_alpha"]}
         ),
-        saturation=LogisticSaturation(
+        saturation=SATURATIONS[config.saturation](
             priors={"lam": media["saturation_lam"], "beta": media["saturation_beta"]}
+        ),
+        scaling=Scaling(
+            target=FixedScaling(dims=(), value=scaling.target),
+            channel=FixedScaling(
+                dims=(), value=dict(zip(config.channel_columns, scaling.channels, strict=True))
+            ),
         ),
         model_config=model_config,
     )
     mmm.build_model(features(config, table, table), table[config.target_column])
+    if lift_tests is not None:
+        # Normal, as a standard error means it: takes lifts of either sign and has no parameter of
+        # its own. Without dates, which only media that vary in time would use.
+        mmm.add_lift_test_measurements(
+            lift_tests[["channel", *NUMBERS]], likelihood=Prior("Normal"), name=LIFT_LIKELIHOOD
+        )
     return mmm
 
 
@@ -81,13 +132,12 @@ def features(config: ModelConfig, weeks: pd.DataFrame, training: pd.DataFrame) -
     """Return the model's inputs for `weeks`, controls standardised by the training weeks."""
     controls = list(config.control_columns)
     features = weeks[[config.date_column, *config.channel_columns, *controls]].copy()
-    reference = training[controls]
-    features[controls] = (features[controls] - reference.mean()) / reference.std(ddof=0)
+    features[controls] = standardised(features[controls], training[controls])
     return features
 
 
 def sample_prior(config: ModelConfig, table: pd.DataFrame, seed: int) -> np.ndarray:
-    """Draw sales from the prior alone.
+    """Draw sales from the prior alone; lift tests are evidence and have no part in it.
 
     Returns
     -------
@@ -137,6 +187,7 @@ def sample_posterior(
     *,
     target_accept: float,
     progress: bool = True,
+    lift_tests: pd.DataFrame | None = None,
 ) -> Sampling:
     """Fit a fresh model by NUTS.
 
@@ -150,8 +201,10 @@ def sample_posterior(
         Target acceptance rate of this attempt.
     progress
         Show a progress bar.
+    lift_tests
+        Clean lift tests, which enter the likelihood and are kept in the trace.
     """
-    mmm = build_model(config, table)
+    mmm = build_model(config, table, lift_tests)
     before = _compiled_kernels()
     mmm.fit(
         features(config, table, table),
@@ -167,7 +220,7 @@ def sample_posterior(
     )
     free = [variable.name for variable in mmm.model.free_RVs]
     return Sampling(
-        trace=slim(mmm.idata, free, table),
+        trace=slim(mmm.idata, free, table, lift_tests),
         seconds=float(mmm.idata.posterior.attrs["sampling_time"]),
         compile_cache="warm" if _compiled_kernels() == before else "cold",
     )

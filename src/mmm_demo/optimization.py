@@ -1,6 +1,7 @@
 """A fitted model and a budget -> a plan. Never fits."""
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from mmm_demo.fitted import WEEK, FittedModel
 # the expected response to 0.1 %); what the plan brings is then computed over all draws.
 SOLVER_DRAWS = 1000
 COMPILE = {"mode": "FAST_COMPILE"}  # a compiled objective costs more than it saves in one solve
+NOTHING_CARRIED_IN = r"Requested \d+ carry-in periods"
 TOLERANCE = 1e-6
 SHORTFALL_MAX = 1e-3  # share of the response that the best plan could bring more at most
 
@@ -81,7 +83,7 @@ class Plan:
 
 
 def optimize_budget(fitted: FittedModel, budget: BudgetConfig) -> Plan:
-    """Allocate a budget over the channels for the window after the data.
+    """Allocate a budget over the channels for a window after the data.
 
     Parameters
     ----------
@@ -102,11 +104,11 @@ def optimize_budget(fitted: FittedModel, budget: BudgetConfig) -> Plan:
     mix = recent if recent.sum() > 0 else fitted.spend.sum()
     current = mix / mix.sum() * total
 
-    solver = _optimizer(fitted, budget.weeks, SOLVER_DRAWS)
+    start = window_start(fitted, budget)
+    solver = _optimizer(fitted, start, budget.weeks, SOLVER_DRAWS)
     planned = _solve(solver, bounds, total, budget.weeks)
-    judge = _optimizer(fitted, budget.weeks, None)
+    judge = _optimizer(fitted, start, budget.weeks, None)
     nothing = _response(judge, 0 * current, budget.weeks)
-    start = pd.Timestamp(fitted.weeks[-1]) + WEEK
     return Plan(
         start=start,
         end=start + WEEK * (budget.weeks - 1),
@@ -115,6 +117,26 @@ def optimize_budget(fitted: FittedModel, budget: BudgetConfig) -> Plan:
         response=_response(judge, planned, budget.weeks) - nothing,
         current_response=_response(judge, current, budget.weeks) - nothing,
     )
+
+
+def window_start(fitted: FittedModel, budget: BudgetConfig) -> pd.Timestamp:
+    """Return the first day of the planning window, a whole number of weeks after the data.
+
+    Raises
+    ------
+    BudgetError
+        When the window starts inside the data or on another weekday.
+    """
+    following = pd.Timestamp(fitted.weeks[-1]) + WEEK
+    if budget.start is None:
+        return following
+    start = pd.Timestamp(budget.start)
+    if start < following or (start - following) % WEEK != pd.Timedelta(0):
+        raise BudgetError(
+            f"a plan cannot start {start:%A %Y-%m-%d}: the data end {following - WEEK:%Y-%m-%d}; "
+            f"start on {following:%Y-%m-%d} or whole weeks later"
+        )
+    return start
 
 
 def _bounds(fitted: FittedModel, budget: BudgetConfig) -> pd.DataFrame:
@@ -146,20 +168,26 @@ def _require_feasible(bounds: pd.DataFrame, total: float, weeks: int) -> None:
         )
 
 
-def _optimizer(fitted: FittedModel, weeks: int, draws: int | None) -> BudgetOptimizer:
-    """Return the library's optimizer for the window, over `draws` evenly spaced draws or all."""
+def _optimizer(
+    fitted: FittedModel, start: pd.Timestamp, weeks: int, draws: int | None
+) -> BudgetOptimizer:
+    """Return the library's optimizer for the window, over `draws` evenly spaced draws or all.
+
+    Spend in weeks between the data and the window is not known, so nothing is carried in then.
+    """
     mmm = fitted.mmm
-    start = pd.Timestamp(fitted.weeks[-1]) + WEEK
     everything, channels = mmm.idata, list(fitted.config.channel_columns)
     try:
         mmm.idata = _thinned(everything, draws)
-        return mmm.budget_optimizer(
-            start,
-            start + WEEK * (weeks - 1),
-            # All channels, named: the library's own detection leaves out what it deems inactive.
-            budgets_to_optimize=_labelled(np.ones(len(channels), dtype=bool), channels),
-            compile_kwargs=COMPILE,
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", NOTHING_CARRIED_IN, UserWarning)
+            return mmm.budget_optimizer(
+                start,
+                start + WEEK * (weeks - 1),
+                # All channels, named: the library's detection leaves out what it deems inactive.
+                budgets_to_optimize=_labelled(np.ones(len(channels), dtype=bool), channels),
+                compile_kwargs=COMPILE,
+            )
     finally:
         mmm.idata = everything
 

@@ -12,7 +12,11 @@ import jinja2
 import pandas as pd
 from matplotlib.figure import Figure
 
+from mmm_demo.gate import FAILED, NOT_ASSESSABLE, PASSED
+
 PNG_DPI = 110
+LONG = 28  # characters from which on a cell keeps a width in which it can be read
+MARKS = {PASSED: "passed", FAILED: "failed", NOT_ASSESSABLE: "unknown", "not measured": "unknown"}
 NUMBER = re.compile(r"[-+]?[\d,.]+\s?%?|n/a|[-+]?infinite")
 
 
@@ -96,8 +100,16 @@ def _cells(table: pd.DataFrame) -> dict[str, Any]:
     columns = [[cell_text(value) for value in table.iloc[:, i]] for i in range(table.shape[1])]
     right = [all(NUMBER.fullmatch(text) for text in column) for column in columns]
     header = [str(name).replace("_", " ") for name in table.columns]
-    rows = [list(zip(row, right, strict=True)) for row in zip(*columns, strict=True)]
+    rows = [
+        [(text, _classes(text, number)) for text, number in zip(row, right, strict=True)]
+        for row in zip(*columns, strict=True)
+    ]
     return {"header": list(zip(header, right, strict=True)), "rows": rows}
+
+
+def _classes(text: str, number: bool) -> str:
+    """Return how a cell is shown: as a number, as a verdict, or wide enough for its text."""
+    return "number" if number else MARKS.get(text, "long" if len(text) > LONG else "")
 
 
 def _png(figure: Figure) -> str:
@@ -131,7 +143,14 @@ th, td { padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid #e6e9ed; }
 thead th { border-bottom: 2px solid #c3c9d1; vertical-align: bottom; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
-td.number { white-space: nowrap; }
+td.number, .passed, .failed, .unknown { white-space: nowrap; }
+.passed { color: #1d5c3f; }
+.failed { color: #a3260f; font-weight: 700; }
+.unknown { color: #5d6570; font-style: italic; }
+.passed::before { content: "\\2713\\00a0"; }
+.failed::before { content: "\\2717\\00a0"; }
+.unknown::before { content: "?\\00a0"; }
+.long { min-width: 15rem; }
 img { display: block; max-width: 100%; height: auto; }
 @media screen and (max-width: 40rem) {
   main { padding: 1rem .9rem 2rem; }
@@ -141,9 +160,10 @@ img { display: block; max-width: 100%; height: auto; }
 @media print {
   main { max-width: none; padding: 0; }
   body { font-size: 10pt; }
-  h2 { break-after: avoid; }
+  h2, caption { break-after: avoid; }
   .scroll { overflow: visible; }
   table { font-size: 8pt; }
+  .long { min-width: 0; }
   img, tr, .lead li { break-inside: avoid; }
   .lead { background: none; }
 }
@@ -190,8 +210,8 @@ _TEMPLATE = """<!DOCTYPE html>
 <tbody>
 {% for row in table.rows %}
 <tr>
-{% for text, right in row %}
-<td{% if right %} class="number"{% endif %}>{{ text }}</td>
+{% for text, look in row %}
+<td{% if look %} class="{{ look }}"{% endif %}>{{ text }}</td>
 {% endfor %}
 </tr>
 {% endfor %}

@@ -3,19 +3,19 @@
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mmm_demo import bundle, diagnostics, registry, summary
-from mmm_demo.config import (
-    ExperimentConfig,
-    flat_params,
-    from_dict,
-    registered_model_name,
-    to_yaml,
-    with_budget,
-)
+import pandas as pd
+
+from mmm_demo import bundle, registry, summary
+from mmm_demo.batteries import Watch
+from mmm_demo.config import BudgetConfig, ExperimentConfig, registered_model_name
+from mmm_demo.contest import same_model
+from mmm_demo.experiment_file import flat_params, from_dict, to_yaml, with_budget
+from mmm_demo.expiry import WEEK, require_fresh
 from mmm_demo.explore import Exploration, explore
 from mmm_demo.explore_page import exploration_page
 from mmm_demo.figures import convergence_figures, exploration_named, plan_figures
@@ -29,14 +29,21 @@ from mmm_demo.fit_steps import (
     close_gate,
     label_tag,
     load_data,
+    publish_identification,
     publish_results,
     sample,
+    tell_flags,
 )
 from mmm_demo.fitted import FittedModel
 from mmm_demo.gate import GateReport
-from mmm_demo.optimization import Plan, optimize_budget
+from mmm_demo.judge import judge
+from mmm_demo.limits import GateConfig
+from mmm_demo.model import scaling_of
+from mmm_demo.optimization import Plan, optimize_budget, window_start
 from mmm_demo.outputs import Outputs
+from mmm_demo.promotion import ContestLost
 from mmm_demo.publish import Publisher
+from mmm_demo.review import run_promote
 from mmm_demo.trace import load_trace
 from mmm_demo.tracking import Run, find_run, open_run, store_errors, temporary_folder
 
@@ -74,24 +81,32 @@ class PlanResult:
 
 @dataclass(frozen=True)
 class MainResult:
-    """Everything the main job made."""
+    """Everything the main job made; `lost` says why the version did not become champion."""
 
     fit: FitResult
-    promotion: registry.Promotion
+    lost: str
     plan: PlanResult
 
 
 @store_errors()
-def run_main(experiment: ExperimentConfig, root: Path, say: Say) -> MainResult:
-    """Fit, gate, register, promote, load back through the registry, plan."""
+def run_main(experiment: ExperimentConfig, root: Path, say: Say, watch: Watch) -> MainResult:
+    """Fit, gate, register, promote, load back through the registry, plan.
+
+    A version that loses the contest becomes challenger, and the champion plans.
+    """
     with open_run(experiment.name, "fit") as run:
         fit = _fit(run, experiment, root, say)
         number = int(fit.version.version)
-        promotion = run_promote(experiment.market, number, "main job", False, say, run)
+        lost = ""
+        try:
+            run_promote(experiment.market, number, "main job", False, say, watch, run)
+        except ContestLost as refusal:
+            lost = f"{refusal} The plan uses the champion, version {refusal.champion}."
+            say(lost)
         plan = run_optimize(experiment.market, {}, root, say, run)
         told = summary.identification_sentence(fit.results.not_identified)
         run.log_text(f"{plan.page}\n\n{told}\n", "summary.md")
-    return MainResult(fit, promotion, plan)
+    return MainResult(fit, lost, plan)
 
 
 @store_errors()
@@ -117,15 +132,19 @@ def _fit(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> FitRes
     data = load_data(run, experiment, root, say)
     publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
     with temporary_folder() as folder:
+        experiment = with_scaling(experiment, data.table, say)
         job = Job(run, experiment, data, publisher, folder, say)
         bundle.write_config(folder, experiment)
         report = check_prior(job)
         report = sample(job, report)
         fitted = FittedModel(experiment.model, load_trace(folder / bundle.TRACE))
         parts = fitted.decompose()
-        report = report.with_checks([diagnostics.decomposition_check(parts)])
+        judged = judge(fitted, parts, experiment.gate)
+        report = report.with_checks(judged.checks)
+        tell_flags(say, report)
         passed = close_gate(job, report)
         results = publish_results(publisher, experiment, fitted, parts)
+        publish_identification(publisher, experiment.name, judged)
         page = summary.fit_page(experiment, data, report, results.roas, results.not_identified)
         run.describe(page)
         version = registry.register_version(
@@ -145,6 +164,24 @@ def _fit(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> FitRes
     return FitResult(run, report, version, data.label, results)
 
 
+def with_scaling(experiment: ExperimentConfig, table: pd.DataFrame, say: Say) -> ExperimentConfig:
+    """Decide what sales and spend are divided by, which decides what the priors mean.
+
+    A refresh of the champion's model takes the champion's scaling: a new record week must not
+    move its priors. Every other fit takes the largest sale and spend of its own table.
+    """
+    model = experiment.model
+    if model.scaling:
+        return experiment
+    scaling = scaling_of(model, table)
+    champion = registry.champion_model(experiment.market)
+    if champion and champion.scaling and same_model(model, champion):
+        if champion.scaling != scaling:
+            say("scaling: the champion's, so that the priors mean the same")
+        scaling = champion.scaling
+    return replace(experiment, model=replace(model, scaling=scaling))
+
+
 @store_errors()
 def run_explore(experiment: ExperimentConfig, root: Path, say: Say) -> Exploration:
     """Say what an experiment's data can tell, before any model is fitted."""
@@ -161,24 +198,6 @@ def run_explore(experiment: ExperimentConfig, root: Path, say: Say) -> Explorati
         run.describe("\n".join(f"* {sentence}" for sentence in found.verdict))
     say(f"page: {page}")
     return found
-
-
-@store_errors()
-def run_promote(
-    market: str,
-    number: int | None,
-    reason: str,
-    rollback: bool,
-    say: Say,
-    parent: Run | None = None,
-) -> registry.Promotion:
-    """Promote a version, or roll back, as a run of its own."""
-    registered_model_name(market)  # a market that cannot be leaves no run behind
-    with open_run(f"promote {market}", "promotion", parent) as run:
-        done = registry.promote(run, market, number, reason, rollback)
-    was = "no champion before" if done.former is None else f"before: version {done.former}"
-    say(f"champion of {done.name} is version {done.version} ({was})")
-    return done
 
 
 @store_errors()
@@ -213,6 +232,7 @@ def run_optimize(
         experiment, version = champion.bundle.experiment, champion.version
         say(f"plan with champion {version.name} version {version.version}, proven")
         budget = with_budget(experiment, overrides).budget
+        _require_fresh(champion, budget)
         run.log(
             params={
                 "plan.model": version.name,
@@ -228,6 +248,18 @@ def run_optimize(
         result = PlanResult(run, plan, version, file)
         run.describe(result.page)
     return result
+
+
+def _require_fresh(champion: registry.Champion, budget: BudgetConfig) -> None:
+    fitted, limits = champion.bundle.fitted, champion.bundle.experiment.gate
+    last = pd.Timestamp(fitted.weeks[-1])
+    require_fresh(
+        limits.tighter_with(GateConfig()),
+        fitted=datetime.fromtimestamp(champion.version.creation_timestamp / 1000, UTC),
+        now=datetime.now(UTC),
+        data_end=last,
+        gap_weeks=(window_start(fitted, budget) - last) // WEEK - 1,
+    )
 
 
 def _publish_plan(run: Run, plan: Plan, description: str, root: Path) -> Path:

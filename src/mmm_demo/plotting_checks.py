@@ -1,13 +1,15 @@
 """Plots that hold the model against the observed sales: before the fit, after it, and what is left.
 
-Predictive draws (sample, week) in, a matplotlib Figure out.
+Predictive draws (sample, week) or a table in, a matplotlib Figure out.
 """
 
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from mmm_demo import plot_style as look
@@ -156,3 +158,45 @@ def _autocorrelation(values: np.ndarray, lags: int) -> np.ndarray:
     if power <= 0:
         return np.full(lags, np.nan)
     return np.array([centred[k:] @ centred[:-k] / power for k in range(1, lags + 1)])
+
+
+@look.styled
+def lift_tests(table: pd.DataFrame) -> Figure:
+    """Show each lift test beside what the model now says of the same change of spend.
+
+    Parameters
+    ----------
+    table : pd.DataFrame (test,)
+        What `lift_report.compare_with_model` returns; lifts in sales per week.
+
+    Returns
+    -------
+    Figure
+        One axes: per test its own 94 % interval and the model's below, z on the right.
+    """
+    held, against = int(table["inside"].sum()), int(table["unexpected_sign"].sum())
+    title = f"Lift tests: the model's mean lies in the 94% interval of {held} of {len(table)}"
+    fig = look.new_figure(10, 0.7 * len(table) + 1.8, title)
+    ax = look.tidy(fig.subplots(), grid="x")
+    look.row_axis(ax, [_test_label(test) for test in table.itertuples()])
+    ax.axvline(0, color=INK, linewidth=0.8)
+    for row, test in enumerate(table.itertuples()):
+        span = (test.lower_94, test.upper_94)
+        color = FAULT if test.unexpected_sign else INK
+        look.interval(ax, row - 0.15, span, None, test.delta_y, color, 7)
+        model = (test.model_lower_94, test.model_upper_94)
+        look.interval(ax, row + 0.15, model, None, test.model_mean, MODEL, 7)
+    look.margin_text(ax, [f"{value:+.1f}" for value in table["z"]], "z")
+    look.number_axis(ax.xaxis, "Change of weekly sales")
+    if against:
+        ax.set_title(f"{against} measured sales going against the direction of spend")
+    keys = {"Test, 94% interval": INK, "Test, unexpected sign": FAULT, "Model, 94% interval": MODEL}
+    shown = {name: color for name, color in keys.items() if against or color != FAULT}
+    lines = [Line2D([], [], color=color, marker="o") for color in shown.values()]
+    fig.legend(lines, list(shown), loc="outside lower center", ncols=3)
+    return fig
+
+
+def _test_label(test: Any) -> str:
+    change = f"{human(test.x)} to {human(test.x + test.delta_x)}"
+    return f"{test.channel}, {test.date:%Y-%m-%d}\nspend {change}"

@@ -1,11 +1,10 @@
-"""Versions, aliases and evidence; the only way to get a champion."""
+"""Versions and aliases; the only way to get a champion."""
 
-import getpass
-import json
 import logging
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +16,15 @@ from mlflow.models import Model, ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
-from mmm_demo.bundle import FILES, Bundle, BundleRefused, prove_bundle, require_pass, sha256
+from mmm_demo.bundle import FILES, Bundle, BundleRefused, prove_bundle, sha256
 from mmm_demo.config import ExperimentConfig, ModelConfig, registered_model_name
 from mmm_demo.gate import PassedGate
+from mmm_demo.gated_store import CHAMPION
 from mmm_demo.tracking import Run, temporary_folder
 
-CHAMPION, PREVIOUS = "champion", "previous"
+PREVIOUS = "previous"
 HASH_TAG = "sha256."
+COPY_TAG = "promotion.run"  # the promotion run that keeps its own copy of the version's files
 BUNDLE = "bundle"
 DATA_FOLDER = f"data/{BUNDLE}"  # where MLflow puts the data files of a pyfunc
 
@@ -38,33 +39,6 @@ class Champion:
 
     version: ModelVersion
     bundle: Bundle
-
-
-@dataclass(frozen=True)
-class SetAlias:
-    """Point an alias of the registered model at a version."""
-
-    alias: str
-    version: int
-
-
-@dataclass(frozen=True)
-class Promotion:
-    """What a promotion changed.
-
-    Attributes
-    ----------
-    name
-        Registered model.
-    version
-        The champion now.
-    former
-        The champion before; None when there was none.
-    """
-
-    name: str
-    version: int
-    former: int | None
 
 
 def register_version(
@@ -204,26 +178,52 @@ def prove_version(version: ModelVersion) -> Bundle:
     BundleRefused
         Names the check that failed.
     """
+    with fetched(version) as data:
+        return prove_files(version, data)
+
+
+@contextmanager
+def fetched(version: ModelVersion) -> Iterator[Path]:
+    """Yield the folder of a version's data files; its promotion's copy when they are gone.
+
+    Raises
+    ------
+    BundleRefused
+        When neither can be fetched.
+    """
+    # Only the data folder: MLmodel and the code beside it are never read.
+    places = [f"models:/{version.name}/{version.version}/{DATA_FOLDER}"]
+    if COPY_TAG in version.tags:
+        places.append(f"runs:/{version.tags[COPY_TAG]}/{BUNDLE}")
+    faults = []
     with temporary_folder() as folder:
-        try:
-            # Only the data folder: MLmodel and the code beside it are never read.
-            data = mlflow.artifacts.download_artifacts(
-                f"models:/{version.name}/{version.version}/{DATA_FOLDER}", dst_path=str(folder)
-            )
-        except (OSError, mlflow.exceptions.MlflowException) as error:
-            raise BundleRefused(f"check 'files' failed: cannot be fetched: {error}") from None
-        return prove_bundle(
-            Path(data),
-            recorded=_recorded_hashes(version.tags),
-            run_id=str(version.run_id),
-            registered_model=version.name,
-        )
+        for number, place in enumerate(places):
+            target = folder / str(number)
+            target.mkdir()
+            try:
+                data = Path(mlflow.artifacts.download_artifacts(place, dst_path=str(target)))
+            except (OSError, mlflow.exceptions.MlflowException) as error:
+                faults.append(f"cannot be fetched: {error}")
+                continue
+            if missing := [name for name in FILES if not (data / name).is_file()]:
+                faults.append(f"{', '.join(missing)} missing in {place}")
+                continue
+            yield data
+            return
+    raise BundleRefused(f"check 'files' failed: {'; '.join(faults)}")
 
 
-def _recorded_hashes(tags: Mapping[str, str]) -> dict[str, str]:
-    return {
-        key.removeprefix(HASH_TAG): value for key, value in tags.items() if key.startswith(HASH_TAG)
-    }
+def prove_files(version: ModelVersion, data: Path) -> Bundle:
+    """Prove fetched files against what was recorded with the version (`prove_bundle`)."""
+    tags = version.tags.items()
+    return prove_bundle(
+        data,
+        recorded={
+            key.removeprefix(HASH_TAG): value for key, value in tags if key.startswith(HASH_TAG)
+        },
+        run_id=str(version.run_id),
+        registered_model=version.name,
+    )
 
 
 def load_champion(market: str) -> Champion:
@@ -251,58 +251,9 @@ def load_champion(market: str) -> Champion:
         ) from None
 
 
-def plan_promotion(new: int, champion: int | None) -> list[SetAlias]:
-    """Decide which aliases move; the former champion becomes `previous`."""
-    if new == champion:
-        return []
-    moves = [SetAlias(PREVIOUS, champion)] if champion is not None else []
-    return [*moves, SetAlias(CHAMPION, new)]
-
-
-def promote(run: Run, market: str, number: int | None, reason: str, rollback: bool) -> Promotion:
-    """Make a version the champion, after proving it again. The run is the record.
-
-    MLflow keeps no history of aliases, so who, when, why, from, to and the evidence are logged.
-
-    Parameters
-    ----------
-    run
-        Promotion run.
-    market
-        Market whose champion it becomes.
-    number
-        Version; by default the latest that passed the gate.
-    reason
-        Why, in words.
-    rollback
-        Swap champion and previous instead.
-
-    Raises
-    ------
-    NoVersionError
-        When there is no such version.
-    BundleRefused, GateRefused
-        When the version does not prove a pass under today's limits; nothing moves.
-    """
-    former = find_alias(market, CHAMPION)
-    version = find_alias(market, PREVIOUS) if rollback else find_version(market, number)
-    if version is None:
-        raise NoVersionError(f"market {market!r} has no previous champion to roll back to")
-    run.log(
-        params={
-            "promotion.model": version.name,
-            "promotion.from": former.version if former else "none",
-            "promotion.to": version.version,
-            "promotion.reason": reason or "none given",
-            "promotion.by": getpass.getuser(),
-            "promotion.rollback": rollback,
-        }
-        | {f"evidence.{key}": value for key, value in version.tags.items()},
-        tags={"promotion": "refused", "market": market},
-    )
-    proven = require_pass(prove_version(version))
-    run.log_text(json.dumps(proven.report.to_dict(), indent=2), "evidence.json")
-    for move in plan_promotion(int(version.version), int(former.version) if former else None):
-        run.client.set_registered_model_alias(version.name, move.alias, str(move.version))
-    run.log(tags={"promotion": "done"}, metrics=proven.report.metrics())
-    return Promotion(version.name, int(version.version), int(former.version) if former else None)
+def champion_model(market: str) -> ModelConfig | None:
+    """Return the champion's model; None where no champion proves its pass."""
+    try:
+        return load_champion(market).bundle.experiment.model
+    except (NoVersionError, BundleRefused):
+        return None

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from mmm_demo.bundle import CONFIG, TRACE
-from mmm_demo.config import from_dict
+from mmm_demo.experiment_file import from_dict
 from mmm_demo.fitted import FittedModel
 from mmm_demo.trace import load_trace
 

@@ -13,6 +13,7 @@ FIRST_WEEK = "2023-01-02"
 MEAN_SALES = 1_000_000.0
 MEAN_SPEND = {"TV": 60_000.0, "Radio": 25_000.0, "Search": 40_000.0, "Social": 30_000.0}
 CARRYOVER_WEEKS = 8
+MIN_SALES = 0.05 * MEAN_SALES  # the worst week; the clean market never comes near it
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,11 @@ class Truth:
     contributions
         Sales that each channel brought, by week; shape (week, channel).
     roas
-        Sales per unit of spend, carryover after the last week included, by channel.
+        Sales per unit of money really spent, carryover after the last week included, by channel.
     share
         Share of all sales, by channel.
     adstock_alpha, saturation_lam
-        Retention rate and saturation rate, by channel.
+        Retention rate and saturation rate, by channel; NaN where the market has no such rate.
     """
 
     contributions: pd.DataFrame
@@ -37,6 +38,15 @@ class Truth:
     adstock_alpha: pd.Series
     saturation_lam: pd.Series
 
+    @property
+    def media_contribution(self) -> float:
+        """Sales that all channels together brought in the weeks of the table."""
+        return float(self.contributions.to_numpy().sum())
+
+    def main_channels(self, min_share: float = 0.05) -> tuple[str, ...]:
+        """Name the channels that brought at least this share of all sales."""
+        return tuple(self.share.index[self.share >= min_share])
+
 
 @dataclass(frozen=True)
 class SimulatedMarket:
@@ -44,6 +54,37 @@ class SimulatedMarket:
 
     table: pd.DataFrame
     truth: Truth
+
+
+@dataclass(frozen=True)
+class MarketParts:
+    """What a market is made of, before it is put together.
+
+    Attributes
+    ----------
+    dates
+        Mondays; shape (week,).
+    spend
+        Money really spent; shape (week, channel).
+    alpha, lam, share
+        Retention rate, saturation rate and intended share of sales; shape (channel,).
+    controls
+        Control columns of the table; shape (week, control).
+    others
+        Sales by controls, season and all else but media and noise, up to a constant; shape (week,).
+    noise, noise_scale
+        What nothing explains, shape (week,), and the scale it was drawn with; in sales.
+    """
+
+    dates: pd.DatetimeIndex
+    spend: pd.DataFrame
+    alpha: np.ndarray
+    lam: np.ndarray
+    share: np.ndarray
+    controls: pd.DataFrame
+    others: np.ndarray
+    noise: np.ndarray
+    noise_scale: float
 
 
 def simulate_market(seed: int, weeks: int = 156) -> SimulatedMarket:
@@ -70,6 +111,11 @@ def simulate_market(seed: int, weeks: int = 156) -> SimulatedMarket:
     ValueError
         When there are fewer than 104 weeks.
     """
+    return assemble(draw_parts(seed, weeks))
+
+
+def draw_parts(seed: int, weeks: int) -> MarketParts:
+    """Draw the parts of the clean market; see `simulate_market`."""
     if weeks < 104:
         raise ValueError(f"a simulated market needs at least 104 weeks, got {weeks}")
     rng = np.random.default_rng(seed)
@@ -78,23 +124,60 @@ def simulate_market(seed: int, weeks: int = 156) -> SimulatedMarket:
     alpha = rng.uniform(0.1, 0.6, len(CHANNELS))
     lam = rng.uniform(1.0, 4.0, len(CHANNELS))
     share = rng.uniform(0.03, 0.14, len(CHANNELS))
-
-    # Contributions beyond the last week are the carryover that spend inside the data still earns.
-    shape = _saturate(_adstock(spend.to_numpy() / spend.to_numpy().max(axis=0), alpha), lam)
-    scale = share * MEAN_SALES / shape[:weeks].mean(axis=0)
-    contributions = shape * scale
-
     controls = pd.DataFrame(
         {"Trend": np.linspace(0.0, 1.0, weeks), "Promotion": _draw_promotions(rng, weeks)}
     )
     effects = MEAN_SALES * np.array([rng.uniform(0.05, 0.15), rng.uniform(0.10, 0.20)])
     others = controls.to_numpy() @ effects + _season(rng, dates)
-    noise = rng.normal(0.0, rng.uniform(0.05, 0.07) * MEAN_SALES, weeks)
-    base = MEAN_SALES * (1 - share.sum()) - others.mean()
-    sales = base + others + contributions[:weeks].sum(axis=1) + noise
+    noise_scale = rng.uniform(0.05, 0.07) * MEAN_SALES
+    noise = rng.normal(0.0, noise_scale, weeks)
+    return MarketParts(dates, spend, alpha, lam, share, controls, others, noise, noise_scale)
 
-    table = pd.DataFrame({"Week": dates, "Sales": sales.round(2)}).join(spend).join(controls)
-    return SimulatedMarket(table, _truth(table, contributions, alpha, lam))
+
+def assemble(
+    parts: MarketParts, response: np.ndarray | None = None, recorded: pd.DataFrame | None = None
+) -> SimulatedMarket:
+    """Put the parts together into a table and its truth.
+
+    Parameters
+    ----------
+    parts
+        What the market is made of.
+    response
+        What spend does, on any scale; shape (week + carryover, channel). By default spend works
+        through a geometric adstock and a logistic saturation.
+    recorded
+        Spend as the table shows it, when that is not the money really spent.
+    """
+    weeks = len(parts.dates)
+    if response is None:
+        carried = adstock(parts.spend / parts.spend.max(), geometric_weights(parts.alpha))
+        response = logistic(carried, parts.lam)
+    # Contributions beyond the last week are the carryover that spend inside the data still earns.
+    contributions = response * (parts.share * MEAN_SALES / response[:weeks].mean(axis=0))
+    base = MEAN_SALES * (1 - parts.share.sum()) - parts.others.mean()
+    sales = base + parts.others + contributions[:weeks].sum(axis=1) + parts.noise
+    sales = np.maximum(sales, MIN_SALES).round(2)
+    shown = parts.spend if recorded is None else recorded
+    table = pd.DataFrame({"Week": parts.dates, "Sales": sales}).join(shown).join(parts.controls)
+    return SimulatedMarket(table, _truth(table["Sales"], contributions, parts))
+
+
+def budgeted(levels: pd.DataFrame) -> pd.DataFrame:
+    """Scale spend of any level to each channel's mean spend, in cents."""
+    return (levels / levels.mean() * pd.Series(MEAN_SPEND)[levels.columns]).round(2)
+
+
+def geometric_weights(alpha: np.ndarray) -> np.ndarray:
+    """Return the normalised weight of each lag; shape (lag, channel)."""
+    weights = alpha ** np.arange(CARRYOVER_WEEKS)[:, None]
+    return weights / weights.sum(axis=0)
+
+
+def adstock(spend: pd.DataFrame, weights: np.ndarray) -> np.ndarray:
+    """Spread spend over the weeks after it; rows grow by the carryover."""
+    columns = zip(spend.to_numpy().T, weights.T, strict=True)
+    return np.column_stack([np.convolve(values, weight) for values, weight in columns])
 
 
 def _draw_spend(rng: np.random.Generator, weeks: int) -> pd.DataFrame:
@@ -111,7 +194,7 @@ def _draw_spend(rng: np.random.Generator, weeks: int) -> pd.DataFrame:
         )
         pair = levels[CORRELATED_PAIR[0]].corr(levels[CORRELATED_PAIR[1]])
         if pair >= MIN_PAIR_CORRELATION:
-            return (levels / levels.mean() * pd.Series(MEAN_SPEND)).round(2)
+            return budgeted(levels)
 
 
 def _flights(rng: np.random.Generator, weeks: int, share_on: float) -> np.ndarray:
@@ -135,26 +218,18 @@ def _season(rng: np.random.Generator, dates: pd.DatetimeIndex) -> np.ndarray:
     return modes @ amplitudes
 
 
-def _adstock(spend: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Spread spend over the weeks after it; rows grow by the carryover."""
-    weights = alpha ** np.arange(CARRYOVER_WEEKS)[:, None]
-    weights /= weights.sum(axis=0)
-    return np.column_stack([np.convolve(spend[:, c], weights[:, c]) for c in range(spend.shape[1])])
-
-
-def _saturate(spend: np.ndarray, lam: np.ndarray) -> np.ndarray:
+def logistic(spend: np.ndarray, lam: np.ndarray) -> np.ndarray:
+    """Saturate adstocked spend, from 0 towards 1; shape (week, channel)."""
     return (1 - np.exp(-lam * spend)) / (1 + np.exp(-lam * spend))
 
 
-def _truth(
-    table: pd.DataFrame, contributions: np.ndarray, alpha: np.ndarray, lam: np.ndarray
-) -> Truth:
+def _truth(sales: pd.Series, contributions: np.ndarray, parts: MarketParts) -> Truth:
     channels = list(CHANNELS)
-    by_week = pd.DataFrame(contributions[: len(table)], columns=channels)
+    by_week = pd.DataFrame(contributions[: len(sales)], columns=channels)
     return Truth(
         contributions=by_week,
-        roas=pd.Series(contributions.sum(axis=0), channels) / table[channels].sum(),
-        share=by_week.sum() / table["Sales"].sum(),
-        adstock_alpha=pd.Series(alpha, channels),
-        saturation_lam=pd.Series(lam, channels),
+        roas=pd.Series(contributions.sum(axis=0), channels) / parts.spend.sum(),
+        share=by_week.sum() / sales.sum(),
+        adstock_alpha=pd.Series(parts.alpha, channels),
+        saturation_lam=pd.Series(parts.lam, channels),
     )

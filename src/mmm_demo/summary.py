@@ -1,12 +1,13 @@
 """Results -> the short texts that people read first: a run's page and the summary."""
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
 
 from mmm_demo.config import ExperimentConfig
 from mmm_demo.data import MarketingData
-from mmm_demo.gate import GateReport
+from mmm_demo.gate import PASSED, Check, GateReport
 from mmm_demo.optimization import Plan
 
 LIBRARY_NAMES = {"rhat_max": "R-hat (worst)", "ess_bulk_min": "bulk ESS (worst)"}
@@ -20,16 +21,35 @@ NAMES = LIBRARY_NAMES | {
 
 
 def gate_rows(report: GateReport) -> list[tuple[str, str, str, str]]:
-    """Return check, value, limit and verdict of each check."""
-    return [
-        (
-            NAMES.get(check.name, check.name),
-            f"{check.value:.4g}",
-            f"{check.comparison} {check.limit:g}",
-            "passed" if check.passed else "FAILED",
-        )
-        for check in report.checks
-    ]
+    """Return check, value, limit and verdict of each check; an advisory one is a flag at most."""
+    return [(*_measured(check), _verdict(report, check)) for check in report.checks]
+
+
+def _measured(check: Check) -> tuple[str, str, str]:
+    value = "n/a" if math.isnan(check.value) else f"{check.value:.4g}"
+    name = NAMES.get(check.name, check.name.replace("_", " "))
+    return name, value, f"{check.comparison} {check.limit:.4g}"
+
+
+def _verdict(report: GateReport, check: Check) -> str:
+    if check.passed:
+        return PASSED
+    return check.status.upper() if report.requires(check) else f"flag: {check.status}"
+
+
+def check_rows(checks: Sequence[Check]) -> list[tuple[str, str, str, str, str]]:
+    """Return check, value, limit, status and place of checks that nothing hangs on yet."""
+    return [(*_measured(check), check.status, check.where) for check in checks]
+
+
+def flag_lines(report: GateReport) -> list[str]:
+    """Say what is flagged, a line each: name, number, place and what to do."""
+    lines = []
+    for check in report.flags:
+        name, value, limit = _measured(check)
+        place = f" ({check.where})" if check.where else ""
+        lines.append(f"{name} {value}, limit {limit}{place}: {check.advice}")
+    return lines
 
 
 def headline(
@@ -39,6 +59,8 @@ def headline(
     model, values = experiment.model, {check.name: check.value for check in report.checks}
     verdict = "passed" if report.passed else "failed"
     lines = [f"Gate {verdict}, adstock up to {model.adstock_max_lag} weeks"]
+    if report.flags:
+        lines[0] += f", {len(report.flags)} flagged"
     if "rhat_max" in values:
         lines[0] += (
             f", R-hat {values['rhat_max']:.4f}, ESS {values['ess_bulk_min']:,.0f} bulk and "
@@ -61,6 +83,7 @@ def version_tags(
     tags |= {
         f"roas.{channel}": f"{value} ({between})" for channel, value, between in roas_rows(roas)
     }
+    tags["flags"] = ", ".join(check.name for check in report.flags) or "none"
     tags |= {name: f"{values[name]:.5g}" for name in ("rhat_max", "ess_bulk_min", "ess_tail_min")}
     return tags
 
@@ -92,6 +115,9 @@ def fit_page(
     if not_identified:
         lines += [identification_sentence(not_identified), ""]
     lines += _table(("check", "value", "limit", "verdict"), gate_rows(report))
+    if report.flags:
+        lines += ["", "**Flagged**, read results with this in mind:", ""]
+        lines += [f"* {line}" for line in flag_lines(report)]
     if not report.passed:
         lines += ["", "**Refused**, no result of it may be used:"]
         lines += ["", f"```\n{report.reasons()}\n```"]

@@ -8,10 +8,12 @@ import pandas as pd
 import xarray as xr
 
 from mmm_demo.config import ModelConfig
+from mmm_demo.lift import COLUMNS
 
 TRACE_GROUPS = ("posterior", "sample_stats", "constant_data", "observed_data", "fit_data")
 SAMPLE_STATS = ("diverging", "energy", "depth", "maxdepth_reached", "n_steps", "step_size")
 WEEKLY_TABLE = "weekly_table"
+LIFT_TESTS = "lift_tests"
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -31,7 +33,12 @@ def free_parameters(config: ModelConfig) -> dict[str, int]:
     return sizes
 
 
-def slim(idata: xr.DataTree, free: list[str], table: pd.DataFrame) -> xr.DataTree:
+def slim(
+    idata: xr.DataTree,
+    free: list[str],
+    table: pd.DataFrame,
+    lift_tests: pd.DataFrame | None = None,
+) -> xr.DataTree:
     """Keep the free parameters and the data: 1 MB instead of 60, with nothing lost.
 
     Everything else is a function of these and is computed again when needed.
@@ -41,6 +48,9 @@ def slim(idata: xr.DataTree, free: list[str], table: pd.DataFrame) -> xr.DataTre
     kept = [name for name in SAMPLE_STATS if name in groups["sample_stats"]]
     groups["sample_stats"] = groups["sample_stats"][kept]
     groups[WEEKLY_TABLE] = xr.Dataset.from_dataframe(table.rename_axis("row"))
+    if lift_tests is not None:
+        plain = lift_tests.astype({"channel": object}).rename_axis("test")
+        groups[LIFT_TESTS] = xr.Dataset.from_dataframe(plain)
     slim = xr.DataTree.from_dict(groups)
     slim.attrs = dict(idata.attrs)
     return slim
@@ -106,6 +116,22 @@ def weekly_table(trace: xr.DataTree, config: ModelConfig) -> pd.DataFrame:
     if missing := [name for name in columns if name not in table]:
         raise TraceError(f"the stored weekly table lacks {', '.join(missing)}")
     return table[columns].reset_index(drop=True)
+
+
+def lift_table(trace: xr.DataTree) -> pd.DataFrame | None:
+    """Return the lift tests that calibrated a trace (`lift.COLUMNS`); None without any.
+
+    Raises
+    ------
+    TraceError
+        When a column is not in them.
+    """
+    if LIFT_TESTS not in trace.children:
+        return None
+    table = trace[LIFT_TESTS].to_dataset().to_dataframe()
+    if missing := [name for name in COLUMNS if name not in table]:
+        raise TraceError(f"the stored lift tests lack {', '.join(missing)}")
+    return table[list(COLUMNS)].reset_index(drop=True).astype({"channel": str})
 
 
 def table_sha256(table: pd.DataFrame) -> str:

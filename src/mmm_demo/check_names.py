@@ -1,0 +1,64 @@
+"""The checks and batteries in words, for people who did not write them."""
+
+CHECK_NAMES = {
+    "prior_extreme_share": "impossible prior sales",
+    "rhat_max": "R-hat (worst)",
+    "ess_bulk_min": "bulk ESS (worst)",
+    "ess_tail_min": "tail ESS (worst)",
+    "divergences": "divergences",
+    "chains": "chains",
+    "bfmi_min": "BFMI (worst chain)",
+    "max_depth_share": "draws cut short at the tree depth",
+    "decomposition_gap": "decomposition gap",
+    "coverage_50": "weeks inside the 50 % interval",
+    "coverage_80": "weeks inside the 80 % interval",
+    "coverage_94": "weeks inside the 94 % interval",
+    "p_maximum": "p-value of the largest sale",
+    "p_largest_residual": "p-value of the largest residual",
+    "p_lag1_residuals": "p-value of the residuals' lag-1 autocorrelation",
+    "prior_driven_share": "share of spend in prior-driven channels",
+    "roas_correlation_min": "lowest correlation between two ROAS",
+    "negative_baseline_share": "share of negative baseline",
+    "channel_share_max": "largest channel's share of sales",
+    "media_share": "media's share of sales",
+    "roas_outside_range": "channels with a ROAS out of range",
+    "pareto_k_max": "most influential week (Pareto k)",
+    "spend_outlier": "largest spend outlier",
+    "backtest_crps_skill": "backtest CRPS skill",
+    "backtest_coverage_94": "backtest weeks inside the 94 % interval",
+    "recovery_contribution_coverage_90": "recovered contributions inside 90 % intervals",
+    "recovery_roas_coverage_90": "recovered ROAS inside 90 % intervals",
+    "placebo_believed": "placebos believed",
+    "sensitivity_roas": "ROAS moved by another model, in half-widths",
+    "sensitivity_plan": "share of the plan moved by another model",
+    "contest_crps_ratio": "backtest CRPS over the champion's",
+    "refresh_roas_outside": "channels moved out of the champion's interval",
+    "backtest_run": "backtest was run",
+    "recovery_run": "recovery was run",
+    "placebo_run": "placebo was run",
+    "sensitivity_run": "sensitivity was run",
+}
+
+# What each battery asks, in the order in which the answers matter.
+QUESTIONS = {
+    "prior": "Do the priors allow mainly sales that are possible?",
+    "convergence": "Did the sampler work?",
+    "decomposition": "Do the parts add up to the model's sales?",
+    "posterior_predictive": "Does the model make sales like those it was fitted on?",
+    "backtest": "Does it forecast weeks that it has not seen?",
+    "recovery": "Would such data bring a known truth back?",
+    "identification": "Do the data, rather than the priors, decide over the ROAS?",
+    "placebo": "Does it see through a channel that cannot have brought sales?",
+    "plausibility": "Would a marketer believe the result?",
+    "sensitivity": "Does the result outlast other modelling choices?",
+}
+
+
+def check_name(name: str) -> str:
+    """Return a check's name in words."""
+    return CHECK_NAMES.get(name, name.replace("_", " "))
+
+
+def battery_name(name: str) -> str:
+    """Return a battery's name in words."""
+    return name.replace("_", " ")

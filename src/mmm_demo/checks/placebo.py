@@ -1,0 +1,63 @@
+"""Placebo: whether the model finds sales for a channel that cannot have brought any."""
+
+import numpy as np
+import pandas as pd
+
+from mmm_demo.checks.refits import assessable
+from mmm_demo.gate import Check
+
+STAGE = "placebo"
+SHARE_MAX = 0.02
+ALLOWED = 1.0
+NAME = "placebo"
+
+
+def shifts(weeks: int, max_lag: int, count: int) -> list[int]:
+    """Return by how many weeks to shift a channel, evenly spread and beyond the carryover.
+
+    Raises
+    ------
+    ValueError
+        When there are too few weeks to shift by more than the lag.
+    """
+    found = [round(weeks * (place + 1) / (count + 1)) for place in range(count)]
+    if min(found[0], weeks - found[-1]) <= max_lag or len(set(found)) < count:
+        raise ValueError(f"{weeks} weeks are too few for {count} shifts beyond {max_lag} weeks")
+    return found
+
+
+def with_placebo(table: pd.DataFrame, source: str, shift: int) -> pd.DataFrame:
+    """Return the table with a column `placebo`: a channel's spend, shifted in a circle."""
+    return table.assign(**{NAME: np.roll(table[source].to_numpy(), shift)})
+
+
+def placebo_row(source: str, shift: int, shares: np.ndarray, converged: bool) -> dict[str, object]:
+    """Describe one placebo; `shares` are draws of its share of sales, shape (sample,)."""
+    low, median, high = np.quantile(shares, [0.05, 0.5, 0.95])
+    return {
+        "channel": source,
+        "shift_weeks": shift,
+        "share_lower_5": low,
+        "share_median": median,
+        "share_upper_95": high,
+        "believed": bool(low > SHARE_MAX),
+        "converged": converged,
+    }
+
+
+def placebo_checks(table: pd.DataFrame) -> tuple[Check, ...]:
+    """Judge placebos (rows of `placebo_row`): two that are believed are one too many."""
+    used = table[table["converged"]]
+    finite = np.isfinite(used["share_lower_5"].astype(float)).all()
+    believed = used[used["share_lower_5"] > SHARE_MAX]
+    check = Check(
+        "placebo_believed",
+        STAGE,
+        # So few placebos could not fail.
+        float(len(believed)) if len(used) > ALLOWED and finite else float("nan"),
+        "<=",
+        ALLOWED,
+        ", ".join(f"{row.channel} by {row.shift_weeks} weeks" for row in believed.itertuples()),
+        "the model credits media with what something else does; look for a missing driver",
+    )
+    return assessable([check], list(table["converged"]))

@@ -1,0 +1,203 @@
+"""Champion and challenger: who forecasts better, and whether a refresh stays where it was."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from mmm_demo.bundle import Bundle
+from mmm_demo.checks.identification import overlap
+from mmm_demo.checks.refits import assessable
+from mmm_demo.config import ModelConfig
+from mmm_demo.experiment_file import flat_params
+from mmm_demo.gate import Check
+from mmm_demo.lift import lift_sha256
+from mmm_demo.trace import table_sha256
+
+STAGE = "contest"
+BETTER = "keep the champion, or improve the challenger until it forecasts as well"
+MOVED = "find out what moved (below) before planning with it; the champion keeps planning"
+# What `flat_params` says about settings that decide neither the model nor its data.
+BESIDE_THE_MODEL = ("experiment.name", "sampler.", "gate.", "evidence.")
+
+
+def same_model(one: ModelConfig, other: ModelConfig) -> bool:
+    """Whether two configurations are one model; what they are scaled by does not count."""
+    return replace(one, scaling=None) == replace(other, scaling=None)
+
+
+def crps_check(challenger: pd.DataFrame, champion: pd.DataFrame, worse_max: float) -> Check:
+    """Judge mean backtest CRPS over the same folds, those in which both refits converged.
+
+    Parameters
+    ----------
+    challenger, champion
+        Folds of both (`checks.backtest.fold_table`), on the same weeks.
+    worse_max
+        How much worse the challenger may be, as a share.
+    """
+    both = (challenger, champion)
+    starts, weeks = ([list(item[name]) for item in both] for name in ("start", "weeks"))
+    means = [float("nan")] * 2
+    if starts[0] == starts[1] and weeks[0] == weeks[1]:
+        used = challenger["converged"].to_numpy(bool) & champion["converged"].to_numpy(bool)
+        means = [_mean_crps(item[used]) for item in both]
+    check = Check(
+        "contest_crps_ratio",
+        STAGE,
+        means[0] / means[1] if 0 < means[1] < np.inf else float("nan"),
+        "<=",
+        1 + worse_max,
+        f"mean CRPS {means[0]:,.4g} against the champion's {means[1]:,.4g}",
+        BETTER,
+    )
+    for folds in both:
+        [check] = assessable([check], list(folds["converged"]))
+    return check
+
+
+def _mean_crps(folds: pd.DataFrame) -> float:
+    """Return mean CRPS over all weeks; NaN where a fold has none, or without folds."""
+    weeks = folds["weeks"].sum()
+    return float((folds["crps"] * folds["weeks"]).sum(skipna=False) / weeks) if weeks else np.nan
+
+
+def tie_check(worse_max: float) -> Check:
+    """Return the check for one and the same model: refitted on the same data, it is as good."""
+    where = "same configuration, so the same forecasts"
+    return Check("contest_crps_ratio", STAGE, 1.0, "<=", 1 + worse_max, where, BETTER)
+
+
+def not_comparable(worse_max: float, why: str) -> Check:
+    """Return the check for a champion that cannot be refitted on the challenger's data."""
+    advice = "give both the same target and weeks, or another market name"
+    return Check("contest_crps_ratio", STAGE, float("nan"), "<=", 1 + worse_max, why, advice)
+
+
+def stability(champion: Bundle, challenger: Bundle) -> pd.DataFrame:
+    """Hold the challenger's ROAS against the champion's.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns channel, champion, lower_94, upper_94 (the champion's), challenger, inside,
+        overlap (of the posteriors, 0 to 1); one row per channel that both have.
+    """
+    old, new = champion.fitted, challenger.fitted
+    before = dict(zip(old.config.channel_columns, _roas(champion).T, strict=True))
+    after = dict(zip(new.config.channel_columns, _roas(challenger).T, strict=True))
+    rows = []
+    for channel in (name for name in after if name in before):
+        lower, median, upper = np.quantile(before[channel], [0.03, 0.5, 0.97])
+        now = float(np.median(after[channel]))
+        rows.append(
+            {
+                "channel": channel,
+                "champion": median,
+                "lower_94": lower,
+                "upper_94": upper,
+                "challenger": now,
+                "inside": bool(lower <= now <= upper),
+                "overlap": overlap(before[channel], after[channel]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _roas(bundle: Bundle) -> np.ndarray:
+    return bundle.fitted.response.roas(bundle.fitted.spend.to_numpy())
+
+
+def refresh_check(moved: pd.DataFrame) -> Check:
+    """Judge a refresh (`stability`): each new median must lie in the champion's interval."""
+    outside = list(moved.loc[~moved["inside"].astype(bool), "channel"]) if len(moved) else []
+    return Check(
+        "refresh_roas_outside",
+        STAGE,
+        float(len(outside)) if len(moved) else float("nan"),
+        "<=",
+        0.0,
+        ", ".join(outside),
+        MOVED,
+    )
+
+
+def common_table(champion: Bundle, challenger: Bundle) -> pd.DataFrame:
+    """Return the weeks that the champion's model can be refitted on, to be compared fairly.
+
+    The challenger's own where they have the champion's columns; else the champion's, where they
+    are the same weeks of the same sales (other channel groups of one source).
+
+    Raises
+    ------
+    ValueError
+        When there are none.
+    """
+    config, theirs = champion.experiment.model, challenger.fitted.table
+    wanted = [config.date_column, config.target_column]
+    wanted += [*config.channel_columns, *config.control_columns]
+    missing = [name for name in wanted if name not in theirs]
+    if not missing:
+        return theirs[wanted]
+    own = champion.fitted.table
+    if np.array_equal(challenger.fitted.weeks, champion.fitted.weeks) and np.allclose(
+        challenger.fitted.observed, champion.fitted.observed
+    ):
+        return own
+    raise ValueError(f"the challenger's data lack the champion's {', '.join(missing)}")
+
+
+def explain(champion: Bundle, challenger: Bundle) -> pd.DataFrame:
+    """Say what differs between two versions.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns part (data, model, prior, scaling), setting, champion, challenger.
+    """
+    before, after = _facts(champion), _facts(challenger)
+    rows = [
+        {
+            "part": _part(name),
+            "setting": name,
+            "champion": before.get(name, "none"),
+            "challenger": after.get(name, "none"),
+        }
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name) != after.get(name)
+    ]
+    return pd.DataFrame(rows, columns=["part", "setting", "champion", "challenger"])
+
+
+def _facts(bundle: Bundle) -> dict[str, str]:
+    """Return everything that decides a fit, as text by name."""
+    fitted, tests = bundle.fitted, bundle.fitted.lift_tests
+    scaling = fitted.response.scaling  # what the priors live on, whoever set it
+    weeks = pd.to_datetime(fitted.weeks)
+    facts = {
+        name: str(value)
+        for name, value in flat_params(bundle.experiment).items()
+        if not name.startswith(BESIDE_THE_MODEL)
+    }
+    facts |= {
+        "data.weeks_fitted": f"{weeks[0]:%Y-%m-%d} to {weeks[-1]:%Y-%m-%d}, {len(weeks)} weeks",
+        "data.sha256": table_sha256(fitted.table)[:12],
+        "data.sales": f"{fitted.observed.sum():,.0f}",
+    }
+    facts |= {f"data.spend.{name}": f"{fitted.spend[name].sum():,.0f}" for name in fitted.spend}
+    if tests is not None:
+        facts["data.lift_tests"] = f"{len(tests)}, sha256 {lift_sha256(tests)[:12]}"
+    facts["scaling.target"] = f"{scaling.target:,.6g}"
+    pairs = zip(fitted.config.channel_columns, scaling.channels, strict=True)
+    facts |= {f"scaling.{name}": f"{value:,.6g}" for name, value in pairs}
+    return facts
+
+
+def _part(name: str) -> str:
+    return name.split(".")[0]
+
+
+def reasons(checks: Sequence[Check]) -> tuple[str, ...]:
+    """Say which checks of a contest were lost, a line each."""
+    return tuple(f"{check}; {check.advice}" for check in checks if not check.passed)

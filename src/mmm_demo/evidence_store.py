@@ -1,0 +1,70 @@
+"""Evidence in the store: bound to the version that it is about."""
+
+import hashlib
+
+import mlflow
+from mlflow.entities.model_registry import ModelVersion
+
+from mmm_demo.bundle import FILES, sha256
+from mmm_demo.evidence import EVIDENCE, Evidence, EvidenceError
+from mmm_demo.gate import FAILED, NOT_ASSESSABLE, PASSED, GateRefused
+from mmm_demo.registry import HASH_TAG, NoVersionError
+from mmm_demo.tracking import Run, find_run, temporary_folder
+
+EVIDENCE_TAG = "evidence.run"
+SEVERITY = (PASSED, NOT_ASSESSABLE, FAILED)
+
+
+def version_of(run: Run) -> ModelVersion:
+    """Return the version that a fit run made.
+
+    Raises
+    ------
+    NoVersionError
+        When it made none: the gate refused it, or it is no fit.
+    """
+    found = run.client.search_model_versions(f"run_id = '{run.run_id}'")
+    if not found:
+        raise NoVersionError(f"run {run.run_id} made no version; only fits that passed make one")
+    return max(found, key=lambda version: int(version.version))
+
+
+def bind_evidence(run: Run, version: ModelVersion, evidence: Evidence) -> None:
+    """Bind evidence to the version that it is about, by the hash of the file."""
+    tags = {EVIDENCE_TAG: run.run_id, f"{HASH_TAG}{EVIDENCE}": _digest(evidence)}
+    stages: dict[str, str] = {}
+    for check in evidence.checks:  # the worst of a battery's checks stands for it
+        stages[check.stage] = max(stages.get(check.stage, PASSED), check.status, key=SEVERITY.index)
+    tags |= {f"evidence.{stage}": status for stage, status in stages.items()}
+    for key, value in tags.items():
+        run.client.set_model_version_tag(version.name, str(version.version), key, value)
+
+
+def _digest(evidence: Evidence) -> str:
+    return hashlib.sha256(evidence.to_json().encode()).hexdigest()
+
+
+def load_evidence(version: ModelVersion) -> Evidence | None:
+    """Load the evidence about a version; None when none was gathered.
+
+    Raises
+    ------
+    GateRefused
+        When the stored evidence is not what was bound to the version.
+    """
+    if EVIDENCE_TAG not in version.tags:
+        return None
+    with temporary_folder() as folder:
+        try:
+            path = find_run(version.tags[EVIDENCE_TAG]).download(EVIDENCE, folder)
+        except (OSError, mlflow.exceptions.MlflowException) as error:
+            raise GateRefused(f"check 'evidence' failed: cannot be fetched: {error}") from None
+        if sha256(path) != version.tags.get(f"{HASH_TAG}{EVIDENCE}"):
+            raise GateRefused(f"check 'bytes of {EVIDENCE}' failed: not the file that was bound")
+        try:
+            evidence = Evidence.from_json(path.read_text("utf-8"))
+        except EvidenceError as error:
+            raise GateRefused(f"check 'evidence' failed: {error}") from None
+    hashes = {name: str(version.tags.get(f"{HASH_TAG}{name}")) for name in FILES}
+    evidence.require_about(hashes, str(version.run_id))
+    return evidence

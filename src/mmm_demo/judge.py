@@ -1,0 +1,57 @@
+"""A converged fit, judged by what it says: whether it adds up, predicts, identifies, convinces."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from mmm_demo.checks import identification, plausibility, pointwise, predictive
+from mmm_demo.diagnostics import decomposition_check
+from mmm_demo.fitted import Decomposition, FittedModel
+from mmm_demo.gate import Check
+from mmm_demo.limits import GateConfig
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the checks found.
+
+    Attributes
+    ----------
+    checks
+        All that need the fit alone.
+    identification
+        Of each channel's ROAS, whether it comes from the data or from the prior.
+    pairs
+        Channels that the data cannot tell apart.
+    """
+
+    checks: tuple[Check, ...]
+    identification: pd.DataFrame
+    pairs: pd.DataFrame
+
+
+def judge(fitted: FittedModel, parts: Decomposition, limits: GateConfig) -> Judged:
+    """Judge a fit whose sampler worked; without convergence none of this means anything.
+
+    Parameters
+    ----------
+    fitted, parts
+        Model and its decomposition.
+    limits
+        Limits of the gate.
+    """
+    roas, mean = fitted.roas(), parts.mean.to_numpy()
+    likelihood = pointwise.fitted_log_likelihood(fitted)
+    posterior = fitted.trace["posterior"].to_dataset()
+    table = identification.identification_table(fitted, likelihood)
+    checks = (
+        decomposition_check(parts),
+        *predictive.predictive_checks(
+            fitted.observed, fitted.predictive(), mean, limits.coverage_94_min
+        ),
+        *identification.identification_checks(table, roas),
+        *plausibility.plausibility_checks(parts, fitted.observed, roas, limits.roas_range),
+        plausibility.influence_check(pointwise.loo(likelihood, posterior)),
+        plausibility.spend_outlier_check(fitted.spend, fitted.weeks),
+    )
+    return Judged(checks, table, identification.inseparable_pairs(roas))

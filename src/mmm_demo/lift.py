@@ -1,0 +1,220 @@
+"""Lift tests: experiments that measured what a change of spend did to sales.
+
+PyMC-Marketing takes tests in any unit and of any date, and a wrong unit moves the posterior without
+a word. Here each is a fault with row, value and next step, all in one go.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mmm_demo.config import ModelConfig
+from mmm_demo.contract import ISO_DATE, DataError
+
+NUMBERS = ("x", "delta_x", "delta_y", "sigma")
+COLUMNS = ("channel", *NUMBERS, "date")
+WEEK = pd.Timedelta(days=7)
+MOST_SPEND, LEAST_SPEND = 10.0, 1e-3  # of the largest weekly spend; beyond it is another unit
+PRECISE = 0.01  # standard errors below this share of the lift are rare outside of typing errors
+type _Fault = tuple[pd.Series, str, str]  # rows at fault, column, what is wrong and what to do
+
+
+def read_lift_tests(
+    path: Path, model: ModelConfig, weeks: pd.DataFrame
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Read a CSV file of lift tests and hold it against the model and its weekly table.
+
+    Parameters
+    ----------
+    path
+        CSV file with the columns `COLUMNS`.
+    model, weeks
+        See `validate_lift_tests`.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    DataError
+        When it is no CSV file, or a test in it cannot be used.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no lift tests at {path}; put the file there or change data.lift_tests "
+            "in the experiment file"
+        )
+    try:
+        # Cells as text, so that a message shows what the file says.
+        raw = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not a readable CSV file: {error}") from None
+    return validate_lift_tests(raw, model, weeks, str(path))
+
+
+def validate_lift_tests(
+    raw: pd.DataFrame, model: ModelConfig, weeks: pd.DataFrame, where: str
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Turn lift tests into clean ones, or say all that is wrong with them.
+
+    A test compares two steady levels of weekly spend, `x` and `x + delta_x`, with all carryover
+    in: `delta_y` is the change of weekly sales between them and `sigma` its standard error.
+    A change of sales against the direction of spend is evidence too: it is kept and noted.
+
+    Parameters
+    ----------
+    raw
+        Columns `COLUMNS`, one row per test; numbers may be text.
+    model
+        Names the channels, the date column and the target.
+    weeks
+        Clean weekly table of the model; its dates, spend and sales tell wrong units and dates.
+    where
+        Name of the source, for the message.
+
+    Returns
+    -------
+    table
+        Columns `COLUMNS`: text, float64, datetime64[ns]; rows in the order given.
+    warnings
+        What was noticed without refusing.
+
+    Raises
+    ------
+    DataError
+        With one line per fault: rows, column, value, next step.
+    """
+    _require_columns(raw, where)
+    table = pd.DataFrame({"channel": raw["channel"].astype(str).str.strip()})
+    for name in NUMBERS:
+        # By way of text: true and false are no numbers here.
+        table[name] = pd.to_numeric(raw[name].astype(str), errors="coerce").astype("float64")
+    table["date"] = _days(raw["date"])
+    table = table.reset_index(drop=True)
+    shown = raw.reset_index(drop=True)
+    lines = [
+        _fault_line(shown, rows, column, text)
+        for rows, column, text in _faults(table, model, weeks)
+        if rows.any()
+    ]
+    if lines:
+        raise DataError(f"{where} holds lift tests that cannot be used:\n" + "\n".join(lines))
+    return table, tuple(_warnings(table, where))
+
+
+def _require_columns(raw: pd.DataFrame, where: str) -> None:
+    found = [str(name) for name in raw.columns]
+    faults = {
+        "missing": [name for name in COLUMNS if name not in found],
+        "unknown": [name for name in found if name not in COLUMNS],
+        "repeated": sorted({name for name in found if found.count(name) > 1}),
+    }
+    wrong = [f"{fault} {', '.join(names)}" for fault, names in faults.items() if names]
+    if wrong:
+        raise DataError(
+            f"{where} must have the columns {', '.join(COLUMNS)}; columns {'; '.join(wrong)}"
+        )
+    if raw.empty:
+        raise DataError(f"{where} holds no lift test; add one or remove data.lift_tests")
+
+
+def _days(column: pd.Series) -> pd.Series:
+    if pd.api.types.is_datetime64_any_dtype(column):
+        column = column.dt.strftime("%Y-%m-%d")
+    text = column.astype(str).str.strip()
+    iso = text.where(text.str.fullmatch(ISO_DATE.pattern, na=False))
+    return pd.to_datetime(iso, format="%Y-%m-%d", errors="coerce").astype("datetime64[ns]")
+
+
+def _faults(table: pd.DataFrame, model: ModelConfig, weeks: pd.DataFrame) -> Iterator[_Fault]:
+    channels = list(model.channel_columns)
+    unknown = ~table["channel"].isin(channels)
+    yield unknown, "channel", f"no channel of the model; channels are {', '.join(channels)}"
+    for name in NUMBERS:
+        yield ~np.isfinite(table[name]), name, "no finite number; give one, without unit or commas"
+    x, delta, after = table["x"], table["delta_x"], table["x"] + table["delta_x"]
+    yield table["sigma"] <= 0, "sigma", "must be positive: the standard error of delta_y"
+    yield delta == 0, "delta_x", "a test without a change of spend measures nothing; remove it"
+    yield x < 0, "x", "spend cannot be negative; give the weekly spend before the change"
+    yield (x >= 0) & (after < 0), "delta_x", "takes away more than the whole spend x"
+    yield from _unit_faults(table, model, weeks)
+    first, last = weeks[model.date_column].min(), weeks[model.date_column].max() + WEEK
+    span = f"{first:%Y-%m-%d} to {last - pd.Timedelta(days=1):%Y-%m-%d}"
+    unread = table["date"].isna()
+    yield unread, "date", "no date; write it as YYYY-MM-DD"
+    outside = ~unread & ((table["date"] < first) | (table["date"] >= last))
+    yield outside, "date", f"outside the data ({span}); use tests of that time only"
+    yield table.duplicated(), "channel", "the same test again, which would count twice; remove it"
+
+
+def _unit_faults(table: pd.DataFrame, model: ModelConfig, weeks: pd.DataFrame) -> Iterator[_Fault]:
+    """Name tests that no spend or sale in the data comes near: they are in another unit."""
+    spend = weeks[list(model.channel_columns)].max()
+    top = table["channel"].map(spend).astype("float64")
+    most = np.maximum(table["x"], table["x"] + table["delta_x"])
+    spends = ", ".join(f"{name} {value:g}" for name, value in spend.items())
+    wrong = (most > MOST_SPEND * top) | ((most < LEAST_SPEND * top) & (table["delta_x"] != 0))
+    yield (
+        wrong & (most >= 0) & np.isfinite(most),
+        "x",
+        f"x and x + delta_x are far from the largest weekly spend ({spends}); "
+        "give spend per week, in the unit of the data",
+    )
+    best = float(weeks[model.target_column].max())
+    for name in ("delta_y", "sigma"):
+        yield (
+            np.isfinite(table[name]) & (table[name].abs() > best),
+            name,
+            f"more than the best week's sales ({best:g}); give sales per week, "
+            "in the unit of the data",
+        )
+
+
+def _fault_line(raw: pd.DataFrame, rows: pd.Series, column: str, text: str) -> str:
+    found = [(row + 1, raw[column].iloc[row]) for row in np.flatnonzero(rows)]
+    cells = [
+        f"row {row}: {cell!r}" if isinstance(cell, str) else f"row {row}: {cell}"
+        for row, cell in found
+    ]
+    return f"  {column}, {', '.join(cells)}: {text}"
+
+
+def unexpected_sign(table: pd.DataFrame) -> pd.Series:
+    """Return which tests measured sales going against the direction of spend, shape (test,)."""
+    return table["delta_x"] * table["delta_y"] < 0
+
+
+def known_in(lift_tests: pd.DataFrame, weeks: pd.Series) -> pd.DataFrame | None:
+    """Return the tests dated before the last of some weeks is over; None without any.
+
+    A refit on the first weeks of a table must not learn from a test that came after them.
+    """
+    known = lift_tests[lift_tests["date"] < weeks.max() + WEEK]
+    return None if known.empty else known.reset_index(drop=True)
+
+
+def _warnings(table: pd.DataFrame, where: str) -> Iterator[str]:
+    for row in table.index[unexpected_sign(table)]:
+        test = table.loc[row]
+        yield (
+            f"{where}, row {row + 1}: {test['channel']} spend changed by {test['delta_x']:g} and "
+            f"sales by {test['delta_y']:g}, the unexpected direction; the test is used as it is"
+        )
+    for row in table.index[table["sigma"] < PRECISE * table["delta_y"].abs()]:
+        test = table.loc[row]
+        yield (
+            f"{where}, row {row + 1}: sigma {test['sigma']:g} is below {PRECISE:.0%} of delta_y "
+            f"{test['delta_y']:g}; check that it is a standard error in sales units"
+        )
+
+
+def lift_sha256(table: pd.DataFrame) -> str:
+    """Return the identity of clean lift tests: sha256 over the rows, whatever their order."""
+    rows = [
+        [str(test["channel"]), *(float(test[name]) for name in NUMBERS), f"{test['date']:%Y-%m-%d}"]
+        for _, test in table.iterrows()
+    ]
+    return hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest()

@@ -1,0 +1,148 @@
+"""The model's mean, evaluated in NumPy for all draws at once: fast, and needs no compilation.
+
+The tests hold it to PyMC-Marketing's own graph. Where something hangs on the model having no part
+that is unknown here (the decomposition that must add up), `fitted` asks the library instead.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from mmm_demo.config import ModelConfig, ScalingConfig
+
+LOG_3 = math.log(3.0)
+DAYS_OF_YEAR = 365.25
+
+
+def standardised(controls: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
+    """Return controls in standard deviations from their training mean.
+
+    A control that is constant in training stays at zero there: its effect is then its prior.
+    """
+    spread = training.std(ddof=0).where(training.nunique() > 1, 1.0)  # rounding leaves some spread
+    return (controls - training.mean()) / spread
+
+
+@dataclass(frozen=True)
+class Response:
+    """A model with draws of its parameters.
+
+    Attributes
+    ----------
+    config
+        Columns, lag, saturation and seasonality.
+    scaling
+        What sales and spend are divided by.
+    posterior
+        Free parameters, dims (chain, draw, ...).
+    training
+        Weekly table that standardises the controls.
+    """
+
+    config: ModelConfig
+    scaling: ScalingConfig
+    posterior: xr.Dataset
+    training: pd.DataFrame
+
+    def draws(self, name: str) -> np.ndarray:
+        """Return a parameter's draws, shape (sample,) or (sample, item)."""
+        values = self.posterior[name].transpose("chain", "draw", ...).to_numpy()
+        return values.reshape(-1, *values.shape[2:])
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """Share of a week's spend that works at each lag, shape (sample, lag, channel)."""
+        lags = np.arange(self.config.adstock_max_lag)[:, None]
+        raw = self.draws("adstock_alpha")[:, None, :] ** lags
+        return raw / raw.sum(axis=1, keepdims=True)
+
+    def saturated(self, scaled: np.ndarray) -> np.ndarray:
+        """Return the response to adstocked spend, both scaled; last axes (..., channel).
+
+        Parameters
+        ----------
+        scaled
+            Shape (sample or 1, point, channel).
+        """
+        lam, beta = (self.draws(f"saturation_{name}")[:, None, :] for name in ("lam", "beta"))
+        if self.config.saturation == "michaelis_menten":
+            return beta * lam * scaled / (lam * scaled + LOG_3)
+        return beta * np.tanh(lam * scaled / 2)  # (1 - exp(-x)) / (1 + exp(-x)) is tanh(x / 2)
+
+    def contributions(self, spend: np.ndarray) -> np.ndarray:
+        """Return what media bring in contiguous weeks with nothing before them.
+
+        Parameters
+        ----------
+        spend
+            Money, shape (week, channel).
+
+        Returns
+        -------
+        numpy.ndarray
+            Sales units, shape (sample, week, channel).
+        """
+        scaled, weights = spend / np.array(self.scaling.channels), self.weights
+        carried = np.zeros((len(weights), *scaled.shape))
+        for lag in range(min(self.config.adstock_max_lag, len(scaled))):
+            carried[:, lag:] += weights[:, lag, None] * scaled[: len(scaled) - lag]
+        return self.saturated(carried) * self.scaling.target
+
+    def others(self, weeks: pd.DataFrame) -> np.ndarray:
+        """Return baseline, controls and seasonality together, sales units, (sample, week)."""
+        total = np.repeat(self.draws("intercept_contribution")[:, None], len(weeks), axis=1)
+        if controls := list(self.config.control_columns):
+            standard = standardised(weeks[controls], self.training[controls])
+            total = total + self.draws("gamma_control") @ standard.to_numpy().T
+        if modes := self.config.yearly_seasonality:
+            days = pd.DatetimeIndex(weeks[self.config.date_column]).day_of_year.to_numpy()
+            angles = 2 * np.pi * np.arange(1, modes + 1)[:, None] * days / DAYS_OF_YEAR
+            total = total + self.draws("gamma_fourier") @ np.vstack(
+                [np.sin(angles), np.cos(angles)]
+            )
+        return total * self.scaling.target
+
+    def mean(self, weeks: pd.DataFrame) -> np.ndarray:
+        """Return expected sales of contiguous weeks, shape (sample, week)."""
+        spend = weeks[list(self.config.channel_columns)].to_numpy()
+        return self.others(weeks) + self.contributions(spend).sum(axis=2)
+
+    def sales(self, weeks: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
+        """Draw sales of contiguous weeks, noise included, shape (sample, week)."""
+        mean = self.mean(weeks)
+        return mean + rng.normal(size=mean.shape) * self.noise[:, None]
+
+    @cached_property
+    def noise(self) -> np.ndarray:
+        """Standard deviation of a week's noise, sales units, shape (sample,)."""
+        return self.draws("y_sigma") * self.scaling.target
+
+    def roas(self, spend: np.ndarray) -> np.ndarray:
+        """Return incremental ROAS, carryover after the last week included, (sample, channel)."""
+        after = np.zeros((self.config.adstock_max_lag, spend.shape[1]))
+        return self.contributions(np.vstack([spend, after])).sum(axis=1) / spend.sum(axis=0)
+
+    def incremental(self, history: np.ndarray, window: np.ndarray) -> np.ndarray:
+        """Return what spend in a window brings, carryover after it included.
+
+        Net of what earlier spend still earns in the window, which saturates it.
+
+        Parameters
+        ----------
+        history, window
+            Money in the weeks before and in the window, shape (week, channel).
+
+        Returns
+        -------
+        numpy.ndarray
+            Sales units, shape (sample, channel).
+        """
+        lag = self.config.adstock_max_lag
+        before, after = history[-lag:], np.zeros((lag, window.shape[1]))
+        planned = self.contributions(np.vstack([before, window, after]))
+        nothing = self.contributions(np.vstack([before, 0 * window, after]))
+        return (planned - nothing).sum(axis=1)

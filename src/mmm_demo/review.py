@@ -1,0 +1,177 @@
+"""Evidence about a fit, and the contest that a promotion is."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from mmm_demo import batteries, contest, evidence_store, promotion, registry
+from mmm_demo.batteries import Watch
+from mmm_demo.bundle import Bundle
+from mmm_demo.checks.backtest import fold_table
+from mmm_demo.config import registered_model_name
+from mmm_demo.evidence import EVIDENCE, Evidence
+from mmm_demo.evidence_steps import gather, recorded
+from mmm_demo.fit_steps import Say
+from mmm_demo.gate import Check, GateReport
+from mmm_demo.gated_store import PREFIX
+from mmm_demo.limits import EVIDENCE_BATTERIES
+from mmm_demo.refit import Refitter
+from mmm_demo.tracking import Run, find_run, open_run, store_errors
+
+
+@dataclass(frozen=True)
+class EvidenceResult:
+    """Evidence, the run that gathered it, and the version that it belongs to."""
+
+    run: Run
+    evidence: Evidence
+    version: registry.ModelVersion
+
+
+@store_errors()
+def run_evidence(run_id: str, wanted: Sequence[str], say: Say, watch: Watch) -> EvidenceResult:
+    """Gather evidence about a fit that passed, and bind it to its version.
+
+    Parameters
+    ----------
+    run_id
+        Fit run, or the first characters of its id.
+    wanted
+        Batteries to run; all when empty. What other batteries found before is kept.
+    say, watch
+        Progress messages; told of each refit.
+
+    Raises
+    ------
+    BundleRefused
+        When the fit's version does not prove its pass: nothing of it may be interpreted.
+    NoVersionError
+        When the fit made no version.
+    """
+    source = find_run(run_id)
+    version = evidence_store.version_of(source)
+    with open_run(f"evidence {source.run_id[:8]}", "evidence") as run:
+        run.log(
+            params={"evidence.fit_run": source.run_id, "evidence.version": version.version},
+            tags={"market": version.name.removeprefix(PREFIX)},
+        )
+        bundle = registry.prove_version(version)
+        known = evidence_store.load_evidence(version)
+        say(f"evidence about {version.name} version {version.version}")
+        evidence = gather(
+            bundle, source.run_id, wanted or EVIDENCE_BATTERIES, known, recorded(run, watch)
+        )
+        run.log_text(evidence.to_json(), EVIDENCE)
+        for name, table in evidence.tables.items():
+            run.log_text(table.to_csv(index=False), f"tables/{name}.csv")
+        metrics = GateReport(evidence.checks).metrics()
+        run.log(metrics=metrics)
+        source.log(metrics=metrics)
+        evidence_store.bind_evidence(run, version, evidence)
+    for check in evidence.checks:
+        say(str(check))
+    return EvidenceResult(run, evidence, version)
+
+
+@store_errors()
+def run_promote(
+    market: str,
+    number: int | None,
+    reason: str,
+    rollback: bool,
+    say: Say,
+    watch: Watch,
+    parent: Run | None = None,
+) -> promotion.Promotion:
+    """Promote a version that passes every required check and beats the champion, or roll back.
+
+    Raises
+    ------
+    ContestLost
+        When the version is no better; it is the challenger now.
+    """
+    registered_model_name(market)  # a market that cannot be leaves no run behind
+    with open_run(f"promote {market}", "promotion", parent) as run:
+        judge = Contest(run, say, recorded(run, watch))
+        done = promotion.promote(run, market, number, reason, rollback, judge)
+    was = "no champion before" if done.former is None else f"before: version {done.former}"
+    say(f"champion of {done.name} is version {done.version} ({was})")
+    return done
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What a promotion asks of a version; the answers are logged on the promotion's run."""
+
+    run: Run
+    say: Say
+    watch: Watch
+
+    def __call__(
+        self, bundle: Bundle, evidence: Evidence | None, champion: Bundle | None
+    ) -> tuple[str, ...]:
+        """Return why a version may not become champion; nothing when it may.
+
+        Parameters
+        ----------
+        bundle, evidence
+            The challenger's proven files, and what is known beyond its fit.
+        champion
+            The champion's proven files; None where there is no champion that proves its pass.
+        """
+        limits = bundle.experiment.gate
+        known = evidence or Evidence({}, bundle.gate.run_id, bundle.files)
+        against = list(known.failures(limits))
+        checks: list[Check] = []
+        if champion is not None:
+            checks = [self._forecasts(bundle, evidence, champion), *self._refresh(bundle, champion)]
+        for check in checks:
+            self.say(str(check))
+        self.run.log(metrics=GateReport(tuple(checks)).metrics())
+        self.run.log_text(json.dumps(GateReport(tuple(checks)).to_dict(), indent=2), "contest.json")
+        return (*against, *contest.reasons(checks))
+
+    def _forecasts(self, bundle: Bundle, evidence: Evidence | None, champion: Bundle) -> Check:
+        worse_max = bundle.experiment.gate.worse_crps_max
+        if contest.same_model(bundle.experiment.model, champion.experiment.model):
+            return contest.tie_check(worse_max)
+        try:
+            table = contest.common_table(champion, bundle)
+        except ValueError as fault:
+            return contest.not_comparable(worse_max, str(fault))
+        if evidence and "backtest" in evidence.tables:
+            mine = evidence.tables["backtest"]
+        else:
+            self.say("contest: backtest of the challenger")
+            mine = self._backtest(bundle, bundle, bundle.fitted.table)
+        self.say("contest: backtest of the champion's configuration on the challenger's data")
+        theirs = self._backtest(champion, bundle, table)
+        for name, table in (("challenger", mine), ("champion", theirs)):
+            self.run.log_text(table.to_csv(index=False), f"tables/backtest_{name}.csv")
+        return contest.crps_check(fold_table(mine), fold_table(theirs), worse_max)
+
+    def _backtest(self, of: Bundle, challenger: Bundle, table: pd.DataFrame) -> pd.DataFrame:
+        """Backtest a configuration with the challenger's folds, draws and seed."""
+        experiment = challenger.experiment
+        refitter = Refitter(of.fitted.config, table, experiment.evidence)
+        return batteries.run_backtest(
+            refitter, table, of.fitted.lift_tests, experiment.sampler.seed, self.watch
+        )
+
+    def _refresh(self, bundle: Bundle, champion: Bundle) -> list[Check]:
+        """Show what moved; the same model on newer data must stay inside the champion's ROAS."""
+        moved = contest.stability(champion, bundle)
+        why = contest.explain(champion, bundle)
+        self.run.log_text(moved.to_csv(index=False), "tables/stability.csv")
+        self.run.log_text(why.to_csv(index=False), "tables/differences.csv")
+        for row in moved.itertuples():
+            self.say(
+                f"ROAS {row.channel}: {row.champion:.3g} ({row.lower_94:.3g} to "
+                f"{row.upper_94:.3g}) -> {row.challenger:.3g}, overlap {row.overlap:.0%}"
+            )
+        for row in why.itertuples():
+            self.say(f"differs: {row.setting}: {row.champion} -> {row.challenger}")
+        same = contest.same_model(bundle.experiment.model, champion.experiment.model)
+        return [contest.refresh_check(moved)] if same else []

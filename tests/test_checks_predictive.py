@@ -1,0 +1,150 @@
+"""Predictive checks: exact posteriors of right and wrong models, and what each check sees."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from mmm_demo.checks.predictive import coverage, predictive_checks
+from mmm_demo.gate import NOT_ASSESSABLE, REQUIRED, Check
+from mmm_demo.limits import FIT_BATTERIES
+
+WEEKS, NOISE, SAMPLES = 156, 0.06, 400
+YEAR = 2 * np.pi * np.arange(WEEKS) / 52.18
+Replica = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def exact_fit(seed: int, disturb: Callable[[np.random.Generator], np.ndarray]) -> Replica:
+    """Return sales, predictive draws and means of a linear model with its exact posterior.
+
+    Level, trend, a yearly wave, a channel and noise; `disturb` adds what the model does not know.
+    """
+    rng = np.random.default_rng(seed)
+    spend = np.tanh(rng.lognormal(0, 0.68, (WEEKS, 3)) / 4)
+    known = [np.ones(WEEKS), np.linspace(0, 1, WEEKS), np.sin(YEAR), np.cos(YEAR), *spend.T]
+    known = np.column_stack(known)
+    truth = known @ [0.6, 0.1, 0.06, -0.05, 0.2, 0.15, 0.1]
+    observed = truth + rng.normal(0, NOISE, WEEKS) + disturb(rng)
+    inverse = np.linalg.inv(known.T @ known)
+    best = inverse @ known.T @ observed
+    freedom = WEEKS - known.shape[1]
+    variance = ((observed - known @ best) ** 2).sum() / rng.chisquare(freedom, SAMPLES)
+    sigma = np.sqrt(variance)[:, None]
+    effects = best + sigma * (rng.normal(size=(SAMPLES, len(best))) @ np.linalg.cholesky(inverse).T)
+    mean = effects @ known.T
+    return observed, mean + sigma * rng.normal(size=mean.shape), mean
+
+
+def nothing(_: np.random.Generator) -> np.ndarray:
+    return np.zeros(WEEKS)
+
+
+def heavy_tails(rng: np.random.Generator) -> np.ndarray:
+    return NOISE * rng.standard_t(2, WEEKS)
+
+
+def trend_break(_: np.random.Generator) -> np.ndarray:
+    return np.where(np.arange(WEEKS) > 100, 4 * NOISE, 0.0)
+
+
+def wrong_season(_: np.random.Generator) -> np.ndarray:
+    return 1.5 * NOISE * np.sin(3 * YEAR)
+
+
+def one_event(_: np.random.Generator) -> np.ndarray:
+    return np.where(np.arange(WEEKS) == 77, 10 * NOISE, 0.0)
+
+
+def failed(replica: Replica) -> set[str]:
+    return {check.name for check in predictive_checks(*replica) if not check.passed}
+
+
+def by_name(checks: tuple[Check, ...]) -> dict[str, Check]:
+    return {check.name: check for check in checks}
+
+
+def test_right_model_is_rarely_flagged() -> None:
+    flagged = [seed for seed in range(60) if failed(exact_fit(seed, nothing))]
+    assert len(flagged) <= 3, flagged
+
+
+@pytest.mark.parametrize(
+    ("fault", "seen_by"),
+    [
+        (heavy_tails, "p_largest_residual"),
+        (one_event, "p_largest_residual"),
+        (trend_break, "p_lag1_residuals"),
+        (wrong_season, "p_lag1_residuals"),
+    ],
+)
+def test_fault_is_seen_in_most_worlds(fault: Callable, seen_by: str) -> None:
+    seen = [seen_by in failed(exact_fit(seed, fault)) for seed in range(12)]
+    assert sum(seen) >= 9, seen
+
+
+def test_maximum_that_the_model_never_makes() -> None:
+    observed, draws, mean = exact_fit(0, nothing)
+    observed[np.argmax(observed)] = draws.max() + 1
+    checks = by_name(predictive_checks(observed, draws, mean))
+    assert checks["p_maximum"].value == 0
+    assert not checks["p_maximum"].passed
+
+
+def test_every_draw_above_the_maximum_fails_too() -> None:
+    observed, draws, mean = exact_fit(0, nothing)
+    assert by_name(predictive_checks(observed, draws + 5, mean))["p_maximum"].value == 0
+
+
+def test_large_residual_counts_in_both_directions() -> None:
+    falls = np.linspace(1, 3, SAMPLES)  # the model makes one fall in each draw, and no rise
+    draws = np.zeros((SAMPLES, WEEKS))
+    draws[:, 9] = -falls
+    observed = np.zeros(WEEKS)
+    observed[50] = -2.0
+    mean = np.zeros_like(draws)
+    check = by_name(predictive_checks(observed, draws, mean))["p_largest_residual"]
+    assert check.value == pytest.approx(1, abs=0.01)
+
+
+def test_overconfident_model_fails_the_required_coverage() -> None:
+    observed, draws, mean = exact_fit(0, nothing)
+    narrow = mean + (draws - mean) / 4
+    checks = by_name(predictive_checks(observed, narrow, mean))
+    assert all(not checks[f"coverage_{level}"].passed for level in (50, 80, 94))
+    assert checks["coverage_94"].value < 0.6
+
+
+def test_coverage_of_known_draws() -> None:
+    draws = np.tile(np.linspace(0, 1, 1001)[:, None], (1, 4))
+    assert coverage(np.array([0.0, 0.1, 0.5, 0.98]), draws, 0.94) == 0.5
+    assert coverage(np.array([0.2, 0.3, 0.5, 0.7]), draws, 0.50) == 0.75
+
+
+def test_the_required_check_keeps_the_projects_limit_unless_tightened() -> None:
+    replica = exact_fit(0, nothing)
+    check = by_name(predictive_checks(*replica))["coverage_94"]
+    assert (check.comparison, check.limit) == REQUIRED["coverage_94"]
+    assert not check.loosened
+    tighter = by_name(predictive_checks(*replica, coverage_94_min=0.9))["coverage_94"]
+    assert tighter.limit == 0.9
+    assert by_name(predictive_checks(*replica, coverage_94_min=0.5))["coverage_94"].loosened
+
+
+@pytest.mark.parametrize("spoilt", [0, 1, 2])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_values_that_are_not_finite_are_not_assessable(spoilt: int, value: float) -> None:
+    replica = [values.copy() for values in exact_fit(0, nothing)]
+    replica[spoilt].flat[5] = value
+    checks = predictive_checks(*replica)
+    assert len(checks) == 6
+    assert {check.status for check in checks} == {NOT_ASSESSABLE}
+    assert {check.stage for check in checks} == {FIT_BATTERIES[0]}
+
+
+@pytest.mark.parametrize(
+    ("draws", "mean"), [((400, 155), (400, 156)), ((400, 155), (400, 155)), ((0, 156), (0, 156))]
+)
+def test_shapes_that_do_not_belong_together_are_refused(draws: tuple, mean: tuple) -> None:
+    with pytest.raises(ValueError, match=r"must have shape \(sample, week\).*got"):
+        predictive_checks(np.ones(WEEKS), np.ones(draws), np.ones(mean))

@@ -1,0 +1,283 @@
+"""Experiment files: read whole or refused with everything that is wrong, written, flattened."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from helpers import PROJECT, make_experiment, plain_experiment, refusal, small_model
+from mmm_demo.config import ConfigError, to_dict
+from mmm_demo.experiment_file import flat_params, from_dict, load_experiment, to_yaml, with_budget
+
+EXPERIMENTS = sorted((PROJECT / "experiments").glob("*.yaml"))
+WHY = {"rationale": "an earlier test says so"}
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "written.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_all_faults_are_reported_together() -> None:
+    text = refusal(
+        name="Not A Slug",
+        data={"source": "csv"},
+        model=small_model(adstock_max_lag=0, priors={"gamma_contrl": {"distribution": "Normal"}}),
+        sampler={"draws": -1, "target_accept": 1.5, "warmup": 3},
+        gate={"rhat_max": 1.2},
+        budget={"total_budget": -5},
+        extra=1,
+    )
+    assert text.startswith("small.yaml is not valid:")
+    places = (
+        "name",
+        "data",
+        "model.adstock_max_lag",
+        "model.priors",
+        "sampler.draws",
+        "sampler.target_accept",
+        "sampler.warmup",
+        "gate.rhat_max",
+        "budget.total_budget",
+        "extra",
+    )
+    lines = text.splitlines()[1:]
+    missing = [place for place in places if not any(f"  {place}: " in line for line in lines)]
+    assert not missing, text
+    assert len(lines) == len(places), text
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "valid"),
+    [
+        (None, "modle", "budget, data, description, evidence, gate, market, model, name, sampler"),
+        ("data", "sorce", "missing_spend, path, seed, source, weeks"),
+        ("model", "max_lag", "adstock_max_lag, channel_columns, control_columns"),
+        ("sampler", "drawz", "chains, draws, seed, target_accept, tune"),
+        ("gate", "rhat", "rhat_max"),
+        ("gate", "requires", "require, rhat_max, roas_range, worse_crps_max"),
+        ("evidence", "fold", "draws, folds, horizon_weeks, placebos, replicates, tune"),
+        ("model.scaling", "targets", "channels, target"),
+        ("budget", "begin", "bounds, start, total_budget, weeks"),
+        ("budget", "total", "bounds, start, total_budget, weeks"),
+    ],
+)
+def test_unknown_key_names_the_valid_ones(section: str | None, key: str, valid: str) -> None:
+    content = place = plain_experiment()
+    for part in section.split(".") if section else ():
+        place = place.setdefault(part, {})
+    place[key] = 1
+    with pytest.raises(ConfigError) as refused:
+        from_dict(content, "small.yaml")
+    path = key if section is None else f"{section}.{key}"
+    assert f"{path}: unknown key; valid: " in str(refused.value)
+    assert valid in str(refused.value)
+
+
+@pytest.mark.parametrize("missing", ["name", "market", "model"])
+def test_missing_section_is_named(missing: str) -> None:
+    content = plain_experiment()
+    del content[missing]
+    with pytest.raises(ConfigError, match=rf"{missing}: missing"):
+        from_dict(content, "small.yaml")
+
+
+def test_rationale_is_logged_beside_the_prior() -> None:
+    prior = {"distribution": "HalfNormal", "sigma": [0.5, 0.125]} | WHY
+    experiment = make_experiment(model=small_model(priors={"saturation_beta": prior}))
+    assert experiment.model.priors["saturation_beta"].parameters == {"sigma": (0.5, 0.125)}
+    params = flat_params(experiment)
+    assert params["prior.saturation_beta"] == "HalfNormal(sigma=[0.5, 0.125])"
+    assert params["prior.saturation_beta.rationale"] == WHY["rationale"]
+    assert [name for name in params if name.endswith(".rationale")] == [
+        "prior.saturation_beta.rationale"
+    ]
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_shipped_experiment_loads(path: Path) -> None:
+    experiment = load_experiment(path)
+    assert experiment.name == path.stem
+    assert from_dict(to_dict(experiment), "again") == experiment
+
+
+def test_shipped_experiments_are_what_the_project_promises() -> None:
+    shipped = {path.stem: load_experiment(path) for path in EXPERIMENTS}
+    assert {"demo", "demo_short_lag", "demo_refused", "mmm_example", "mmm_roas_data"} <= {*shipped}
+    demo, short = shipped["demo"], shipped["demo_short_lag"]
+    assert demo.model.adstock_max_lag != short.model.adstock_max_lag
+    assert demo.registered_model == short.registered_model == "mmm_demo"
+    few = shipped["demo_refused"].sampler
+    assert few.chains * few.draws <= 400  # fewer draws than an ESS of 400 needs
+
+
+def test_file_round_trip(tmp_path: Path) -> None:
+    prior = {"distribution": "StudentT", "nu": 4, "mu": 0.25, "sigma": 0.5} | WHY
+    experiment = make_experiment(
+        model=small_model(
+            priors={"intercept": prior},
+            saturation="michaelis_menten",
+            scaling={"target": 900.5, "channels": [80, 70]},
+        ),
+        budget={"bounds": {"TV": [0, 10.5]}, "total_budget": 7, "start": "2026-01-05"},
+        gate={"require": ["plausibility", "backtest"], "roas_range": [0, 9.5]},
+        evidence={"folds": 3},
+        description="Grüße, 94 %",
+    )
+    again = load_experiment(write(tmp_path, to_yaml(experiment)))
+    assert again == experiment
+    assert again.fingerprint == experiment.fingerprint
+
+
+def test_a_day_needs_no_quotes(tmp_path: Path) -> None:
+    text = yaml.safe_dump(plain_experiment()) + "budget: {start: 2026-01-05}\n"
+    assert load_experiment(write(tmp_path, text)).budget.start == "2026-01-05"
+
+
+def test_budget_without_a_start_takes_one(tmp_path: Path) -> None:
+    changed = with_budget(make_experiment(budget={"weeks": 4}), {"start": "2026-01-05"})
+    assert (changed.budget.start, changed.budget.weeks) == ("2026-01-05", 4)
+    with pytest.raises(ConfigError, match=r"budget\.start: must be a day .*got 'Monday'"):
+        with_budget(changed, {"start": "Monday"})
+
+
+def test_overrides_replace_the_values_of_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, yaml.safe_dump(plain_experiment(sampler={"draws": 700, "tune": 300})))
+    overrides = {"sampler": {"draws": 900, "seed": 5}, "model": {"adstock_max_lag": 3}}
+    experiment = load_experiment(path, overrides)
+    sampler = experiment.sampler
+    assert (sampler.draws, sampler.tune, sampler.seed) == (900, 300, 5)
+    assert experiment.model.adstock_max_lag == 3
+    assert experiment.model.channel_columns == ("TV", "Radio")
+
+
+def test_overrides_are_validated_like_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, yaml.safe_dump(plain_experiment()))
+    with pytest.raises(ConfigError, match=r"sampler\.draws: .*greater than or equal to 50, got 1"):
+        load_experiment(path, {"sampler": {"draws": 1}})
+    broken = write(tmp_path, yaml.safe_dump(plain_experiment(sampler=[1])))
+    with pytest.raises(ConfigError, match=r"sampler: "):
+        load_experiment(broken, {"sampler": {"draws": 100}})
+
+
+def test_budget_can_be_replaced_and_is_validated() -> None:
+    experiment = make_experiment(budget={"weeks": 4, "bounds": {"TV": [0, 5]}})
+    changed = with_budget(experiment, {"total_budget": 100.0})
+    assert changed.budget.total_budget == 100.0
+    assert changed.budget.weeks == 4 and changed.budget.bounds == {"TV": (0.0, 5.0)}
+    assert changed.model == experiment.model
+    with pytest.raises(ConfigError, match=r"budget\.weeks"):
+        with_budget(experiment, {"weeks": 0})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name: a\nname: b\n", "key given twice: name"),
+        ("model:\n  adstock_max_lag: 4\n  adstock_max_lag: 8\n", "twice: adstock_max_lag"),
+        ("name: [unclosed\n", "is not readable YAML"),
+        ("name: !!python/object/apply:os.getcwd []\n", "is not readable YAML"),
+        ("name: !!python/name:os.system\n", "is not readable YAML"),
+        ("? [a, b]\n: 1\n", "is not readable YAML"),
+        ("- a\n- b\n", "must hold a mapping, got list"),
+        ("", "must hold a mapping, got NoneType"),
+    ],
+)
+def test_file_that_is_no_experiment_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as refused:
+        load_experiment(path)
+    assert said in str(refused.value) and str(path) in str(refused.value)
+
+
+def test_unsafe_yaml_runs_nothing(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    text = f"name: !!python/object/apply:os.mkdir ['{mark}']\n"
+    with pytest.raises(ConfigError):
+        load_experiment(write(tmp_path, text))
+    assert not mark.exists()
+    yaml.unsafe_load(text)  # the text does what it says where it is let
+    assert mark.exists()
+
+
+def test_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "written.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="is not readable YAML"):
+        load_experiment(path)
+
+
+def test_merged_keys_are_no_repeated_keys(tmp_path: Path) -> None:
+    text = "name: a\nmarket: m\nmodel: {channel_columns: [TV]}\n"
+    text += "sampler: {<<: {tune: 60, draws: 80}, draws: 100}\n"
+    experiment = load_experiment(write(tmp_path, text))
+    assert (experiment.sampler.draws, experiment.sampler.tune) == (100, 60)
+
+
+def test_missing_file_names_the_files_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT)
+    for path in ("experiments/dmeo.yaml", "dmeo.yaml", "experiments"):
+        with pytest.raises(FileNotFoundError) as missing:
+            load_experiment(path)
+        assert f"no experiment file {path}; files: " in str(missing.value)
+        assert all(f"experiments/{file.name}" in str(missing.value) for file in EXPERIMENTS)
+
+
+def test_missing_file_elsewhere_says_where_to_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="go to the project's folder"):
+        load_experiment("experiments/demo.yaml")
+
+
+def test_params_are_flat_and_plain() -> None:
+    params = flat_params(load_experiment(PROJECT / "experiments" / "demo.yaml"))
+    assert all(isinstance(value, str | int | float) for value in params.values())
+    assert all(name == name.strip() and " " not in name for name in params)
+    expected = {
+        "experiment.name": "demo",
+        "experiment.market": "demo",
+        "data.source": "simulated",
+        "data.weeks": 156,
+        "model.channels": "TV, Radio, Search, Social",
+        "model.controls": "Trend, Promotion",
+        "model.adstock.max_lag": 8,
+        "model.seasonality.modes": 2,
+        "sampler.draws": 2000,
+        "sampler.target_accept": 0.98,
+        "gate.limit.rhat_max": 1.01,
+        "prior.saturation_beta": "HalfNormal(sigma=0.25)",
+    }
+    assert expected.items() <= params.items()
+
+
+def test_params_say_what_is_required_and_plausible() -> None:
+    plain = flat_params(make_experiment())
+    assert (plain["gate.limit.require"], plain["gate.limit.roas_range"]) == ("none", "none")
+    asked = {"require": ["plausibility", "backtest"], "roas_range": [0.5, 9]}
+    params = flat_params(make_experiment(gate=asked))
+    assert params["gate.limit.require"] == "plausibility, backtest"
+    assert params["gate.limit.roas_range"] == "0.5 to 9"
+    changed = {name for name, value in params.items() if plain[name] != value}
+    assert changed == {"gate.limit.require", "gate.limit.roas_range"}
+
+
+def test_params_name_the_saturation_and_how_much_evidence() -> None:
+    params = flat_params(
+        make_experiment(model=small_model(saturation="michaelis_menten"), evidence={"folds": 3})
+    )
+    assert params["model.saturation.type"] == "michaelis_menten"
+    assert (params["evidence.folds"], params["evidence.placebos"]) == (3, 3)
+
+
+def test_params_name_the_lift_tests() -> None:
+    assert "data.lift_tests" not in flat_params(make_experiment())
+    params = flat_params(make_experiment(data={"lift_tests": "data/lift.csv"}))
+    assert params["data.lift_tests"] == "data/lift.csv"
+
+
+def test_params_of_a_file_name_the_file() -> None:
+    params = flat_params(make_experiment(data={"source": "csv", "path": "data/a.csv"}))
+    assert params["data.path"] == "data/a.csv" and "data.seed" not in params

@@ -1,0 +1,147 @@
+"""Refits of one compiled model: the same posterior as an ordinary fit, on any weeks.
+
+One compilation serves the whole module, as it serves a battery.
+"""
+
+from copy import copy
+from dataclasses import dataclass, replace
+
+import arviz as az
+import numpy as np
+import pytest
+import xarray as xr
+
+from mmm_demo.gate import GateReport
+from mmm_demo.limits import EvidenceConfig
+from mmm_demo.refit import CHAINS, Refit, Refitter
+from mmm_demo.trace import free_parameters, table_sha256
+
+SAMPLING = EvidenceConfig(draws=1000, tune=500)
+
+
+@pytest.fixture(scope="module")
+def refitter(fitted):
+    return Refitter(fitted.config, fitted.table, SAMPLING)
+
+
+@pytest.fixture(scope="module")
+def whole(refitter, fitted):
+    """The model refitted to its own weeks."""
+    return refitter.fit(fitted.table, seed=1)
+
+
+@pytest.fixture(scope="module")
+def early(refitter, fitted, whole):
+    """The same compiled model on the first two years, sales doubled."""
+    weeks = fitted.table.head(104)
+    return refitter.fit(weeks.assign(Sales=2 * weeks["Sales"]), seed=1)
+
+
+def shifts(one: xr.Dataset, other: xr.Dataset) -> np.ndarray:
+    """Return by how many Monte Carlo errors each parameter's means differ."""
+    found = []
+    for name in one.data_vars:
+        errors = [az.mcse(draws[[name]])[name].to_numpy() for draws in (one, other)]
+        means = [draws[name].mean(("chain", "draw")).to_numpy() for draws in (one, other)]
+        found.append(np.ravel((means[0] - means[1]) / np.hypot(*errors)))
+    return np.concatenate(found)
+
+
+def test_a_refit_has_the_posterior_of_the_ordinary_fit(whole, fitted):
+    assert whole.converged, whole.convergence.reasons()
+    ours, theirs = whole.response.posterior, fitted.trace["posterior"].to_dataset()
+    assert set(ours.data_vars) == set(free_parameters(fitted.config))
+    for name in ours.data_vars:
+        assert ours[name].dims == theirs[name].dims, name
+    moved = np.abs(shifts(ours, theirs))
+    assert len(moved) == sum(free_parameters(fitted.config).values())
+    assert moved.max() < 5
+    for name in ours.data_vars:
+        ratio = ours[name].std(("chain", "draw")) / theirs[name].std(("chain", "draw"))
+        assert ratio.to_numpy() == pytest.approx(1.0, abs=0.2), name
+
+
+def test_other_weeks_of_another_length_are_really_fitted(early, whole, fitted):
+    assert early.converged, early.convergence.reasons()
+    assert np.abs(shifts(early.response.posterior, whole.response.posterior)).max() > 5
+    response = early.response
+    assert len(response.training) == 104
+    mean = response.mean(response.training).mean(axis=0)
+    assert mean == pytest.approx(2 * fitted.observed[:104], rel=0.35)
+    assert mean.mean() == pytest.approx(2 * fitted.observed[:104].mean(), rel=0.02)
+
+
+def test_the_scaling_stays_the_first_tables(early, whole, refitter, fitted):
+    largest = fitted.table[list(fitted.config.channel_columns)].max()
+    assert refitter.scaling.target == fitted.observed.max()
+    assert refitter.scaling.channels == tuple(largest)
+    for refit in (early, whole):
+        assert refit.response.scaling == refitter.scaling
+        assert refit.response.config.scaling == refitter.scaling
+
+
+def test_refits_leave_the_fit_alone(fitted, refitter, whole):
+    before = table_sha256(fitted.table), fitted.response.posterior.copy(deep=True)
+    config = fitted.config
+    weeks = fitted.table.assign(Sales=fitted.table["Sales"][::-1].to_numpy())
+    few(refitter).fit(weeks, seed=5)
+    assert table_sha256(fitted.table) == before[0]
+    xr.testing.assert_identical(fitted.response.posterior, before[1])
+    assert (fitted.config, fitted.config.scaling) == (config, config.scaling)
+    assert whole.response.training.equals(fitted.table)
+
+
+@dataclass(frozen=True)
+class Few:
+    """Fewer draws than any experiment may ask for."""
+
+    draws: int = 20
+    tune: int = 20
+
+
+def few(refitter: Refitter) -> Refitter:
+    """Return a refitter of the same compiled model that samples far too little."""
+    hasty = copy(refitter)
+    hasty.sampling = Few()
+    return hasty
+
+
+def test_too_few_draws_are_reported_unconverged_after_a_second_attempt(
+    refitter, whole, fitted, monkeypatch
+):
+    hasty = few(refitter)
+    attempts = []
+    sample = hasty._attempt
+
+    def counted(table, seed, target_accept, lift_tests):
+        attempts.append(target_accept)
+        return sample(table, seed, target_accept, lift_tests)
+
+    monkeypatch.setattr(hasty, "_attempt", counted)
+    refit = hasty.fit(fitted.table, seed=1)
+    assert attempts == [0.98, 0.99]
+    assert not refit.converged
+    assert "ess_bulk_min" in {check.name for check in refit.convergence.failures}
+    assert refit.response.posterior.sizes["draw"] == Few().draws
+    assert refit.response.posterior.sizes["chain"] == CHAINS
+
+
+def test_the_same_seed_gives_the_same_draws(refitter, whole, fitted):
+    hasty = few(refitter)
+    one, same, other = (hasty.fit(fitted.table, seed=seed).response.posterior for seed in (3, 3, 4))
+    xr.testing.assert_identical(one, same)
+    assert not np.array_equal(one["adstock_alpha"], other["adstock_alpha"])
+
+
+def test_one_compilation_served_all(refitter, whole, early):
+    assert len(refitter._compiled) == 1
+
+
+def test_a_refit_without_checks_or_with_a_failed_one_is_not_converged(whole):
+    assert not Refit(whole.response, GateReport(())).converged
+    for check in whole.convergence.checks:
+        unmeasured = [
+            replace(item, value=float("nan")) if item is check else item
+            for item in whole.convergence.checks
+        ]
+        assert not Refit(whole.response, GateReport(tuple(unmeasured))).converged, check.name
