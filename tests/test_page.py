@@ -119,6 +119,13 @@ def test_numbers_stand_on_the_right() -> None:
     assert [cell.get("class") for cell in page.of("th")] == [None, "number", "number"]
 
 
+def test_verdicts_are_marked_and_long_texts_keep_their_width() -> None:
+    words = ["passed", "failed", "not assessable", "not measured", "passed?", "x" * 13, "x" * 29]
+    page = Page(render_page("x", [], [Section("s", tables={"t": pd.DataFrame({"a": words})})]))
+    expected = ["passed", "failed", "unknown", "unknown", None, "text", "long"]
+    assert [cell.get("class") for cell in page.of("td")] == expected
+
+
 def test_wide_tables_and_figures_scroll_by_themselves() -> None:
     section = Section("s", [], {"t": pd.DataFrame({"a": [1]})}, {"f": make_figure()})
     text = render_page("x", [], [section])

@@ -58,14 +58,14 @@ def _checks(card: CardInput) -> Section:
 
 
 def check_table(report: GateReport) -> pd.DataFrame:
-    """Return battery, check, value, limit, status, needed and where, a row per check."""
+    """Return battery, check, status, value, limit, needed and where, a row per check."""
     rows = [
         {
             "battery": battery_name(check.stage),
             "check": check_name(check.name),
-            "value": figure(check.value),
-            "limit": f"{SIGNS[check.comparison]}\u00a0{figure(check.limit)}",
             "status": check.status,
+            "value": figure(check.value),
+            "limit": f"{SIGNS[check.comparison]} {figure(check.limit)}",
             "needed": "required" if report.requires(check) else "advisory",
             "where": check.where,
         }

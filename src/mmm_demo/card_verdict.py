@@ -116,16 +116,16 @@ def battery_status(report: GateReport, battery: str) -> str:
 
 
 def battery_table(report: GateReport) -> pd.DataFrame:
-    """Return columns battery, question, result and needed, a row per battery."""
+    """Return columns battery, result, needed and question, a row per battery."""
     rows = []
     for battery, question in QUESTIONS.items():
         checks = report.stage(battery).checks
         needed = any(report.requires(check) for check in checks)
         always = battery in BASIC or battery in report.batteries
         extent = "required" if always else "partly required" if needed else "advisory"
-        row = (battery_name(battery), question, battery_status(report, battery), extent)
+        row = (battery_name(battery), battery_status(report, battery), extent, question)
         rows.append(row)
-    return pd.DataFrame(rows, columns=["battery", "question", "result", "needed"])
+    return pd.DataFrame(rows, columns=["battery", "result", "needed", "question"])
 
 
 def said(check: Check) -> str:

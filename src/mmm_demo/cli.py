@@ -175,9 +175,9 @@ def evidence(run: str, batteries: Sequence[str]) -> None:
 @click.option("--market", default="demo", show_default=True, help="Market of the model.")
 def card(version: str, market: str) -> None:
     """Make the evidence card of VERSION (a number or an alias): one HTML page."""
-    from mmm_demo import review
+    from mmm_demo import reports
 
-    review.run_card(market, version, require_project_root(), say)
+    reports.run_card(market, version, require_project_root(), say)
 
 
 @cli.command()
@@ -186,12 +186,12 @@ def card(version: str, market: str) -> None:
 @click.option("--market", default="demo", show_default=True, help="Market of the model.")
 def compare(a: str, b: str, market: str) -> None:
     """Compare two versions A and B: run ids, version numbers or aliases."""
-    from mmm_demo import review
+    from mmm_demo import reports
     from mmm_demo.progress import watching
 
     root = require_project_root()
     with watching(console) as watch:
-        done = review.run_compare(market, a, b, root, say, watch)
+        done = reports.run_compare(market, a, b, root, say, watch)
     _print("Comparison", ("", a, b, "difference"), done.rows())
     for sentence in done.sentences():
         console.print(f"* {sentence}", markup=False)

@@ -225,8 +225,8 @@ def _plans(found: Comparison) -> tuple[str, ...]:
     most, least = moves.loc[moves["moved"].idxmax()], moves.loc[moves["moved"].idxmin()]
     if round(found.plan_overlap, 3) < 1:
         text += (
-            f"; A's gives most more to {most['channel']} ({_percent(most['share_a'])} against "
-            f"{_percent(most['share_b'])}), B's to {least['channel']} "
+            f"; A's favours {most['channel']} ({_percent(most['share_a'])} against "
+            f"{_percent(most['share_b'])}), B's favours {least['channel']} "
             f"({_percent(least['share_b'])} against {_percent(least['share_a'])})"
         )
     regrets = (("A", "B", found.regret_a), ("B", "A", found.regret_b))

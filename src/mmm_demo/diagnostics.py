@@ -68,8 +68,7 @@ def convergence_checks(
     tail = _worst(posterior, parameters, "ess_tail")
     divergences, where = _divergences(trace, posterior)
     bfmi, worst_chain = _bfmi(trace, posterior)
-    reached = _statistic(trace, posterior, "maxdepth_reached")
-    cut = float("nan") if reached is None else float(np.mean(reached != 0))
+    cut, missing = _max_depth_share(trace, posterior)
     chains = float(posterior.sizes.get("chain", 0))
     wanted = max(limits.chains_min, chains_asked)
     found = [
@@ -79,7 +78,7 @@ def convergence_checks(
         ("divergences", divergences, "<=", limits.divergences_max, where, "raise target_accept"),
         ("chains", chains, ">=", wanted, "", f"sample at least {wanted} chains"),
         ("bfmi_min", bfmi, ">=", limits.bfmi_min, worst_chain, HARD_TAILS),
-        ("max_depth_share", cut, "<=", limits.max_depth_share_max, "", CUT_SHORT),
+        ("max_depth_share", cut, "<=", limits.max_depth_share_max, missing, CUT_SHORT),
     ]
     return tuple(
         Check(name, "convergence", value, comparison, float(limit), place, advice)
@@ -166,11 +165,19 @@ def _statistic(trace: xr.DataTree, posterior: xr.Dataset, name: str) -> np.ndarr
 def _bfmi(trace: xr.DataTree, posterior: xr.Dataset) -> tuple[float, str]:
     """Return the worst chain's Bayesian fraction of missing information, and the chain."""
     energy = _statistic(trace, posterior, "energy")
-    if energy is None:
+    if energy is None or not energy.size or energy.shape[1] < MIN_DRAWS:
         return float("nan"), "sample_stats.energy (missing: not a NUTS result)"
     with np.errstate(invalid="ignore", divide="ignore"):  # constant energy: the result is NaN
         bfmi = np.atleast_1d(az.bfmi(energy))
     return float(bfmi.min()), f"chain {int(bfmi.argmin())}"  # min() of NumPy keeps NaN
+
+
+def _max_depth_share(trace: xr.DataTree, posterior: xr.Dataset) -> tuple[float, str]:
+    """Return the share of draws that were cut short at the largest tree depth."""
+    reached = _statistic(trace, posterior, "maxdepth_reached")
+    if reached is None or not reached.size or not np.isfinite(reached.astype(float)).all():
+        return float("nan"), "sample_stats.maxdepth_reached (missing: not a NUTS result)"
+    return float(np.mean(reached != 0)), ""
 
 
 def decomposition_check(parts: Decomposition) -> Check:

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ class Evidence:
     files: Mapping[str, str]
     unassessed: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def checks(self) -> tuple[Check, ...]:
         """Checks of every battery, judged from the tables."""
         judges = {

@@ -8,25 +8,11 @@ from mlflow.entities.model_registry import ModelVersion
 from mmm_demo.bundle import FILES, sha256
 from mmm_demo.evidence import EVIDENCE, Evidence, EvidenceError
 from mmm_demo.gate import FAILED, NOT_ASSESSABLE, PASSED, GateRefused
-from mmm_demo.registry import HASH_TAG, NoVersionError
+from mmm_demo.registry import HASH_TAG
 from mmm_demo.tracking import Run, find_run, temporary_folder
 
 EVIDENCE_TAG = "evidence.run"
 SEVERITY = (PASSED, NOT_ASSESSABLE, FAILED)
-
-
-def version_of(run: Run) -> ModelVersion:
-    """Return the version that a fit run made.
-
-    Raises
-    ------
-    NoVersionError
-        When it made none: the gate refused it, or it is no fit.
-    """
-    found = run.client.search_model_versions(f"run_id = '{run.run_id}'")
-    if not found:
-        raise NoVersionError(f"run {run.run_id} made no version; only fits that passed make one")
-    return max(found, key=lambda version: int(version.version))
 
 
 def bind_evidence(run: Run, version: ModelVersion, evidence: Evidence) -> None:

@@ -17,6 +17,7 @@ from mmm_demo.config import (
     GateConfig,
     ModelConfig,
     SamplerConfig,
+    ScalingConfig,
     to_dict,
 )
 
@@ -62,6 +63,7 @@ def _valid_keys(path: tuple[str | int, ...]) -> list[str]:
         (): ExperimentConfig,
         ("data",): DataConfig,
         ("model",): ModelConfig,
+        ("model", "scaling"): ScalingConfig,
         ("sampler",): SamplerConfig,
         ("gate",): GateConfig,
         ("evidence",): EvidenceConfig,
@@ -155,13 +157,17 @@ def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
         params |= {"data.seed": data.seed, "data.weeks": data.weeks}
     if data.path:
         params["data.path"] = data.path
+    if data.lift_tests:
+        params["data.lift_tests"] = data.lift_tests
     if data.dt_mart:
         groups = (f"{name} = {' + '.join(of)}" for name, of in data.dt_mart.groups.items())
         params |= {"data.august": data.dt_mart.august, "data.groups": ", ".join(groups)}
         params["data.radio_other"] = data.dt_mart.radio_other
     params |= {f"sampler.{key}": value for key, value in asdict(experiment.sampler).items()}
     params |= {f"gate.limit.{key}": value for key, value in asdict(experiment.gate).items()}
+    plausible = " to ".join(f"{end:g}" for end in experiment.gate.roas_range or ())
     params["gate.limit.require"] = ", ".join(experiment.gate.require) or "none"
+    params["gate.limit.roas_range"] = plausible or "none"
     params |= {f"evidence.{key}": value for key, value in asdict(experiment.evidence).items()}
     for name, prior in model.priors.items():
         params[f"prior.{name}"] = str(prior)

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from mmm_demo.gate import FAILED, NOT_ASSESSABLE, PASSED
 
 PNG_DPI = 110
-LONG = 28  # characters from which on a cell keeps a width in which it can be read
+TEXT, LONG = 13, 29  # characters from which on a cell may wrap, and keeps a width to be read in
 MARKS = {PASSED: "passed", FAILED: "failed", NOT_ASSESSABLE: "unknown", "not measured": "unknown"}
 NUMBER = re.compile(r"[-+]?[\d,.]+\s?%?|n/a|[-+]?infinite")
 
@@ -109,7 +109,9 @@ def _cells(table: pd.DataFrame) -> dict[str, Any]:
 
 def _classes(text: str, number: bool) -> str:
     """Return how a cell is shown: as a number, as a verdict, or wide enough for its text."""
-    return "number" if number else MARKS.get(text, "long" if len(text) > LONG else "")
+    if number or text in MARKS:
+        return "number" if number else MARKS[text]
+    return "long" if len(text) >= LONG else "text" if len(text) >= TEXT else ""
 
 
 def _png(figure: Figure) -> str:
@@ -143,7 +145,8 @@ th, td { padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid #e6e9ed; }
 thead th { border-bottom: 2px solid #c3c9d1; vertical-align: bottom; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
-td.number, .passed, .failed, .unknown { white-space: nowrap; }
+td { white-space: nowrap; }
+td.text, td.long { white-space: normal; }
 .passed { color: #1d5c3f; }
 .failed { color: #a3260f; font-weight: 700; }
 .unknown { color: #5d6570; font-style: italic; }
@@ -156,15 +159,17 @@ img { display: block; max-width: 100%; height: auto; }
   main { padding: 1rem .9rem 2rem; }
   h1 { font-size: 1.35rem; }
   .figure img { max-width: none; width: 42rem; }
+  .text { min-width: 8rem; }
 }
 @media print {
   main { max-width: none; padding: 0; }
   body { font-size: 10pt; }
-  h2, caption { break-after: avoid; }
+  h2, section p { break-after: avoid; }
   .scroll { overflow: visible; }
   table { font-size: 8pt; }
   .long { min-width: 0; }
-  img, tr, .lead li { break-inside: avoid; }
+  /* A table that may be longer than a page is left to break between its rows. */
+  .scroll:not(:has(tr:nth-child(16))), p, tr, .lead li { break-inside: avoid; }
   .lead { background: none; }
 }
 """

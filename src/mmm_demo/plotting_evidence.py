@@ -280,10 +280,7 @@ def sensitivity(table: pd.DataFrame) -> Figure:
     ax = look.tidy(fig.subplots(), grid="x")
     look.row_axis(ax, [str(name) for name in channels])
     offsets = np.linspace(-0.3, 0.3, len(variants)) if len(variants) > 1 else [0.0]
-    fitted = table[table["variant"] == BASE]
-    for part in fitted.itertuples():
-        bar = {"left": part.lower_94, "color": PALE, "alpha": 0.45, "linewidth": 0, "zorder": 0}
-        ax.barh(channels.index(part.channel), part.upper_94 - part.lower_94, height=0.84, **bar)
+    _fitted_bars(ax, table[table["variant"] == BASE], channels)
     keys = [Patch(facecolor=PALE, alpha=0.45, label="94% interval as fitted")]
     colors = [INK, *itertools.islice(itertools.cycle(CHANNELS), len(variants))]
     looks = zip(variants, offsets, colors, itertools.cycle(MARKERS))
@@ -300,6 +297,12 @@ def sensitivity(table: pd.DataFrame) -> Figure:
     ax.set_title("Point: median; line: 94% interval")
     fig.legend(handles=keys, loc="outside lower center", ncols=3)
     return fig
+
+
+def _fitted_bars(ax: Axes, fitted: pd.DataFrame, channels: list[Any]) -> None:
+    for part in fitted.itertuples():
+        bar = {"left": part.lower_94, "color": PALE, "alpha": 0.45, "linewidth": 0, "zorder": 0}
+        ax.barh(channels.index(part.channel), part.upper_94 - part.lower_94, height=0.84, **bar)
 
 
 def _variant_style(color: str, marker: str, converged: bool) -> dict[str, Any]:

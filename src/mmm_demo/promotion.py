@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlflow.entities.model_registry import ModelVersion
-
 from mmm_demo.bundle import FILES, Bundle, BundleRefused, require_pass
 from mmm_demo.evidence import Evidence
 from mmm_demo.evidence_store import load_evidence
@@ -17,6 +15,7 @@ from mmm_demo.registry import (
     BUNDLE,
     COPY_TAG,
     PREVIOUS,
+    ModelVersion,
     NoVersionError,
     fetched,
     find_alias,

@@ -1,5 +1,6 @@
 """Many fits of one model: compiled once, sampled again and again on other data."""
 
+import os
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from mmm_demo.model import MMM, build_model, scaling_of
 from mmm_demo.response import Response
 from mmm_demo.trace import free_parameters
 
-CHAINS, CORES = 4, 2
+CHAINS = 4
 TARGET_ACCEPT, RETRY_TARGET_ACCEPT = 0.98, 0.99
 
 
@@ -45,8 +46,8 @@ class Refitter:
     """A compiled model that takes any weekly table of its columns, of any length.
 
     PyMC-Marketing freezes the data into each model, so every fit compiles anew; here the data
-    stay shared variables and one compilation, at the first fit, serves all refits with the same
-    lift tests. Draws are those of the same posterior (`benchmarks/battery_speed.py` compares both).
+    stay shared variables and one compilation, at the first fit of a process, serves every refit of
+    the same model. Draws are those of the same posterior (`benchmarks/battery_speed.py`).
 
     Parameters
     ----------
@@ -62,7 +63,6 @@ class Refitter:
         self.scaling = config.scaling or scaling_of(config, table)
         self.config, self.sampling = config, sampling
         self._fixed = replace(config, scaling=self.scaling)
-        self._compiled: dict[str, nutpie.compile_pymc.CompiledPyMCModel] = {}
 
     def fit(self, table: pd.DataFrame, seed: int, lift_tests: pd.DataFrame | None = None) -> Refit:
         """Fit the model to another table; one that does not converge gets one careful retry.
@@ -98,7 +98,7 @@ class Refitter:
             draws=self.sampling.draws,
             tune=self.sampling.tune,
             chains=CHAINS,
-            cores=CORES,
+            cores=min(CHAINS, os.cpu_count() or 1),
             seed=seed,
             adaptation="low_rank",
             target_accept=target_accept,
@@ -115,10 +115,15 @@ class Refitter:
     def _compile(
         self, mmm: MMM, lift_tests: pd.DataFrame | None
     ) -> nutpie.compile_pymc.CompiledPyMCModel:
-        """Return the compiled model with these lift tests, which are compiled in."""
-        key = "" if lift_tests is None else lift_sha256(lift_tests)
-        if key not in self._compiled:
-            self._compiled[key] = nutpie.compile_pymc_model(
+        """Return the model compiled with its priors and lift tests; all else is data."""
+        # Lift tests are compiled in scaled, so there the scaling counts too.
+        scaled = self._fixed if lift_tests is not None else replace(self._fixed, scaling=None)
+        key = repr(scaled) + ("" if lift_tests is None else lift_sha256(lift_tests))
+        if key not in _COMPILED:
+            _COMPILED[key] = nutpie.compile_pymc_model(
                 mmm.model, freeze_model=False, var_names=list(free_parameters(self.config))
             )
-        return self._compiled[key]
+        return _COMPILED[key]
+
+
+_COMPILED: dict[str, nutpie.compile_pymc.CompiledPyMCModel] = {}

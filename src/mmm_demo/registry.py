@@ -20,9 +20,10 @@ from mmm_demo.bundle import FILES, Bundle, BundleRefused, prove_bundle, sha256
 from mmm_demo.config import ExperimentConfig, ModelConfig, registered_model_name
 from mmm_demo.gate import PassedGate
 from mmm_demo.gated_store import CHAMPION
-from mmm_demo.tracking import Run, temporary_folder
+from mmm_demo.tracking import Run, RunNotFoundError, find_run, temporary_folder
 
 PREVIOUS = "previous"
+SHORTEST_RUN_ID = 6
 HASH_TAG = "sha256."
 COPY_TAG = "promotion.run"  # the promotion run that keeps its own copy of the version's files
 BUNDLE = "bundle"
@@ -257,3 +258,38 @@ def champion_model(market: str) -> ModelConfig | None:
         return load_champion(market).bundle.experiment.model
     except (NoVersionError, BundleRefused):
         return None
+
+
+def version_of(run: Run) -> ModelVersion:
+    """Return the version that a fit run made.
+
+    Raises
+    ------
+    NoVersionError
+        When it made none: the gate refused it, or it is no fit.
+    """
+    found = run.client.search_model_versions(f"run_id = '{run.run_id}'")
+    if not found:
+        raise NoVersionError(f"run {run.run_id} made no version; only fits that passed make one")
+    return max(found, key=lambda version: int(version.version))
+
+
+def named_version(market: str, name: str) -> ModelVersion:
+    """Return a version by its number, an alias, or the (first characters of the) id of its run.
+
+    Raises
+    ------
+    NoVersionError, RunNotFoundError
+        When there is none.
+    """
+    if name.isdecimal() and len(name) < SHORTEST_RUN_ID:
+        return find_version(market, int(name))
+    if version := find_alias(market, name):
+        return MlflowClient().get_model_version(version.name, version.version)
+    try:
+        return version_of(find_run(name))
+    except RunNotFoundError as error:
+        raise NoVersionError(
+            f"{registered_model_name(market)} has no version {name!r}: neither a number nor an "
+            f"alias (champion, challenger, previous), and {error}"
+        ) from None

@@ -51,7 +51,7 @@ def run_evidence(run_id: str, wanted: Sequence[str], say: Say, watch: Watch) -> 
         When the fit made no version.
     """
     source = find_run(run_id)
-    version = evidence_store.version_of(source)
+    version = registry.version_of(source)
     with open_run(f"evidence {source.run_id[:8]}", "evidence") as run:
         run.log(
             params={"evidence.fit_run": source.run_id, "evidence.version": version.version},
@@ -73,6 +73,33 @@ def run_evidence(run_id: str, wanted: Sequence[str], say: Say, watch: Watch) -> 
     for check in evidence.checks:
         say(str(check))
     return EvidenceResult(run, evidence, version)
+
+
+def backtest_of(
+    of: Bundle, like: Bundle, table: pd.DataFrame, evidence: Evidence | None, watch: Watch
+) -> pd.DataFrame:
+    """Backtest a configuration with another's folds, draws and seed, or return what is known.
+
+    Parameters
+    ----------
+    of
+        Whose model forecasts.
+    like
+        Whose folds, draws and seed are used.
+    table
+        Weeks, with the columns of the model.
+    evidence
+        What is known of this very model on this table.
+    watch
+        Is told of each refit.
+    """
+    if evidence and "backtest" in evidence.tables:
+        return evidence.tables["backtest"]
+    experiment = like.experiment
+    refitter = Refitter(of.fitted.config, table, experiment.evidence)
+    return batteries.run_backtest(
+        refitter, table, of.fitted.lift_tests, experiment.sampler.seed, watch
+    )
 
 
 @store_errors()
@@ -141,24 +168,12 @@ class Contest:
             table = contest.common_table(champion, bundle)
         except ValueError as fault:
             return contest.not_comparable(worse_max, str(fault))
-        if evidence and "backtest" in evidence.tables:
-            mine = evidence.tables["backtest"]
-        else:
-            self.say("contest: backtest of the challenger")
-            mine = self._backtest(bundle, bundle, bundle.fitted.table)
-        self.say("contest: backtest of the champion's configuration on the challenger's data")
-        theirs = self._backtest(champion, bundle, table)
+        self.say("contest: both forecast the same weeks of the challenger's data")
+        mine = backtest_of(bundle, bundle, bundle.fitted.table, evidence, self.watch)
+        theirs = backtest_of(champion, bundle, table, None, self.watch)
         for name, table in (("challenger", mine), ("champion", theirs)):
             self.run.log_text(table.to_csv(index=False), f"tables/backtest_{name}.csv")
         return contest.crps_check(fold_table(mine), fold_table(theirs), worse_max)
-
-    def _backtest(self, of: Bundle, challenger: Bundle, table: pd.DataFrame) -> pd.DataFrame:
-        """Backtest a configuration with the challenger's folds, draws and seed."""
-        experiment = challenger.experiment
-        refitter = Refitter(of.fitted.config, table, experiment.evidence)
-        return batteries.run_backtest(
-            refitter, table, of.fitted.lift_tests, experiment.sampler.seed, self.watch
-        )
 
     def _refresh(self, bundle: Bundle, champion: Bundle) -> list[Check]:
         """Show what moved; the same model on newer data must stay inside the champion's ROAS."""

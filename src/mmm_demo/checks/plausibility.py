@@ -13,7 +13,7 @@ STAGE = "plausibility"
 NEGATIVE_BASELINE_MAX = 0.05
 CHANNEL_SHARE_MAX, MEDIA_SHARE_MAX = 0.5, 0.8
 # Above 1, the fit without the week is another one: what the draws say about it has no mean. From
-# 0.7 on the estimate is inaccurate, but 3 of 20 correct fits have such a week: a week of record
+# 0.7 on the estimate is inaccurate, but 4 of 23 correct fits have such a week: a week of record
 # spend is worth much.
 PARETO_K_MAX = 1.0
 # Spend is scaled by its largest week. With one week at five times the 95 % quantile, 95 % of the
