@@ -100,6 +100,11 @@ def _of(table: pd.DataFrame, channel: str) -> pd.DataFrame:
     return table[table["channel"] == channel].reset_index(drop=True)
 
 
+def lift_figures(told: pd.DataFrame) -> Iterator[NamedFigure]:
+    """Yield the plot of lift tests against the model (`lift_report.compare_with_model`)."""
+    yield NamedFigure("diagnostics", "lift_tests", "model", plotting_checks.lift_tests(told))
+
+
 def plan_figures(plan: Plan) -> Iterator[NamedFigure]:
     """Yield the plot of a plan against the current mix."""
     gain = plan.uplift

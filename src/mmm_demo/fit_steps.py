@@ -12,10 +12,12 @@ from mmm_demo import bundle, diagnostics, summary, tables
 from mmm_demo.config import ExperimentConfig
 from mmm_demo.contraction import contraction_table, label, not_identified
 from mmm_demo.data import MarketingData, known_truth, load_market
-from mmm_demo.figures import convergence_figures, prior_figures, result_figures
+from mmm_demo.figures import convergence_figures, lift_figures, prior_figures, result_figures
 from mmm_demo.fitted import Decomposition, FittedModel
 from mmm_demo.gate import GateReport, PassedGate
 from mmm_demo.judge import Judged
+from mmm_demo.lift import lift_sha256
+from mmm_demo.lift_report import compare_with_model
 from mmm_demo.limits import FIT_BATTERIES
 from mmm_demo.model import Sampling, sample_posterior, sample_prior
 from mmm_demo.publish import Publisher
@@ -70,6 +72,9 @@ def load_data(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> M
     if data.report is not None:
         run.log_text(data.report.to_csv(index=False), "data/report.csv")
         run.log_text(data.report.to_json(orient="records", indent=2), "data/report.json")
+    if data.lift_tests is not None:
+        run.log_text(data.lift_tests.to_csv(index=False), "data/lift_tests.csv")
+        run.log(params={"data.lift_tests.sha256": lift_sha256(data.lift_tests)})
     run.log(
         params={"data.sha256": digest, "data.span": data.span, "data.made_from": data.source},
         tags={"data.warnings": "; ".join(data.warnings) or "none"} | label_tag(data),
@@ -215,6 +220,23 @@ def publish_results(
     publisher.figures(result_figures(fitted, parts, known))
     publisher.run.log(metrics=metrics)
     return Results(roas, truth, not_identified(told))
+
+
+def publish_lift_tests(publisher: Publisher, name: str, fitted: FittedModel, say: Say) -> None:
+    """Publish each lift test that calibrated the fit against what the model says now."""
+    if fitted.lift_tests is None:
+        return
+    told = compare_with_model(fitted.lift_tests, fitted.response)
+    publisher.table(told, f"lift_tests_{name}")
+    publisher.figures(lift_figures(told))
+    for row in told.itertuples():
+        sign = "; its sign is not the expected one" if row.unexpected_sign else ""
+        say(
+            f"lift test {row.channel} {row.date:%Y-%m-%d}: measured {row.delta_y:,.4g} +- "
+            f"{row.sigma:,.4g}, model {row.model_mean:,.4g} ({row.model_lower_94:,.4g} to "
+            f"{row.model_upper_94:,.4g}){sign}"
+        )
+    publisher.run.log(metrics={"lift_tests.inside_94": float(told["inside"].mean())})
 
 
 def publish_identification(publisher: Publisher, name: str, judged: Judged) -> None:

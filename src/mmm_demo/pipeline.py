@@ -30,6 +30,7 @@ from mmm_demo.fit_steps import (
     label_tag,
     load_data,
     publish_identification,
+    publish_lift_tests,
     publish_results,
     sample,
     tell_flags,
@@ -145,6 +146,7 @@ def _fit(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> FitRes
         passed = close_gate(job, report)
         results = publish_results(publisher, experiment, fitted, parts)
         publish_identification(publisher, experiment.name, judged)
+        publish_lift_tests(publisher, experiment.name, fitted, say)
         page = summary.fit_page(experiment, data, report, results.roas, results.not_identified)
         run.describe(page)
         version = registry.register_version(

@@ -5,19 +5,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from mmm_demo.check_names import check_name
 from mmm_demo.config import ExperimentConfig
 from mmm_demo.data import MarketingData
 from mmm_demo.gate import PASSED, Check, GateReport
 from mmm_demo.optimization import Plan
-
-LIBRARY_NAMES = {"rhat_max": "R-hat (worst)", "ess_bulk_min": "bulk ESS (worst)"}
-NAMES = LIBRARY_NAMES | {
-    "ess_tail_min": "tail ESS (worst)",
-    "divergences": "divergences",
-    "chains": "chains",
-    "prior_extreme_share": "impossible prior sales",
-    "decomposition_gap": "decomposition gap",
-}
 
 
 def gate_rows(report: GateReport) -> list[tuple[str, str, str, str]]:
@@ -27,8 +19,7 @@ def gate_rows(report: GateReport) -> list[tuple[str, str, str, str]]:
 
 def _measured(check: Check) -> tuple[str, str, str]:
     value = "n/a" if math.isnan(check.value) else f"{check.value:.4g}"
-    name = NAMES.get(check.name, check.name.replace("_", " "))
-    return name, value, f"{check.comparison} {check.limit:.4g}"
+    return check_name(check.name), value, f"{check.comparison} {check.limit:.4g}"
 
 
 def _verdict(report: GateReport, check: Check) -> str:
