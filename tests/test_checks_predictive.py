@@ -6,7 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mmm_demo.checks.predictive import coverage, predictive_checks
+from mmm_demo.checks.predictive import predictive_checks
+from mmm_demo.diagnostics import coverage
 from mmm_demo.gate import NOT_ASSESSABLE, REQUIRED, Check
 from mmm_demo.limits import FIT_BATTERIES
 

@@ -24,6 +24,12 @@ from mmm_demo.cli import KNOWN_ERROR, REFUSED, cli, main
 from mmm_demo.gate import GateRefused
 
 VERBS = {"main", "fit", "promote", "optimize", "report", "explore", "ui"}
+VERBS |= {"evidence", "card", "compare"}
+PLACES = {  # module that does the work of each verb
+    "pipeline": ("main", "fit", "optimize", "report", "explore"),
+    "review": ("evidence", "promote"),
+    "reports": ("card", "compare"),
+}
 ENTRY_POINTS = yaml.safe_load((PROJECT / "MLproject").read_text("utf-8"))["entry_points"]
 FIT_VERBS = ("main", "fit")
 HEAVY = {
@@ -86,7 +92,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.fixture
 def pipeline(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Stands in for the pipeline, which is tested elsewhere: keeps what it is asked, then stops."""
+    """Stands in for what does the work, tested elsewhere: keeps what it is asked, then stops."""
     asked: dict[str, tuple[Any, ...]] = {}
 
     def stop(name: str) -> Callable[..., None]:
@@ -97,10 +103,11 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         return keep
 
     fake = SimpleNamespace(asked=asked)
-    for verb in ("main", "fit", "promote", "optimize", "report", "explore"):
-        setattr(fake, f"run_{verb}", stop(verb))
-    monkeypatch.setitem(sys.modules, "mmm_demo.pipeline", fake)
-    monkeypatch.setattr(mmm_demo, "pipeline", fake, raising=False)
+    for module, verbs in PLACES.items():
+        for verb in verbs:
+            setattr(fake, f"run_{verb}", stop(verb))
+        monkeypatch.setitem(sys.modules, f"mmm_demo.{module}", fake)
+        monkeypatch.setattr(mmm_demo, module, fake, raising=False)
     return fake
 
 
@@ -189,6 +196,14 @@ def test_a_faulty_experiment_is_refused_before_heavy_modules_are_imported() -> N
         ["optimize", "--weeks", "abc"],
         ["optimize", "--total-budget", "a lot"],
         ["report"],
+        ["evidence"],
+        ["evidence", "abc", "--battery", "none"],
+        ["evidence", "abc", "--battery", ""],
+        ["evidence", "abc", "--battery", "plausibility"],
+        ["card"],
+        ["card", "1", "2"],
+        ["compare", "1"],
+        ["compare", "1", "2", "3"],
         ["ui", "--port", "0"],
     ],
     ids=" ".join,
@@ -240,7 +255,18 @@ def test_impossible_option_value_is_refused_like_one_in_the_file(ask: Ask, root:
 
 
 @pytest.mark.parametrize(
-    "words", [["main"], ["fit"], ["promote"], ["optimize"], ["report", "abc"]], ids=" ".join
+    "words",
+    [
+        ["main"],
+        ["fit"],
+        ["promote"],
+        ["optimize"],
+        ["report", "abc"],
+        ["evidence", "abc"],
+        ["card", "1"],
+        ["compare", "1", "2"],
+    ],
+    ids=" ".join,
 )
 def test_folder_that_is_no_project(
     ask: Ask,
@@ -341,8 +367,34 @@ def test_promote_passes_on_what_was_asked(ask: Ask, root: Path, pipeline: Simple
 def test_optimize_passes_on_what_was_asked(ask: Ask, root: Path, pipeline: SimpleNamespace) -> None:
     ask("optimize", "--weeks", "4", "--total-budget", "1e6")
     assert pipeline.asked["optimize"][:2] == ("demo", {"weeks": 4, "total_budget": 1e6})
-    ask("optimize", "--weeks", "from_champion", "--total-budget", "from_champion")
+    ask("optimize", "--market", "north", "--start", "2026-01-05")
+    assert pipeline.asked["optimize"][:2] == ("north", {"start": "2026-01-05"})
+    unset = ("--weeks", "--start", "--total-budget")
+    ask("optimize", *(word for option in unset for word in (option, "from_champion")))
     assert pipeline.asked["optimize"][:2] == ("demo", {})
+
+
+def test_evidence_passes_on_what_was_asked(ask: Ask, root: Path, pipeline: SimpleNamespace) -> None:
+    ask("evidence", "0a1b2c")
+    run, wanted, *_ = pipeline.asked["evidence"]
+    assert (run, list(wanted)) == ("0a1b2c", [])  # all of them
+    ask("evidence", "0a1b2c", "--battery", "placebo", "--battery", "backtest")
+    assert list(pipeline.asked["evidence"][1]) == ["placebo", "backtest"]
+    ask("evidence", "0a1b2c", "--battery", "placebo", "--battery", "all")
+    assert list(pipeline.asked["evidence"][1]) == []
+
+
+def test_card_and_compare_pass_on_what_was_asked(
+    ask: Ask, root: Path, pipeline: SimpleNamespace
+) -> None:
+    ask("card", "champion")
+    assert pipeline.asked["card"][:3] == ("demo", "champion", root.resolve())
+    ask("card", "3", "--market", "north")
+    assert pipeline.asked["card"][:2] == ("north", "3")
+    ask("compare", "1", "challenger", "--market", "north")
+    assert pipeline.asked["compare"][:4] == ("north", "1", "challenger", root.resolve())
+    ask("compare", "2", "1")
+    assert pipeline.asked["compare"][:3] == ("demo", "2", "1")
 
 
 # --- MLproject ----------------------------------------------------------------------------------
@@ -359,16 +411,15 @@ def test_entry_point_has_the_options_of_the_command(verb: str) -> None:
     entry, command = ENTRY_POINTS[verb], cli.commands[verb]
     words = shlex.split(entry["command"])
     assert words[:5] == ["PYTHONPATH=src", "python", "-m", "mmm_demo.cli", verb]
-    given = dict(zip(words[5::2], words[6::2], strict=True)) if verb != "report" else {}
-    flags = {p for p in command.params if isinstance(p, click.Option) and p.is_flag}
-    options = {p.opts[0] for p in command.params if p not in flags}
-    if verb == "report":
-        assert words[5:] == ["{run}"] and options == {"run"}
-    else:
-        assert set(given) == options
-        for option, value in given.items():  # -P names are the option's, with underscores
-            assert value == "{" + option.removeprefix("--").replace("-", "_") + "}"
-    assert {value.strip("{}") for value in given.values()} <= set(entry["parameters"])
+    positions = [p.name for p in command.params if isinstance(p, click.Argument)]
+    options = {p.opts[0] for p in command.params if isinstance(p, click.Option) and not p.is_flag}
+    places, rest = words[5 : 5 + len(positions)], words[5 + len(positions) :]
+    given = dict(zip(rest[::2], rest[1::2], strict=True))
+    assert places == ["{" + str(name) + "}" for name in positions]
+    assert set(given) == options
+    for option, value in given.items():  # -P names are the option's, with underscores
+        assert value == "{" + option.removeprefix("--").replace("-", "_") + "}"
+    assert {value.strip("{}") for value in (*places, *given.values())} == set(entry["parameters"])
 
 
 @pytest.mark.parametrize("verb", sorted(ENTRY_POINTS))
@@ -376,9 +427,16 @@ def test_entry_point_without_parameters_is_the_command_without_options(
     ask: Ask, root: Path, pipeline: SimpleNamespace, verb: str
 ) -> None:
     parameters = ENTRY_POINTS[verb]["parameters"]
-    defaults = {name: shlex.quote(str(p.get("default", "abc"))) for name, p in parameters.items()}
-    words = shlex.split(ENTRY_POINTS[verb]["command"].format(**defaults))[4:]
-    ask(*words)
-    through_mlflow = pipeline.asked.pop(verb)
-    ask(verb, *(["abc"] if verb == "report" else []))
-    assert pipeline.asked[verb] == through_mlflow
+    values = {name: str(p.get("default", f"any_{name}")) for name, p in parameters.items()}
+    quoted = {name: shlex.quote(value) for name, value in values.items()}
+    ask(*shlex.split(ENTRY_POINTS[verb]["command"].format(**quoted))[4:])
+    through_mlflow = plain(pipeline.asked.pop(verb))
+    positions = [p.name for p in cli.commands[verb].params if isinstance(p, click.Argument)]
+    ask(verb, *(values[str(name)] for name in positions))
+    assert plain(pipeline.asked[verb]) == through_mlflow
+
+
+def plain(asked: tuple[Any, ...]) -> list[Any]:
+    """Return what was asked, without what is told of progress and in one type of list."""
+    values = (list(item) if isinstance(item, tuple) else item for item in asked)
+    return [item for item in values if not callable(item)]

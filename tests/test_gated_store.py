@@ -29,9 +29,11 @@ from mmm_demo.gated_store import (
     open_store,
     promotion_params,
 )
-from mmm_demo.registry import find_alias, promote
+from mmm_demo.promotion import promote
+from mmm_demo.registry import find_alias
 from mmm_demo.tracking import open_run
 from test_webui import served
+from versions import nothing_against
 
 OURS, FOREIGN = "mmm_demo", "sales"
 MakeVersion = Callable[..., ModelVersion]
@@ -170,7 +172,7 @@ def test_promote_is_let_through_and_a_former_champion_is_not_put_back_by_hand(
     make_version()
     for number in (1, 2):
         with open_run("promote demo", "promotion") as run:
-            promote(run, "demo", number, "a test", False)
+            promote(run, "demo", number, "a test", False, nothing_against)
             assert store.get_run(run.run_id).data.tags["promotion"] == "done"
             # While its own run is still open, the promotion moves nothing more.
             refused(
@@ -183,7 +185,7 @@ def test_promote_is_let_through_and_a_former_champion_is_not_put_back_by_hand(
         assert champion(store) == number
     refused("recorded promotion", store.set_registered_model_alias, OURS, CHAMPION, "1")
     with open_run("promote demo", "promotion") as run:
-        promote(run, "demo", None, "a test", True)
+        promote(run, "demo", None, "a test", True, nothing_against)
     assert champion(store) == 1
     assert int(find_alias("demo", "previous").version) == 2
 

@@ -13,7 +13,7 @@ from conftest import Demo
 from mmm_demo import optimization
 from mmm_demo.config import BudgetConfig
 from mmm_demo.fitted import WEEK, FittedModel
-from mmm_demo.optimization import BudgetError, Plan, optimize_budget
+from mmm_demo.optimization import BudgetError, Plan, optimize_budget, window_start
 from mmm_demo.trace import WEEKLY_TABLE
 
 WINDOW = 13
@@ -81,7 +81,7 @@ def test_a_thousand_draws_find_the_optimum_of_all_draws(demo, published, fitted)
     # The response is concave: what is lost is at most all money times the largest difference
     # between two channels' marginal responses, here over all draws.
     planned, metrics = published["planned"], demo.run("plan").data.metrics
-    optimizer = optimization._optimizer(fitted, WINDOW, None)
+    optimizer = optimization._optimizer(fitted, window_start(fitted, BudgetConfig()), WINDOW, None)
     weekly = optimization._labelled(planned.to_numpy() / WINDOW, list(planned.index))
     judged = optimizer.evaluate_plan(weekly)
     marginal = judged.utility_gradient["channel_data"].to_series()
@@ -108,7 +108,7 @@ def test_the_plan_is_the_window_after_the_data_and_knows_its_odds(thin, thin_pla
 
 
 def test_a_plan_that_could_be_better_is_refused(thin, thin_plan):
-    optimizer = optimization._optimizer(thin, WINDOW, None)
+    optimizer = optimization._optimizer(thin, thin_plan.start, WINDOW, None)
     bounds = thin_plan.table.set_index("channel")[["lower_bound", "upper_bound"]]
     optimization._require_best(optimizer, by_channel(thin_plan, "planned"), bounds, WINDOW)
     with pytest.raises(BudgetError, match="stopped short of the best plan"):
@@ -119,7 +119,7 @@ def test_a_plan_that_could_be_better_is_refused(thin, thin_plan):
 
 
 def test_the_total_is_for_the_window_where_the_librarys_is_for_each_week(thin, thin_plan):
-    optimizer = optimization._optimizer(thin, WINDOW, None)
+    optimizer = optimization._optimizer(thin, thin_plan.start, WINDOW, None)
     limits = thin_plan.table[["lower_bound", "upper_bound"]].to_numpy() / WINDOW
     bounds = xr.DataArray(
         limits,
@@ -173,7 +173,7 @@ def test_more_money_brings_more_and_each_unit_less(thin, thin_plan):
 
 
 def test_no_other_split_inside_the_bounds_does_better(thin, thin_plan):
-    optimizer = optimization._optimizer(thin, WINDOW, None)
+    optimizer = optimization._optimizer(thin, thin_plan.start, WINDOW, None)
     planned = by_channel(thin_plan, "planned")
     low, high = by_channel(thin_plan, "lower_bound"), by_channel(thin_plan, "upper_bound")
     best = optimization._response(optimizer, planned, WINDOW).mean()
@@ -188,6 +188,49 @@ def test_no_other_split_inside_the_bounds_does_better(thin, thin_plan):
                 tried += 1
                 assert optimization._response(optimizer, other, WINDOW).mean() <= best
     assert tried > 0
+
+
+# Windows that start later
+
+
+def test_a_window_starts_in_the_week_after_the_data_or_whole_weeks_later(thin):
+    following = pd.Timestamp(thin.weeks[-1]) + WEEK
+    assert window_start(thin, BudgetConfig()) == following
+    for later in (0, 1, 26):
+        start = following + later * WEEK
+        assert window_start(thin, BudgetConfig(start=f"{start:%Y-%m-%d}")) == start
+
+
+@pytest.mark.parametrize("days", [-7, -364, 1, 6, 8, -1])
+def test_a_window_inside_the_data_or_on_another_weekday_is_refused(thin, days):
+    following = pd.Timestamp(thin.weeks[-1]) + WEEK
+    start = following + pd.Timedelta(days=days)
+    with pytest.raises(BudgetError) as refusal:
+        optimize_budget(thin, BudgetConfig(start=f"{start:%Y-%m-%d}"))
+    assert str(refusal.value) == (
+        f"a plan cannot start {start:%A %Y-%m-%d}: the data end {following - WEEK:%Y-%m-%d}; "
+        f"start on {following:%Y-%m-%d} or whole weeks later"
+    )
+
+
+def test_a_later_window_is_planned_for_what_the_model_says_without_spend_before(thin, thin_plan):
+    lag, config = thin.config.adstock_max_lag, thin.config
+    start = thin_plan.start + 2 * WEEK
+    plan = optimize_budget(thin, BudgetConfig(start=f"{start:%Y-%m-%d}"))
+    assert (plan.start, plan.end, plan.weeks) == (start, start + 12 * WEEK, WINDOW)
+    assert plan.total_budget == pytest.approx(thin_plan.total_budget)  # the last weeks' spend
+    # Far enough behind the data that nothing of their spend is left: the model itself.
+    after = pd.DataFrame([thin.table.iloc[-1]] * (lag + WINDOW + lag))
+    last = pd.Timestamp(thin.weeks[-1])
+    after[config.date_column] = [last + WEEK * (i + 1) for i in range(len(after))]
+    inside = np.arange(len(after)) - lag
+    for column, response in (("planned", plan.response), ("current", plan.current_response)):
+        weeks = after.copy()
+        for channel, total in by_channel(plan, column).items():
+            weeks[channel] = np.where((inside >= 0) & (inside < WINDOW), total / WINDOW, 0.0)
+        run = thin._run(pd.concat([thin.table, weeks], ignore_index=True), seed=0)
+        future = run["channel_contribution"].isel(week=slice(len(thin.table) + lag, None))
+        np.testing.assert_allclose(response, future.sum(["week", "channel"]), rtol=1e-6)
 
 
 # Budgets and bounds asked for

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlparse
 
 import mlflow
 import pytest
@@ -18,77 +17,32 @@ from mlflow.cli import gc
 from mlflow.entities.model_registry import ModelVersion
 from pymc_marketing.mmm import MMM
 
-from helpers import move_alias_by_force
-from mmm_demo import registry
 from mmm_demo.bundle import BundleRefused, sha256
 from mmm_demo.config import BudgetConfig
-from mmm_demo.gate import GateFile, GateRefused, GateReport
+from mmm_demo.gate import GateRefused, GateReport
 from mmm_demo.optimization import optimize_budget
 from mmm_demo.registry import (
     DATA_FOLDER,
     HASH_TAG,
     NoVersionError,
-    SetAlias,
-    find_alias,
     find_version,
     load_champion,
     pinned_requirements,
-    plan_promotion,
-    promote,
 )
 from mmm_demo.trace import load_trace
 from mmm_demo.tracking import open_run
+from versions import (
+    add_a_byte,
+    crown,
+    data_folder,
+    model_folder,
+    number_of,
+    run_promotion,
+    seal_tags,
+    shift_a_chain,
+)
 
 MakeVersion = Callable[..., ModelVersion]
-
-
-def model_folder(version: ModelVersion) -> Path:
-    """Return where the store keeps a version's files."""
-    return Path(
-        urlparse(MlflowClient().get_model_version_download_uri(version.name, version.version)).path
-    )
-
-
-def data_folder(version: ModelVersion) -> Path:
-    return model_folder(version) / DATA_FOLDER
-
-
-def seal_tags(version: ModelVersion) -> None:
-    """Make the version's recorded hashes agree with its files, as a forger would."""
-    for path in data_folder(version).iterdir():
-        MlflowClient().set_model_version_tag(
-            version.name, version.version, f"{HASH_TAG}{path.name}", sha256(path)
-        )
-
-
-def crown(version: ModelVersion) -> None:
-    """Make a version champion by hand, past every check."""
-    move_alias_by_force(version.name, "champion", version.version)
-
-
-def number_of(alias: str) -> int | None:
-    found = find_alias("demo", alias)
-    return int(found.version) if found else None
-
-
-def run_promotion(
-    number: int | None = None, *, reason: str = "a test", rollback: bool = False
-) -> registry.Promotion:
-    with open_run("promote demo", "promotion") as run:
-        return promote(run, "demo", number, reason, rollback)
-
-
-def last_run(client: MlflowClient):
-    experiments = [item.experiment_id for item in client.search_experiments()]
-    return client.search_runs(experiments, order_by=["attributes.start_time DESC"])[0]
-
-
-def shift_a_chain(folder: Path) -> None:
-    path = folder / "trace.nc"
-    tree = load_trace(path)
-    tree["posterior"]["saturation_beta"][0] += 1.0
-    path.unlink()
-    tree.to_netcdf(path, engine="h5netcdf")
 
 
 # Registering
@@ -193,115 +147,6 @@ def test_no_champion_is_answered_with_the_next_step(make_version, store):
         load_champion("demo")
 
 
-# Promoting
-
-
-@pytest.mark.parametrize(
-    ("new", "champion", "moves"),
-    [
-        (1, None, [SetAlias("champion", 1)]),
-        (2, 1, [SetAlias("previous", 1), SetAlias("champion", 2)]),
-        (1, 2, [SetAlias("previous", 2), SetAlias("champion", 1)]),
-        (2, 2, []),
-    ],
-)
-def test_a_promotion_moves_the_former_champion_to_previous(new, champion, moves):
-    assert plan_promotion(new, champion) == moves
-
-
-def test_a_promotion_is_a_run_that_says_who_what_why_and_on_what_evidence(
-    make_version, store, lean
-):
-    make_version()
-    second = make_version()
-    done = run_promotion(1, reason="first fit")
-    assert (done.name, done.version, done.former) == ("mmm_demo", 1, None)
-    done = run_promotion(reason="newer data")
-    assert (done.version, done.former) == (2, 1)
-    assert number_of("champion") == 2
-    assert number_of("previous") == 1
-    run = last_run(store)
-    assert run.info.status == "FINISHED"
-    params = run.data.params
-    assert params["promotion.model"] == "mmm_demo"
-    assert (params["promotion.from"], params["promotion.to"]) == ("1", "2")
-    assert params["promotion.reason"] == "newer data"
-    assert params["promotion.by"]
-    assert params["promotion.rollback"] == "False"
-    for name in ("trace.nc", "config.json", "gate.json"):
-        assert params[f"evidence.{HASH_TAG}{name}"] == second.tags[f"{HASH_TAG}{name}"]
-    assert run.data.tags["promotion"] == "done"
-    assert run.data.tags["market"] == "demo"
-    judged = GateFile.from_json((lean / "gate.json").read_text()).report.metrics()
-    assert {name: run.data.metrics[name] for name in judged} == judged
-    evidence = store.download_artifacts(run.info.run_id, "evidence.json")
-    assert json.loads(Path(evidence).read_text())["passed"] is True
-
-
-def test_promoting_the_champion_again_moves_nothing(make_version, store):
-    make_version()
-    run_promotion()
-    run_promotion()
-    assert number_of("champion") == 1
-    assert number_of("previous") is None
-    assert last_run(store).data.params["promotion.from"] == "1"
-
-
-def test_a_rollback_swaps_back_and_forth(make_version, store):
-    make_version()
-    make_version()
-    run_promotion(1)
-    run_promotion(2)
-    for champion, previous in ((1, 2), (2, 1)):
-        run_promotion(rollback=True)
-        assert number_of("champion") == champion
-        assert number_of("previous") == previous
-    assert last_run(store).data.params["promotion.rollback"] == "True"
-
-
-def test_there_must_be_something_to_roll_back_to(make_version, store):
-    make_version()
-    run_promotion(1)
-    with pytest.raises(NoVersionError, match="'demo' has no previous champion to roll back to"):
-        run_promotion(rollback=True)
-    assert number_of("champion") == 1
-    assert last_run(store).info.status == "FAILED"
-
-
-def test_promoting_a_version_that_is_not_there_moves_nothing(make_version, store):
-    make_version()
-    run_promotion(1)
-    with pytest.raises(NoVersionError, match="no version 9; versions: 1"):
-        run_promotion(9)
-    assert number_of("champion") == 1
-
-
-def test_a_refused_promotion_moves_nothing_and_is_on_record(make_version, store):
-    make_version()
-    run_promotion(1)
-    make_version(edit=shift_a_chain)
-    with pytest.raises(BundleRefused, match="'draws judged again' failed: rhat_max"):
-        run_promotion(2, reason="trust me")
-    assert number_of("champion") == 1
-    assert number_of("previous") is None
-    run = last_run(store)
-    assert run.info.status == "FAILED"
-    assert run.data.tags["promotion"] == "refused"
-    assert run.data.params["promotion.to"] == "2"
-    assert run.data.params["promotion.reason"] == "trust me"
-
-
-def test_a_rollback_to_a_version_that_was_changed_since_is_refused(make_version):
-    first = make_version()
-    make_version()
-    run_promotion(1)
-    run_promotion(2)
-    (data_folder(first) / "gate.json").write_text("{}")
-    with pytest.raises(BundleRefused, match=r"check 'bytes of gate.json' failed"):
-        run_promotion(rollback=True)
-    assert number_of("champion") == 2
-
-
 # Loading the champion
 
 
@@ -316,11 +161,6 @@ def test_the_champion_comes_back_proven_and_is_the_fit(make_version, demo, lean)
         champion.bundle.fitted.trace["posterior"].to_dataset(),
         load_trace(lean / "trace.nc")["posterior"].to_dataset(),
     )
-
-
-def add_a_byte(version: ModelVersion) -> None:
-    path = data_folder(version) / "trace.nc"
-    path.write_bytes(path.read_bytes() + b"\0")
 
 
 def edit_json(version: ModelVersion, name: str, change: Callable[[dict], None]) -> None:

@@ -9,8 +9,7 @@ from mlflow.models import get_model_info
 
 from conftest import Demo
 from mmm_demo.fitted import WEEK, FittedModel
-from mmm_demo.registry import promote
-from mmm_demo.tracking import open_run
+from versions import run_promotion
 
 URI = "models:/mmm_demo@champion"
 
@@ -19,8 +18,7 @@ URI = "models:/mmm_demo@champion"
 def served(make_version, store) -> mlflow.pyfunc.PyFuncModel:
     """The champion, loaded the way a user of MLflow does; pickle is forbidden in this store."""
     make_version()
-    with open_run("promote demo", "promotion") as run:
-        promote(run, "demo", None, "a test", False)
+    run_promotion()
     return mlflow.pyfunc.load_model(URI)
 
 

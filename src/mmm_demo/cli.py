@@ -20,8 +20,9 @@ KNOWN_ERROR, REFUSED = 1, 3
 DEFAULT_EXPERIMENT = "experiments/demo.yaml"
 OPEN_UI = "uv run mmm-demo ui"
 
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+# Names of channels and parameters, e.g. gamma_control[price], are no markup.
+console = Console(highlight=False, soft_wrap=True, markup=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
 class OrUnset(click.ParamType):
@@ -41,7 +42,7 @@ PORT = click.IntRange(1, 65535)
 
 def say(text: str) -> None:
     """Print a line of progress at once, also into a pipe."""
-    console.print(f"> {text}", markup=False)
+    console.print(f"> {text}")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -97,7 +98,7 @@ def main_command(**options: Any) -> None:
         done = pipeline.run_main(experiment, require_project_root(), say, watch)
     show_fit(done.fit)
     if done.lost:
-        console.print(f"[yellow]{done.lost}[/]")
+        console.print(done.lost, style="yellow")
     show_plan(done.plan)
     show_next(done.fit.run.run_id)
 
@@ -127,7 +128,7 @@ def explore(experiment: str) -> None:
     from mmm_demo import pipeline
 
     for sentence in pipeline.run_explore(loaded, root, say).verdict:
-        console.print(f"* {sentence}", markup=False)
+        console.print(f"* {sentence}")
 
 
 @cli.command()
@@ -194,7 +195,7 @@ def compare(a: str, b: str, market: str) -> None:
         done = reports.run_compare(market, a, b, root, say, watch)
     _print("Comparison", ("", a, b, "difference"), done.rows())
     for sentence in done.sentences():
-        console.print(f"* {sentence}", markup=False)
+        console.print(f"* {sentence}")
 
 
 @cli.command()
@@ -248,9 +249,9 @@ def show_fit(done: "FitResult") -> None:
         header = (*header, "truth")
     _print(f"Incremental ROAS {done.label}".strip(), header, rows)
     for line in flag_lines(done.report):
-        console.print(f"[yellow]flag:[/] {line}")
+        console.print(f"flag: {line}", style="yellow")
     if results.not_identified:
-        console.print(identification_sentence(results.not_identified), markup=False)
+        console.print(identification_sentence(results.not_identified))
 
 
 def show_evidence(done: "EvidenceResult") -> None:
@@ -275,7 +276,7 @@ def show_plan(done: "PlanResult") -> None:
     _print(title, header, plan_rows(done.plan))
     console.print(plan_sentence(done.plan))
     if warning := plan_warning(done.plan):
-        console.print(f"[yellow]{warning}[/]")
+        console.print(warning, style="yellow")
     console.print(f"Model version {done.version.name} {done.version.version}, plan in {done.file}")
 
 
@@ -311,8 +312,8 @@ def main() -> None:
         from mmm_demo.gate import GateRefused
 
         refused = isinstance(error, GateRefused)
-        errors.print(f"[bold red]{'Refused' if refused else 'Error'}:[/] ", end="")
-        errors.print(str(error), markup=False)
+        errors.print("Refused: " if refused else "Error: ", style="bold red", end="")
+        errors.print(str(error))
         sys.exit(REFUSED if refused else KNOWN_ERROR)
 
 

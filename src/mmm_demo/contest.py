@@ -9,10 +9,11 @@ import pandas as pd
 from mmm_demo.bundle import Bundle
 from mmm_demo.checks.identification import overlap
 from mmm_demo.checks.refits import assessable
-from mmm_demo.config import ModelConfig
+from mmm_demo.config import BudgetConfig, ModelConfig
 from mmm_demo.experiment_file import flat_params
 from mmm_demo.gate import Check
 from mmm_demo.lift import lift_sha256
+from mmm_demo.optimization import BudgetError, Plan, optimize_budget
 from mmm_demo.trace import table_sha256
 
 STAGE = "contest"
@@ -25,6 +26,13 @@ BESIDE_THE_MODEL = ("experiment.name", "sampler.", "gate.", "evidence.")
 def same_model(one: ModelConfig, other: ModelConfig) -> bool:
     """Whether two configurations are one model; what they are scaled by does not count."""
     return replace(one, scaling=None) == replace(other, scaling=None)
+
+
+def same_configuration(one: Bundle, other: Bundle) -> bool:
+    """Whether two versions are one model, calibrated by the same lift tests."""
+    tests = [bundle.fitted.lift_tests for bundle in (one, other)]
+    hashes = {None if item is None else lift_sha256(item) for item in tests}
+    return len(hashes) == 1 and same_model(one.experiment.model, other.experiment.model)
 
 
 def crps_check(challenger: pd.DataFrame, champion: pd.DataFrame, worse_max: float) -> Check:
@@ -146,6 +154,20 @@ def common_table(champion: Bundle, challenger: Bundle) -> pd.DataFrame:
     ):
         return own
     raise ValueError(f"the challenger's data lack the champion's {', '.join(missing)}")
+
+
+def plans_of(one: Bundle, other: Bundle) -> tuple[Plan, Plan] | str:
+    """Plan the same money over the same number of weeks with both, or say why that is impossible.
+
+    Window and money are those of the second.
+    """
+    weeks = other.experiment.budget.weeks
+    try:
+        plan = optimize_budget(other.fitted, BudgetConfig(weeks=weeks))
+        budget = BudgetConfig(weeks=weeks, total_budget=plan.total_budget)
+        return optimize_budget(one.fitted, budget), plan
+    except BudgetError as fault:
+        return str(fault)
 
 
 def explain(champion: Bundle, challenger: Bundle) -> pd.DataFrame:

@@ -226,11 +226,12 @@ def predictive_metrics(observed: np.ndarray, draws: np.ndarray) -> dict[str, flo
     return {
         "mape": float(np.abs(residual[sold] / observed[sold]).mean()),
         "r2": float(1 - (residual**2).sum() / ((observed - observed.mean()) ** 2).sum()),
-        "coverage_50": _coverage(observed, draws, 0.50),
-        "coverage_94": _coverage(observed, draws, 0.94),
+        "coverage_50": coverage(observed, draws, 0.50),
+        "coverage_94": coverage(observed, draws, 0.94),
     }
 
 
-def _coverage(observed: np.ndarray, draws: np.ndarray, level: float) -> float:
+def coverage(observed: np.ndarray, draws: np.ndarray, level: float) -> float:
+    """Return the share of weeks whose sales lie inside the central interval of the draws."""
     lower, upper = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return float(((observed >= lower) & (observed <= upper)).mean())

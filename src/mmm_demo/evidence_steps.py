@@ -9,6 +9,7 @@ from mmm_demo import batteries
 from mmm_demo.batteries import Step, Watch
 from mmm_demo.bundle import Bundle
 from mmm_demo.evidence import Evidence
+from mmm_demo.fit_steps import by_channel
 from mmm_demo.refit import Refitter
 from mmm_demo.tracking import Run, open_run
 
@@ -95,11 +96,13 @@ def recorded(run: Run, watch: Watch) -> Watch:
     """Return a watch that logs each refit as a child run before it passes it on."""
 
     def record(step: Step) -> None:
+        # Some are named by channel, whose characters a metric's name may not have.
+        measured = pd.Series(step.measured).rename_axis("channel").reset_index(name="value")
         with open_run(f"{step.battery}: {step.name}", "refit", run) as child:
             child.log(
                 params={"refit.battery": step.battery, "refit.number": step.number},
                 metrics=step.refit.convergence.metrics()
-                | {f"{step.battery}.{key}": value for key, value in step.measured.items()},
+                | by_channel(step.battery, measured, "value"),
                 tags={"gate": "none: a refit for evidence", "converged": step.refit.converged},
             )
         watch(step)

@@ -8,6 +8,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mmm_demo.bundle import FILES, sha256
 from mmm_demo.evidence import EVIDENCE, Evidence, EvidenceError
 from mmm_demo.gate import FAILED, NOT_ASSESSABLE, PASSED, GateRefused
+from mmm_demo.limits import EVIDENCE_BATTERIES
 from mmm_demo.registry import HASH_TAG
 from mmm_demo.tracking import Run, find_run, temporary_folder
 
@@ -22,8 +23,12 @@ def bind_evidence(run: Run, version: ModelVersion, evidence: Evidence) -> None:
     for check in evidence.checks:  # the worst of a battery's checks stands for it
         stages[check.stage] = max(stages.get(check.stage, PASSED), check.status, key=SEVERITY.index)
     tags |= {f"evidence.{stage}": status for stage, status in stages.items()}
+    client, name, number = run.client, version.name, str(version.version)
+    for key in (f"evidence.{battery}" for battery in EVIDENCE_BATTERIES):
+        if key in version.tags and key not in tags:  # of evidence that was refused
+            client.delete_model_version_tag(name, number, key)
     for key, value in tags.items():
-        run.client.set_model_version_tag(version.name, str(version.version), key, value)
+        client.set_model_version_tag(name, number, key, value)
 
 
 def _digest(evidence: Evidence) -> str:

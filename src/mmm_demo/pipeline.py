@@ -94,6 +94,11 @@ def run_main(experiment: ExperimentConfig, root: Path, say: Say, watch: Watch) -
     """Fit, gate, register, promote, load back through the registry, plan.
 
     A version that loses the contest becomes challenger, and the champion plans.
+
+    Raises
+    ------
+    GateRefused
+        When a gate refuses, or the version may not become the market's first champion.
     """
     with open_run(experiment.name, "fit") as run:
         fit = _fit(run, experiment, root, say)
@@ -102,11 +107,13 @@ def run_main(experiment: ExperimentConfig, root: Path, say: Say, watch: Watch) -
         try:
             run_promote(experiment.market, number, "main job", False, say, watch, run)
         except ContestLost as refusal:
+            if refusal.champion is None:
+                raise  # nobody can plan
             lost = f"{refusal} The plan uses the champion, version {refusal.champion}."
             say(lost)
         plan = run_optimize(experiment.market, {}, root, say, run)
         told = summary.identification_sentence(fit.results.not_identified)
-        run.log_text(f"{plan.page}\n\n{told}\n", "summary.md")
+        run.log_text("\n\n".join(filter(None, (plan.page, lost, told))) + "\n", "summary.md")
     return MainResult(fit, lost, plan)
 
 

@@ -1,7 +1,7 @@
 """How far a battery of refits has come: bars in a terminal, lines everywhere else."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -21,10 +21,12 @@ def watching(console: Console) -> Iterator[Watch]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console) as bars:
-        tasks = {}
+    bars, tasks = Progress(*columns, console=console), {}
+    with ExitStack() as stack:
 
         def watch(step: Step) -> None:
+            if not tasks:  # shown from the first refit on: the sampler has bars of its own before
+                stack.enter_context(bars)
             if step.battery not in tasks:
                 tasks[step.battery] = bars.add_task(step.battery, total=step.total)
             text = f"{step.battery}: {step.name}"

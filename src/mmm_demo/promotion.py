@@ -121,22 +121,24 @@ def promote(
         _keep_copy(run, version, data)
     run.log_text(json.dumps(proven.report.to_dict(), indent=2), "gate.json")
     if not rollback and not (former and former.version == version.version):
-        against = judge(bundle, load_evidence(version), _proven(former))
+        against = judge(bundle, load_evidence(version), _proven(run, former))
         _settle(run, version, former, against)
     run.log(tags=ACCEPTED)  # from here on, the store lets the champion move
     for move in plan_promotion(int(version.version), int(former.version) if former else None):
         run.client.set_registered_model_alias(version.name, move.alias, str(move.version))
+    _end_challenge(run, market, version)
     run.log(tags={"promotion": "done"}, metrics=proven.report.metrics())
     return Promotion(version.name, int(version.version), int(former.version) if former else None)
 
 
-def _proven(former: ModelVersion | None) -> Bundle | None:
+def _proven(run: Run, former: ModelVersion | None) -> Bundle | None:
     """Return the champion's files; one that does not prove its pass is no champion to beat."""
     if former is None:
         return None
     try:
         return prove_version(former)
-    except BundleRefused:
+    except BundleRefused as refusal:
+        run.log(tags={"promotion.champion": f"nothing to beat: {refusal}"})
         return None
 
 
@@ -153,6 +155,13 @@ def _settle(
         f"version {version.version} of {version.name} is challenger, not champion:\n{lines}",
         former.version if former else None,
     )
+
+
+def _end_challenge(run: Run, market: str, version: ModelVersion) -> None:
+    """Take the alias of the challenger from a version that is champion now."""
+    challenger = find_alias(market, CHALLENGER)
+    if challenger and challenger.version == version.version:
+        run.client.delete_registered_model_alias(version.name, CHALLENGER)
 
 
 def _record(

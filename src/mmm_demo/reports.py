@@ -12,14 +12,12 @@ from mmm_demo.card import CardInput, version_card
 from mmm_demo.checks.backtest import fold_table
 from mmm_demo.compare import Comparison, compare
 from mmm_demo.compare_page import comparison_page
-from mmm_demo.config import BudgetConfig
 from mmm_demo.evidence_steps import recorded
 from mmm_demo.evidence_store import load_evidence
 from mmm_demo.fit_steps import LABEL_TAG, Say
-from mmm_demo.gated_store import CHAMPION
+from mmm_demo.gated_store import CHAMPION, PREFIX
 from mmm_demo.judge import judge
 from mmm_demo.lift_report import compare_with_model
-from mmm_demo.optimization import BudgetError, Plan, optimize_budget
 from mmm_demo.outputs import Outputs
 from mmm_demo.publish import Publisher
 from mmm_demo.review import backtest_of
@@ -48,15 +46,15 @@ def run_card(market: str, name: str, root: Path, say: Say) -> Path:
     with open_run(f"card {version.name} {version.version}", "card") as run:
         run.log(params={"card.model": version.name, "card.version": version.version})
         bundle = registry.prove_version(version)
-        html = version_card(_card(market, version, bundle))
+        html = version_card(_card(version, bundle))
         publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
         page = publisher.page(html, f"card_{version.name}_v{version.version}")
     say(f"card: {page}")
     return page
 
 
-def _card(market: str, version: registry.ModelVersion, bundle: Bundle) -> CardInput:
-    fitted = bundle.fitted
+def _card(version: registry.ModelVersion, bundle: Bundle) -> CardInput:
+    fitted, market = bundle.fitted, version.name.removeprefix(PREFIX)  # a run may be of any market
     judged = judge(fitted, fitted.decompose(), bundle.experiment.gate)
     weeks = pd.to_datetime(fitted.weeks)
     moved = why = None
@@ -115,7 +113,7 @@ def run_compare(market: str, a: str, b: str, root: Path, say: Say, watch: Watch)
         say(f"backtests: {names[0]} and {names[1]} on the weeks of the latter")
         folds = _backtests(one, other, versions, recorded(run, watch))
         say("plans of both")
-        found = compare(one, other, folds, _plans(one, other))
+        found = compare(one, other, folds, contest.plans_of(one, other))
         publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
         numbers = "_".join(f"v{item.version}" for item in versions)
         html = comparison_page(found, *names)
@@ -129,22 +127,12 @@ def run_compare(market: str, a: str, b: str, root: Path, say: Say, watch: Watch)
 def _backtests(
     one: Bundle, other: Bundle, versions: list[registry.ModelVersion], watch: Watch
 ) -> tuple[pd.DataFrame, pd.DataFrame] | str:
+    scales = [of.fitted.response.scaling for of in (one, other)]
+    same = contest.same_configuration(one, other) and scales[0] == scales[1]
     try:
         table = contest.common_table(one, other)
-    except ValueError as fault:
+        theirs = backtest_of(other, other, other.fitted.table, load_evidence(versions[1]), watch)
+        mine = theirs if same else backtest_of(one, other, table, None, watch)
+    except ValueError as fault:  # no common weeks, or too few for the folds
         return str(fault)
-    theirs = backtest_of(other, other, other.fitted.table, load_evidence(versions[1]), watch)
-    same_model = contest.same_model(one.experiment.model, other.experiment.model)
-    mine = theirs if same_model else backtest_of(one, other, table, None, watch)
     return fold_table(mine), fold_table(theirs)
-
-
-def _plans(one: Bundle, other: Bundle) -> tuple[Plan, Plan] | str:
-    """Plan the same money over the same number of weeks with both."""
-    weeks = other.experiment.budget.weeks
-    try:
-        plan = optimize_budget(other.fitted, BudgetConfig(weeks=weeks))
-        budget = BudgetConfig(weeks=weeks, total_budget=plan.total_budget)
-        return optimize_budget(one.fitted, budget), plan
-    except BudgetError as fault:
-        return str(fault)

@@ -10,11 +10,12 @@ from mmm_demo import batteries, contest, evidence_store, promotion, registry
 from mmm_demo.batteries import Watch
 from mmm_demo.bundle import Bundle
 from mmm_demo.checks.backtest import fold_table
+from mmm_demo.compare_measures import money_table, plan_overlap
 from mmm_demo.config import registered_model_name
 from mmm_demo.evidence import EVIDENCE, Evidence
 from mmm_demo.evidence_steps import gather, recorded
 from mmm_demo.fit_steps import Say
-from mmm_demo.gate import Check, GateReport
+from mmm_demo.gate import Check, GateRefused, GateReport
 from mmm_demo.gated_store import PREFIX
 from mmm_demo.limits import EVIDENCE_BATTERIES
 from mmm_demo.refit import Refitter
@@ -58,7 +59,7 @@ def run_evidence(run_id: str, wanted: Sequence[str], say: Say, watch: Watch) -> 
             tags={"market": version.name.removeprefix(PREFIX)},
         )
         bundle = registry.prove_version(version)
-        known = evidence_store.load_evidence(version)
+        known = _known(version, say)
         say(f"evidence about {version.name} version {version.version}")
         evidence = gather(
             bundle, source.run_id, wanted or EVIDENCE_BATTERIES, known, recorded(run, watch)
@@ -73,6 +74,15 @@ def run_evidence(run_id: str, wanted: Sequence[str], say: Say, watch: Watch) -> 
     for check in evidence.checks:
         say(str(check))
     return EvidenceResult(run, evidence, version)
+
+
+def _known(version: registry.ModelVersion, say: Say) -> Evidence | None:
+    """Return what was gathered before; what is refused must not stand in the way for good."""
+    try:
+        return evidence_store.load_evidence(version)
+    except GateRefused as refusal:
+        say(f"{refusal}; nothing of it is kept")
+        return None
 
 
 def backtest_of(
@@ -162,18 +172,31 @@ class Contest:
 
     def _forecasts(self, bundle: Bundle, evidence: Evidence | None, champion: Bundle) -> Check:
         worse_max = bundle.experiment.gate.worse_crps_max
-        if contest.same_model(bundle.experiment.model, champion.experiment.model):
+        scales = [of.fitted.response.scaling for of in (bundle, champion)]
+        if contest.same_configuration(bundle, champion) and scales[0] == scales[1]:
             return contest.tie_check(worse_max)
+        self.say("contest: both forecast the same weeks of the challenger's data")
         try:
             table = contest.common_table(champion, bundle)
-        except ValueError as fault:
+            mine = backtest_of(bundle, bundle, bundle.fitted.table, evidence, self.watch)
+            theirs = backtest_of(champion, bundle, table, None, self.watch)
+        except ValueError as fault:  # no common weeks, or too few for the folds
             return contest.not_comparable(worse_max, str(fault))
-        self.say("contest: both forecast the same weeks of the challenger's data")
-        mine = backtest_of(bundle, bundle, bundle.fitted.table, evidence, self.watch)
-        theirs = backtest_of(champion, bundle, table, None, self.watch)
-        for name, table in (("challenger", mine), ("champion", theirs)):
-            self.run.log_text(table.to_csv(index=False), f"tables/backtest_{name}.csv")
+        for name, forecast in (("challenger", mine), ("champion", theirs)):
+            self.run.log_text(forecast.to_csv(index=False), f"tables/backtest_{name}.csv")
         return contest.crps_check(fold_table(mine), fold_table(theirs), worse_max)
+
+    def _plans(self, bundle: Bundle, champion: Bundle) -> None:
+        """Show how the recommended plan would change."""
+        plans = contest.plans_of(champion, bundle)
+        if isinstance(plans, str):
+            self.say(f"plans cannot be compared: {plans}")
+            return
+        money = money_table(*plans)
+        self.run.log_text(money.to_csv(index=False), "tables/plans.csv")
+        self.run.log(metrics={"contest.plan_overlap": plan_overlap(money)})
+        for row in money.itertuples():
+            self.say(f"plan {row.channel}: {row.a:,.0f} -> {row.b:,.0f}")
 
     def _refresh(self, bundle: Bundle, champion: Bundle) -> list[Check]:
         """Show what moved; the same model on newer data must stay inside the champion's ROAS."""
@@ -188,5 +211,7 @@ class Contest:
             )
         for row in why.itertuples():
             self.say(f"differs: {row.setting}: {row.champion} -> {row.challenger}")
-        same = contest.same_model(bundle.experiment.model, champion.experiment.model)
-        return [contest.refresh_check(moved)] if same else []
+        if len(why):
+            self._plans(bundle, champion)
+        refresh = contest.same_configuration(bundle, champion)
+        return [contest.refresh_check(moved)] if refresh else []

@@ -14,6 +14,7 @@ HOST = "127.0.0.1"
 LEAN = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 VIEW = "fits"
 FITS = "tags.`mmm.kind` = 'fit'"
+VERDICTS = ("gate.passed", "gate.flags", "gate.rhat_max", "gate.backtest_crps_skill")
 PARAMS = ("model.adstock.max_lag", "prior.saturation_beta", "prior.adstock_alpha")
 
 
@@ -28,7 +29,7 @@ def save_view(roas_metrics: Sequence[str]) -> str:
     roas_metrics
         Names of the ROAS metrics, one per channel.
     """
-    columns = [f"metrics.`{name}`" for name in ("gate.passed", "gate.rhat_max", *roas_metrics)]
+    columns = [f"metrics.`{name}`" for name in (*VERDICTS, *roas_metrics)]
     columns += [f"params.`{name}`" for name in PARAMS] + ["tags.`gate`"]
     state = json.dumps({"searchFilter": FITS, "selectedColumns": columns})
     set_experiment_tag(f"mlflow.sharedViewState.{VIEW}", state)

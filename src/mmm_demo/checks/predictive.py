@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mmm_demo.diagnostics import coverage
 from mmm_demo.gate import REQUIRED, Check
 
 STAGE = "posterior_predictive"
@@ -79,12 +80,6 @@ def predictive_checks(
         for name in features
     ]
     return (*coverages, *p_values)
-
-
-def coverage(observed: np.ndarray, draws: np.ndarray, level: float) -> float:
-    """Return the share of weeks whose sales lie inside the central interval of the draws."""
-    lower, upper = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return float(((observed >= lower) & (observed <= upper)).mean())
 
 
 def _p_values(observed: np.ndarray, draws: np.ndarray, mean: np.ndarray) -> dict[str, float]:

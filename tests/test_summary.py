@@ -1,0 +1,130 @@
+"""The short texts: verdicts, flags and numbers as people read them first."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from helpers import GOOD_VALUES, good_report, make_experiment
+from mmm_demo.data import MarketingData
+from mmm_demo.gate import Check, GateReport
+from mmm_demo.summary import (
+    amount,
+    check_rows,
+    fit_page,
+    flag_lines,
+    gate_rows,
+    headline,
+    identification_sentence,
+    roas_rows,
+    version_tags,
+)
+
+EXPERIMENT = make_experiment(description="A small market.")
+ROAS = pd.DataFrame(
+    {
+        "channel": ["TV", "Radio"],
+        "median": [2.104, 1234.5],
+        "lower_94": [1.8, 0.004],
+        "upper_94": [2.3, 5000.0],
+    }
+)
+WEEKS = pd.DataFrame({"Week": pd.date_range("2025-01-06", periods=3, freq="W-MON")})
+DATA = MarketingData(WEEKS, "a table")
+FLAGGED = (
+    Check("media_share", "plausibility", 0.93, "<=", 0.8, "all channels", "look at the trend"),
+    Check("pareto_k_max", "plausibility", math.nan, "<=", 1.0, "", "look at that week"),
+)
+FINE = Check("spend_outlier", "plausibility", 2.0, "<=", 5.0, "TV", "check the spend")
+
+
+def flagged_report(batteries: tuple[str, ...] = ()) -> GateReport:
+    return GateReport((*good_report().checks, FINE, *FLAGGED), batteries)
+
+
+def test_an_advisory_check_is_a_flag_and_a_required_one_a_failure() -> None:
+    rows = {
+        name: (value, limit, verdict) for name, value, limit, verdict in gate_rows(flagged_report())
+    }
+    assert rows["R-hat (worst)"] == ("1.002", "< 1.01", "passed")
+    assert rows["largest spend outlier"] == ("2", "<= 5", "passed")
+    assert rows["media's share of sales"] == ("0.93", "<= 0.8", "flag: failed")
+    assert rows["most influential week (Pareto k)"] == ("n/a", "<= 1", "flag: not assessable")
+    required = {name: verdict for name, *_, verdict in gate_rows(flagged_report(("plausibility",)))}
+    assert required["media's share of sales"] == "FAILED"
+    assert required["most influential week (Pareto k)"] == "NOT ASSESSABLE"
+    assert required["largest spend outlier"] == "passed"
+
+
+def test_flags_say_number_limit_place_and_next_step() -> None:
+    assert flag_lines(flagged_report()) == [
+        "media's share of sales 0.93, limit <= 0.8 (all channels): look at the trend",
+        "most influential week (Pareto k) n/a, limit <= 1: look at that week",
+    ]
+    assert flag_lines(good_report()) == []
+    assert flag_lines(flagged_report(("plausibility",))) == []  # failures, no flags
+
+
+def test_evidence_rows_say_status_and_place() -> None:
+    assert check_rows((FINE, *FLAGGED)) == [
+        ("largest spend outlier", "2", "<= 5", "passed", "TV"),
+        ("media's share of sales", "0.93", "<= 0.8", "failed", "all channels"),
+        ("most influential week (Pareto k)", "n/a", "<= 1", "not assessable", ""),
+    ]
+
+
+def test_headline_counts_the_flags() -> None:
+    first, roas, priors = headline(EXPERIMENT, flagged_report(), ROAS)
+    assert first.startswith("Gate passed, adstock up to 8 weeks, 2 flagged, R-hat 1.0020, ")
+    assert "ESS 2,400 bulk and 1,900 tail, 0 divergences" in first
+    assert roas == "Incremental ROAS: TV 2.10 (1.80 to 2.30), Radio 1,234.50 (0.00 to 5,000.00)"
+    assert all(f"{name} " in priors for name in EXPERIMENT.model.priors)
+    assert "flagged" not in headline(EXPERIMENT, good_report(), None)[0]
+    early = GateReport(good_report().checks[:1])  # refused before any sampling
+    assert headline(EXPERIMENT, early, None)[0] == "Gate failed, adstock up to 8 weeks"
+
+
+def test_version_tags_name_the_flags() -> None:
+    tags = version_tags(EXPERIMENT, flagged_report(), ROAS)
+    assert tags["flags"] == "media_share, pareto_k_max"
+    assert tags["roas.TV"] == "2.10 (1.80 to 2.30)"
+    assert tags["adstock_max_lag"] == "8"
+    assert tags["rhat_max"] == f"{GOOD_VALUES['rhat_max']:.5g}"
+    assert version_tags(EXPERIMENT, good_report(), ROAS)["flags"] == "none"
+
+
+def test_page_of_a_fit_shows_its_flags_beside_its_results() -> None:
+    page = fit_page(EXPERIMENT, DATA, flagged_report(), ROAS, ["adstock_alpha[TV]"])
+    assert "A small market." in page and "a table, 2025-01-06 to 2025-01-20, 3 weeks" in page
+    assert "**Flagged**" in page and "**Refused**" not in page
+    for line in flag_lines(flagged_report()):
+        assert f"* {line}" in page.splitlines()
+    assert "| media's share of sales | 0.93 | <= 0.8 | flag: failed |" in page
+    assert "| TV | 2.10 | 1.80 to 2.30 |" in page
+    assert "the posterior is the prior: adstock_alpha[TV]." in page
+
+
+def test_page_of_a_refused_fit_says_why_and_holds_no_result() -> None:
+    page = fit_page(EXPERIMENT, DATA, good_report(rhat_max=1.2))
+    assert "**Gate failed" in page
+    assert "| R-hat (worst) | 1.2 | < 1.01 | FAILED |" in page
+    assert "**Refused**, no result of it may be used:" in page
+    assert "rhat_max 1.2 < 1.01 at here: FAILED; do this" in page
+    assert "ROAS" not in page and "**Flagged**" not in page
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0, "0"), (99.94, "99.9"), (0.012345, "0.0123"), (-1234.5, "-1,234")]
+)
+def test_amounts_are_short(value: float, text: str) -> None:
+    assert amount(value) == text
+
+
+def test_identification_names_what_the_data_said_nothing_about() -> None:
+    assert identification_sentence([]) == "The data told something about every parameter."
+    assert identification_sentence(["a", "b"]).endswith("the posterior is the prior: a, b.")
+
+
+def test_roas_rows_are_medians_with_their_interval() -> None:
+    shifted = ROAS.assign(median=[-0.5, 0.0])
+    assert roas_rows(shifted)[0] == ("TV", "-0.50", "1.80 to 2.30")

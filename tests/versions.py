@@ -1,0 +1,113 @@
+"""Versions in a real store: where their files lie, how they are promoted, what is bound to them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Run as StoredRun
+from mlflow.entities.model_registry import ModelVersion
+
+from helpers import move_alias_by_force
+from mmm_demo.bundle import FILES, sha256
+from mmm_demo.evidence import EVIDENCE, Evidence
+from mmm_demo.evidence_store import bind_evidence
+from mmm_demo.promotion import Judge, Promotion, promote
+from mmm_demo.registry import DATA_FOLDER, HASH_TAG, find_alias
+from mmm_demo.trace import load_trace
+from mmm_demo.tracking import open_run
+
+
+def nothing_against(*_: object) -> tuple[str, ...]:
+    """Judge that has nothing against any version."""
+    return ()
+
+
+def run_promotion(
+    number: int | None = None,
+    *,
+    reason: str = "a test",
+    rollback: bool = False,
+    judge: Judge = nothing_against,
+) -> Promotion:
+    """Promote a version of the demo market in a run of its own."""
+    with open_run("promote demo", "promotion") as run:
+        return promote(run, "demo", number, reason, rollback, judge)
+
+
+def number_of(alias: str) -> int | None:
+    """Return which version of the demo market has an alias."""
+    found = find_alias("demo", alias)
+    return int(found.version) if found else None
+
+
+def last_run(client: MlflowClient) -> StoredRun:
+    """Return the run that started last."""
+    experiments = [item.experiment_id for item in client.search_experiments()]
+    return client.search_runs(experiments, order_by=["attributes.start_time DESC"])[0]
+
+
+def model_folder(version: ModelVersion) -> Path:
+    """Return where the store keeps a version's files."""
+    return Path(
+        urlparse(MlflowClient().get_model_version_download_uri(version.name, version.version)).path
+    )
+
+
+def data_folder(version: ModelVersion) -> Path:
+    """Return where the store keeps a version's data files."""
+    return model_folder(version) / DATA_FOLDER
+
+
+def seal_tags(version: ModelVersion) -> None:
+    """Make the version's recorded hashes agree with its files, as a forger would."""
+    for path in data_folder(version).iterdir():
+        MlflowClient().set_model_version_tag(
+            version.name, version.version, f"{HASH_TAG}{path.name}", sha256(path)
+        )
+
+
+def crown(version: ModelVersion) -> None:
+    """Make a version champion by hand, past every check."""
+    move_alias_by_force(version.name, "champion", version.version)
+
+
+def add_a_byte(version: ModelVersion) -> None:
+    """Tamper with a version's trace."""
+    path = data_folder(version) / "trace.nc"
+    path.write_bytes(path.read_bytes() + b"\0")
+
+
+def shift_a_chain(folder: Path) -> None:
+    """Spoil the convergence of a trace."""
+    path = folder / "trace.nc"
+    tree = load_trace(path)
+    tree["posterior"]["saturation_beta"][0] += 1.0
+    path.unlink()
+    tree.to_netcdf(path, engine="h5netcdf")
+
+
+def hashes(version: ModelVersion) -> dict[str, str]:
+    """Return the sha256 of a version's files, as recorded with it."""
+    return {name: version.tags[f"{HASH_TAG}{name}"] for name in FILES}
+
+
+def evidence_about(
+    version: ModelVersion, tables: Mapping[str, pd.DataFrame], **unassessed: str
+) -> Evidence:
+    """Return evidence about a version."""
+    return Evidence(dict(tables), str(version.run_id), hashes(version), unassessed)
+
+
+def bind(version: ModelVersion, evidence: Evidence) -> Path:
+    """Bind evidence to a version; return where the store keeps the file."""
+    with open_run("evidence", "evidence") as run:
+        run.log_text(evidence.to_json(), EVIDENCE)
+        bind_evidence(run, version, evidence)
+    return Path(urlparse(run.client.get_run(run.run_id).info.artifact_uri).path) / EVIDENCE
+
+
+def again(version: ModelVersion) -> ModelVersion:
+    """Return a version as the store knows it now."""
+    return MlflowClient().get_model_version(version.name, str(version.version))
