@@ -75,7 +75,7 @@ def _warm(model, table, evidence, fitted, seen) -> list[bool]:
     refitter = Refitter(model, table, evidence)
     run_backtest(refitter, table, None, 1, watch)
     run_recovery(refitter, fitted.response, 1, watch)
-    run_placebo(model, table, evidence, 1, watch)
+    run_placebo(fitted, evidence, 1, watch)
     return converged
 
 

@@ -11,6 +11,8 @@ more than 25 % and lies outside the 94 % interval. It is *refused* when a requir
 pass and *flagged* when an advisory one does not. A fault is *silent* when its worlds are wrong and
 most of those are neither refused nor flagged. Intervals are exact (Clopper-Pearson) ones at 95 %.
 The prior check depends on the scaled sales alone and is not repeated for each world.
+
+Limits were chosen with worlds of seeds below 100 in sight; the seeds here start at 101.
 """
 
 import argparse
@@ -29,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--clean", type=int, default=20)
-    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--first-seed", type=int, default=101)
     parser.add_argument("--faults", default="", help="comma-separated; all when empty")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--replicates", type=int, default=5)
@@ -75,7 +77,8 @@ def _world(fault: str | None, seed: int, asked: argparse.Namespace) -> dict:
     world = simulate_world(fault, seed)
     config = replace(experiment.model, scaling=scaling_of(experiment.model, world.table))
     refitter = Refitter(config, world.table, evidence)
-    fit = refitter.fit(world.table, seed)
+    sampling = replace(evidence, draws=experiment.sampler.draws, tune=experiment.sampler.tune)
+    fit = Refitter(config, world.table, sampling).fit(world.table, seed)
     row = {"fault": fault or "clean", "seed": seed, "seconds": 0.0}
     checks = fit.convergence.checks
     if fit.converged:  # without convergence nothing is interpreted
@@ -86,7 +89,7 @@ def _world(fault: str | None, seed: int, asked: argparse.Namespace) -> dict:
             tables = {
                 "backtest": run_backtest(refitter, world.table, None, seed, _quiet),
                 "recovery": run_recovery(refitter, fit.response, seed, _quiet),
-                "placebo": run_placebo(config, world.table, evidence, seed, _quiet),
+                "placebo": run_placebo(fitted, evidence, seed, _quiet),
             }
         checks += Evidence(tables, "none", {}).checks
         row |= _against_truth(fit.response, world.truth, world.table)

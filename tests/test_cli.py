@@ -15,13 +15,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import click
+import pandas as pd
 import pytest
 import yaml
 
 import mmm_demo
 from helpers import PROJECT, PYTHON
 from mmm_demo.cli import KNOWN_ERROR, REFUSED, cli, main
-from mmm_demo.gate import GateRefused
+from mmm_demo.gate import Check, GateRefused, GateReport
 
 VERBS = {"main", "fit", "promote", "optimize", "report", "explore", "ui"}
 VERBS |= {"evidence", "card", "compare"}
@@ -395,6 +396,40 @@ def test_card_and_compare_pass_on_what_was_asked(
     assert pipeline.asked["compare"][:4] == ("north", "1", "challenger", root.resolve())
     ask("compare", "2", "1")
     assert pipeline.asked["compare"][:3] == ("demo", "2", "1")
+
+
+# --- what is shown ------------------------------------------------------------------------------
+
+
+def test_names_in_brackets_reach_the_terminal_as_they_are(
+    ask: Ask, root: Path, pipeline: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mmm_demo.cli.console, "_width", 160)
+    version = SimpleNamespace(name="mmm_north", version="3", run_id="0a1b2c3d4e5f")
+    where = "gamma_control[price], [/end]"
+    flag = Check("pareto_k_max", "plausibility", 2.0, "<=", 1.0, where, "look at [week]")
+    found = SimpleNamespace(checks=(flag,))
+    results = SimpleNamespace(
+        roas=pd.DataFrame({"channel": ["[red]"], "median": 1, "lower_94": 0, "upper_94": 2}),
+        truth=None,
+        not_identified=["gamma_control[price]"],
+    )
+    fit = SimpleNamespace(
+        report=GateReport((flag,)),
+        results=results,
+        label="",
+        run=SimpleNamespace(run_id="0a1b2c3d4e5f"),
+    )
+    pipeline.run_evidence = lambda *_: SimpleNamespace(version=version, evidence=found)
+    pipeline.run_fit = lambda *_: fit
+    evidence, fitted = ask("evidence", "0a1b"), ask("fit")
+    assert (evidence.code, fitted.code) == (0, 0)
+    assert where in evidence.out
+    assert "mmm-demo card 0a1b2c3d\n" in evidence.out  # by its run: the market is not the default
+    assert f"flag: most influential week (Pareto k) 2, limit <= 1 ({where}): look at [week]" in (
+        fitted.out
+    )
+    assert "[red]" in fitted.out and "the prior: gamma_control[price]." in fitted.out
 
 
 # --- MLproject ----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
@@ -19,19 +20,24 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from conftest import Shell, all_runs, copy_project, run_command
+from drawn_model import drawn_model
 from helpers import PROJECT, PYTHON
 from mmm_demo import fit_steps
-from mmm_demo.bundle import FILES, BundleRefused
+from mmm_demo.bundle import CONFIG, FILES
 from mmm_demo.config import BudgetConfig, ExperimentConfig, SamplerConfig
 from mmm_demo.contract import DataError
-from mmm_demo.experiment_file import load_experiment
-from mmm_demo.fit_steps import by_channel
+from mmm_demo.experiment_file import from_dict, load_experiment
+from mmm_demo.fit_steps import by_channel, publish_lift_tests
+from mmm_demo.fitted import FittedModel
 from mmm_demo.gate import GateFile, GateRefused, GateReport
 from mmm_demo.model import sample_posterior
-from mmm_demo.pipeline import run_fit, run_main, run_optimize, run_promote, run_report
+from mmm_demo.outputs import Outputs
+from mmm_demo.pipeline import run_fit, run_main, run_report
+from mmm_demo.publish import Publisher
 from mmm_demo.simulate import simulate_market
-from mmm_demo.trace import load_trace, save_trace, table_sha256
+from mmm_demo.trace import LIFT_TESTS, load_trace, save_trace, table_sha256
 from mmm_demo.tracking import open_run, temporary_folder
+from test_reports import ask as ask  # a fixture of some tests here
 
 CHANNELS = ("TV", "Radio", "Search", "Social")
 EXAMPLES = ("mmm_example", "mmm_roas_data")
@@ -51,7 +57,7 @@ LIBRARY_DEFAULTS = {
 }
 
 
-def silent(_: str) -> None:
+def silent(_: object) -> None:
     """Say nothing."""
 
 
@@ -159,6 +165,47 @@ def test_the_fit_logs_what_one_wants_to_compare(demo):
     assert hashes["sha256"] == params["data.sha256"]
 
 
+def test_every_check_is_a_metric_and_every_roas_has_its_label(demo):
+    data = demo.run("fit").data
+    checks = {f"gate.{check.name}": check.value for check in demo.report.checks}
+    assert len(checks) > 20
+    for name, value in checks.items():
+        assert data.metrics[name] == pytest.approx(value), name
+    assert data.metrics["gate.passed"] == 1
+    assert data.metrics["gate.flags"] == len(demo.report.flags)
+    named = ", ".join(check.name for check in demo.report.flags) or "none"
+    version = demo.client.get_model_version_by_alias("mmm_demo", "champion")
+    assert data.tags["flags"] == version.tags["flags"] == named
+    table = pd.read_csv(
+        demo.client.download_artifacts(demo.run_id, "tables/identification_demo.csv")
+    ).set_index("channel")
+    assert tuple(table.index) == CHANNELS
+    for channel, row in table.iterrows():
+        assert row["label"] in ("data-driven", "prior-driven")
+        assert data.tags[f"roas.label.{channel}"] == row["label"]
+        for name in ("overlap", "prior_sensitivity"):
+            assert data.metrics[f"identification.{name}.{channel}"] == pytest.approx(row[name])
+
+
+def test_the_terminal_shows_every_check_in_words(demo):
+    shown = re.sub(r"\s+", " ", demo.shell.out)
+    for words in ("R-hat (worst)", "weeks inside the 94 % interval", "most influential week"):
+        assert words in shown, words
+    assert shown.count("flag:") >= len(demo.report.flags)
+
+
+def test_the_scaling_is_decided_once_and_kept_with_the_version(demo):
+    written = json.loads((demo.files / CONFIG).read_text())
+    table = simulate_market(demo.experiment.data.seed, demo.experiment.data.weeks).table
+    assert demo.experiment.model.scaling is None  # left open by the user
+    scaling = from_dict(written, CONFIG).model.scaling
+    assert scaling.target == table["Sales"].max()
+    assert scaling.channels == tuple(table[list(CHANNELS)].max())
+    assert FittedModel(
+        demo.experiment.model, load_trace(demo.files / "trace.nc")
+    ).response.scaling == (scaling)
+
+
 def test_the_artifacts_of_the_fit_are_complete_and_agree(demo, tmp_path):
     fit = demo.run("fit")
     client, run_id = demo.client, fit.info.run_id
@@ -171,7 +218,17 @@ def test_the_artifacts_of_the_fit_are_complete_and_agree(demo, tmp_path):
     for channel in ("tv", "radio", "search", "social"):
         for plot in ("contribution", "adstock", "saturation"):
             assert f"plots/contributions/{channel}_{plot}.png" in found
-    for name in ("roas", "channel_shares", "contributions", "adstock", "saturation", "truth"):
+    for name in (
+        "roas",
+        "channel_shares",
+        "contributions",
+        "adstock",
+        "saturation",
+        "truth",
+        "contraction",
+        "identification",
+        "channel_pairs",
+    ):
         assert f"tables/{name}_demo.csv" in found
 
     def read(name: str) -> Path:
@@ -286,7 +343,9 @@ def test_a_refused_fit_is_a_run_with_everything_measured(refused, refused_run):
 
 def test_a_refused_fit_is_never_interpreted(refused, refused_run):
     read = ("roas", "share", "truth", "predictive", "plan", "decomposition", "contraction")
+    read += ("identification", "lift_tests", "gate.coverage", "gate.media_share")
     assert not [name for name in refused_run.data.metrics if name.startswith(read)]
+    assert not [name for name in refused_run.data.tags if name.startswith("roas")]
     found = artifacts(refused.client, refused_run.info.run_id)
     assert not [name for name in found if name.startswith(("tables", "plots/contributions"))]
     assert not [name for name in found if "posterior" in name]
@@ -364,44 +423,40 @@ def test_the_same_seed_gives_the_same_draws_in_two_processes(demo, refused, refu
     xr.testing.assert_equal(first.to_dataset(), second.to_dataset())
 
 
-# Jobs on the versions of the shared fit
+# Reports and lift tests of fits that exist
 
 
-def test_a_champion_that_was_tampered_with_gets_no_plan(make_version, store, project):
-    version = make_version()
-    run_promote("demo", None, "a test", False, silent)
-    uri = store.get_model_version_download_uri(version.name, version.version)
-    gate = Path(urlparse(uri).path) / "data" / "bundle" / "gate.json"
-    gate.write_text(gate.read_text() + " ")
-    with pytest.raises(BundleRefused, match=r"check 'bytes of gate.json' failed"):
-        run_optimize("demo", {}, project, silent)
-    (plan,) = [run for run in all_runs(store) if run.data.tags["mmm.kind"] == "plan"]
-    assert plan.info.status == "FAILED"
-    assert not [name for name in plan.data.metrics if name.startswith("plan.")]
-    assert not list((project / "outputs").rglob("*.csv"))
-
-
-def test_a_champion_plans_what_is_asked_for(make_version, store, project):
-    make_version()
-    run_promote("demo", None, "a test", False, silent)
-    done = run_optimize("demo", {"weeks": 4, "total_budget": 600_000.0}, project, silent)
-    assert done.plan.weeks == 4
-    assert pd.read_csv(done.file)["planned"].sum() == pytest.approx(600_000.0)
-    assert done.file.name == f"budget_scenario_demo_{done.run.run_id[:8]}.csv"
-    assert store.get_run(done.run.run_id).data.params["plan.weeks"] == "4"
-
-
-def test_a_budget_that_cannot_be_planned_leaves_a_failed_run_with_its_reason(
-    make_version, store, project
-):
-    make_version()
-    run_promote("demo", None, "a test", False, silent)
-    with pytest.raises(ValueError, match="no plan spends 1 in 13 weeks"):
-        run_optimize("demo", {"total_budget": 1.0}, project, silent)
-    with pytest.raises(ValueError, match="weeks"):
-        run_optimize("demo", {"weeks": 0}, project, silent)
-    plans = [run for run in all_runs(store) if run.data.tags["mmm.kind"] == "plan"]
-    assert {run.info.status for run in plans} == {"FAILED"}
+def test_lift_tests_of_a_fit_are_a_table_a_plot_and_a_line_each(store, project):
+    drawn = drawn_model()
+    spend = float(drawn.spend["TV"].mean())
+    test = {"channel": "TV", "x": spend, "delta_x": 0.5 * spend, "sigma": 1.0}
+    rows = pd.DataFrame(
+        [
+            test | {"delta_y": 1e9, "date": pd.Timestamp("2024-03-04")},
+            test | {"delta_y": -1e4, "date": pd.Timestamp("2024-06-03"), "sigma": 1e9},
+        ]
+    )[["channel", "x", "delta_x", "delta_y", "sigma", "date"]]
+    groups = {name: drawn.trace[name].to_dataset() for name in drawn.trace.children}
+    tests = xr.Dataset.from_dataframe(rows.rename_axis("test"))
+    calibrated = FittedModel(drawn.config, xr.DataTree.from_dict(groups | {LIFT_TESTS: tests}))
+    said: list[str] = []
+    with open_run("lift", "fit") as run:
+        publisher = Publisher(run, Outputs(project / "outputs", run.run_id))
+        publish_lift_tests(publisher, "small", calibrated, said.append)
+        publish_lift_tests(publisher, "none", drawn, said.append)  # has none: nothing to say
+    assert [line.split(":")[0] for line in said] == [
+        "lift test TV 2024-03-04",
+        "lift test TV 2024-06-03",
+    ]
+    assert "sign is not" not in said[0] and said[1].endswith("its sign is not the expected one")
+    assert artifacts(store, run.run_id) == {
+        "tables/lift_tests_small.csv",
+        "plots/diagnostics/lift_tests_model.png",
+    }
+    told = pd.read_csv(store.download_artifacts(run.run_id, "tables/lift_tests_small.csv"))
+    assert told["inside"].tolist() == [False, True]
+    assert np.isfinite(told["model_mean"]).all()
+    assert store.get_run(run.run_id).data.metrics == {"lift_tests.inside_94": 0.5}
 
 
 def log_files(files: Path, report: GateReport | None = None) -> str:
@@ -477,7 +532,7 @@ def test_a_crash_is_a_failed_run_without_a_verdict(store, project):
         content["data"] = {"source": "csv", "path": "data/lost.csv"}
 
     with pytest.raises(FileNotFoundError, match=r"no data file .*lost\.csv"):
-        run_main(write_experiment(project, from_csv), project, silent)
+        run_main(write_experiment(project, from_csv), project, silent, silent)
     run = only_run(store)
     assert run.info.status == "FAILED"
     assert "gate" not in run.data.tags
@@ -509,11 +564,6 @@ def test_an_interrupted_fit_is_a_killed_run(store, project, monkeypatch):
     run = only_run(store)
     assert run.info.status == "KILLED"
     assert "gate" not in run.data.tags
-
-
-def test_a_market_without_a_champion_gets_no_plan(store, project):
-    with pytest.raises(FileNotFoundError, match="no champion; run: mmm-demo promote"):
-        run_optimize("demo", {}, project, silent)
 
 
 def test_a_metric_per_channel_has_a_name_that_mlflow_takes(store):

@@ -36,7 +36,7 @@ WALLS = {
     "kagglehub": {"download"},
     "optuna": set(),
     "jinja2": {"page"},
-    "scipy": {"contraction", "explore_measures", "checks.recovery"},
+    "scipy": {"contraction", "explore_measures", "checks.recovery", "checks.specification"},
     "matplotlib": PLOTTING | FIGURE_TYPE,
     "seaborn": PLOTTING,
     "click": {"cli"},

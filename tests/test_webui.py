@@ -112,7 +112,8 @@ def test_link_shows_verdict_lag_priors_and_roas(
             timeout=120,
             check=True,
         ).stdout
-    shown = ("gate.passed", "gate.rhat_max", "roas.TV", "model.adstock.max_lag", "prior.")
+    shown = ("gate.passed", "gate.flags", "gate.rhat_max", "gate.backtest_crps_skill")
+    shown += ("roas.TV", "model.adstock.max_lag", "prior.")
     assert [name for name in shown if name not in page] == []
 
 

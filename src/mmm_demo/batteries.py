@@ -11,11 +11,14 @@ from mmm_demo.checks import backtest, placebo, recovery, sensitivity
 from mmm_demo.config import BudgetConfig, ModelConfig, ScalingConfig
 from mmm_demo.fitted import FittedModel
 from mmm_demo.limits import EvidenceConfig
-from mmm_demo.optimization import optimize_budget
+from mmm_demo.optimization import BudgetError, optimize_budget
 from mmm_demo.priors import PriorConfig
 from mmm_demo.refit import Refit, Refitter
 from mmm_demo.response import Response
 from mmm_demo.trace import WEEKLY_TABLE
+
+MEDIA = ("adstock_alpha", "saturation_lam", "saturation_beta")
+MOST_MODES = 10  # that a model may have
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,7 @@ def _roas(response: Response, spend: pd.DataFrame) -> np.ndarray:
 
 
 def run_placebo(
-    config: ModelConfig, table: pd.DataFrame, evidence: EvidenceConfig, seed: int, watch: Watch
+    fitted: FittedModel, evidence: EvidenceConfig, seed: int, watch: Watch
 ) -> pd.DataFrame:
     """Add a channel that cannot have worked: a real one, shifted in a circle.
 
@@ -149,19 +152,18 @@ def run_placebo(
     pandas.DataFrame
         Rows of `checks.placebo.placebo_row`.
     """
-    by_spend = list(table[list(config.channel_columns)].sum().sort_values(ascending=False).index)
+    config, table, rows = fitted.config, fitted.table, []
+    by_spend = list(fitted.spend.sum().sort_values(ascending=False).index)
     own_priors = any(
         isinstance(v, tuple) for p in MEDIA for v in config.priors[p].parameters.values()
     )
     sources = by_spend[:1] if own_priors else by_spend
-    extended = _with_channel(config, by_spend[0])
-    refitter, rows = None, []
     shifts = placebo.shifts(len(table), config.adstock_max_lag, evidence.placebos)
     for number, shift in enumerate(shifts, 1):
         source = sources[(number - 1) % len(sources)]
         changed = placebo.with_placebo(table, source, shift)
-        refitter = refitter or Refitter(extended, changed, evidence)
-        refit = refitter.fit(changed, seed + number)
+        extended = _with_channel(config, source)
+        refit = Refitter(extended, changed, evidence).fit(changed, seed + number, fitted.lift_tests)
         spend = changed[list(extended.channel_columns)].to_numpy()
         brought = refit.response.contributions(spend)[:, :, -1].sum(axis=1)
         shares = brought / changed[config.target_column].sum()
@@ -170,9 +172,6 @@ def run_placebo(
         measured = {"share_lower_5": rows[-1]["share_lower_5"]}
         watch(Step(placebo.STAGE, number, evidence.placebos, name, refit, measured))
     return pd.DataFrame(rows)
-
-
-MEDIA = ("adstock_alpha", "saturation_lam", "saturation_beta")
 
 
 def _with_channel(config: ModelConfig, source: str) -> ModelConfig:
@@ -205,7 +204,8 @@ def variants(config: ModelConfig) -> dict[str, ModelConfig]:
     """Return the model under another lag, saturation family and seasonality."""
     lag = config.adstock_max_lag // 2 if config.adstock_max_lag > 2 else config.adstock_max_lag * 2
     family = "michaelis_menten" if config.saturation == "logistic" else "logistic"
-    modes = config.yearly_seasonality + 1
+    modes = config.yearly_seasonality
+    modes += 1 if modes < MOST_MODES else -1
     fourier = config.priors["gamma_fourier"]
     if any(isinstance(value, tuple) for value in fourier.parameters.values()):
         fourier = replace(fourier, parameters={n: _first(v) for n, v in fourier.parameters.items()})
@@ -238,7 +238,8 @@ def run_sensitivity(
     parts = [base.assign(planned=_planned(fitted, budget), converged=True)]
     choices = variants(fitted.config)
     for number, (name, config) in enumerate(choices.items(), 1):
-        refit = Refitter(config, table, evidence).fit(table, seed + number)
+        refitter = Refitter(config, table, evidence)
+        refit = refitter.fit(table, seed + number, fitted.lift_tests)
         rows = sensitivity.roas_rows(name, channels, refit.response.roas(spend))
         planned = _planned(as_fitted(refit), budget) if refit.converged else float("nan")
         parts.append(rows.assign(planned=planned, converged=refit.converged))
@@ -247,8 +248,12 @@ def run_sensitivity(
     return pd.concat(parts, ignore_index=True)
 
 
-def _planned(fitted: FittedModel, budget: BudgetConfig) -> np.ndarray:
-    return optimize_budget(fitted, budget).table["planned"].to_numpy()
+def _planned(fitted: FittedModel, budget: BudgetConfig) -> np.ndarray | float:
+    """Return the planned money by channel; NaN, which is not assessable, where none can be made."""
+    try:
+        return optimize_budget(fitted, budget).table["planned"].to_numpy()
+    except BudgetError:
+        return float("nan")
 
 
 def as_fitted(refit: Refit) -> FittedModel:

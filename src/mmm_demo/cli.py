@@ -264,7 +264,8 @@ def show_evidence(done: "EvidenceResult") -> None:
         header,
         check_rows(done.evidence.checks),
     )
-    console.print(f"Evidence card:  uv run mmm-demo card {done.version.version}")
+    # By its run, which names version and market.
+    console.print(f"Evidence card:  uv run mmm-demo card {str(done.version.run_id)[:8]}")
 
 
 def show_plan(done: "PlanResult") -> None:

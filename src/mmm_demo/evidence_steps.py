@@ -47,13 +47,7 @@ class Examination:
 
     def placebo(self) -> pd.DataFrame:
         """Return the placebos (`batteries.run_placebo`)."""
-        return batteries.run_placebo(
-            self.fitted.config,
-            self.fitted.table,
-            self.experiment.evidence,
-            self.seed,
-            self.watch,
-        )
+        return batteries.run_placebo(self.fitted, self.experiment.evidence, self.seed, self.watch)
 
     def sensitivity(self) -> pd.DataFrame:
         """Return the variants (`batteries.run_sensitivity`)."""

@@ -6,7 +6,7 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion
 
 from mmm_demo.bundle import FILES, sha256
-from mmm_demo.evidence import EVIDENCE, Evidence, EvidenceError
+from mmm_demo.evidence import EVIDENCE, Evidence, EvidenceError, read_evidence
 from mmm_demo.gate import FAILED, NOT_ASSESSABLE, PASSED, GateRefused
 from mmm_demo.limits import EVIDENCE_BATTERIES
 from mmm_demo.registry import HASH_TAG
@@ -45,6 +45,14 @@ def load_evidence(version: ModelVersion) -> Evidence | None:
     """
     if EVIDENCE_TAG not in version.tags:
         return None
+    try:
+        return _bound_evidence(version)
+    except GateRefused as refusal:
+        next_step = f"gather it anew: mmm-demo evidence {version.run_id}"
+        raise GateRefused(f"{refusal}; {next_step}") from None
+
+
+def _bound_evidence(version: ModelVersion) -> Evidence:
     with temporary_folder() as folder:
         try:
             path = find_run(version.tags[EVIDENCE_TAG]).download(EVIDENCE, folder)
@@ -53,7 +61,7 @@ def load_evidence(version: ModelVersion) -> Evidence | None:
         if sha256(path) != version.tags.get(f"{HASH_TAG}{EVIDENCE}"):
             raise GateRefused(f"check 'bytes of {EVIDENCE}' failed: not the file that was bound")
         try:
-            evidence = Evidence.from_json(path.read_text("utf-8"))
+            evidence = read_evidence(path)
         except EvidenceError as error:
             raise GateRefused(f"check 'evidence' failed: {error}") from None
     hashes = {name: str(version.tags.get(f"{HASH_TAG}{name}")) for name in FILES}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mmm_demo.checks import identification, plausibility, pointwise, predictive
+from mmm_demo.checks import identification, plausibility, pointwise, predictive, specification
 from mmm_demo.diagnostics import decomposition_check
 from mmm_demo.fitted import Decomposition, FittedModel
 from mmm_demo.gate import Check
@@ -49,6 +49,7 @@ def judge(fitted: FittedModel, parts: Decomposition, limits: GateConfig) -> Judg
         *predictive.predictive_checks(
             fitted.observed, fitted.predictive(), mean, limits.coverage_94_min
         ),
+        *specification.specification_checks(fitted),
         *identification.identification_checks(table, roas),
         *plausibility.plausibility_checks(parts, fitted.observed, roas, limits.roas_range),
         plausibility.influence_check(pointwise.loo(likelihood, posterior)),

@@ -241,7 +241,6 @@ def run_optimize(
         experiment, version = champion.bundle.experiment, champion.version
         say(f"plan with champion {version.name} version {version.version}, proven")
         budget = with_budget(experiment, overrides).budget
-        _require_fresh(champion, budget)
         run.log(
             params={
                 "plan.model": version.name,
@@ -252,6 +251,7 @@ def run_optimize(
             tags={"market": market, "model.version": version.version},
         )
         run.log_model_input(version.source.removeprefix("models:/"))
+        _require_fresh(champion, budget)
         plan = optimize_budget(champion.bundle.fitted, budget)
         file = _publish_plan(run, plan, experiment.name, root)
         result = PlanResult(run, plan, version, file)
@@ -280,7 +280,7 @@ def _publish_plan(run: Run, plan: Plan, description: str, root: Path) -> Path:
     metrics |= by_channel("plan.current", plan.table, "current")
     metrics["plan.total_budget"] = plan.total_budget
     metrics["plan.response"] = float(plan.response.mean())
-    run.log(metrics=metrics)
+    run.log(metrics=metrics, params={"plan.start": f"{plan.start:%Y-%m-%d}"})
     return file
 
 

@@ -76,6 +76,10 @@ class Refitter:
         lift_tests
             Clean lift tests; those after the table's last week are not known yet and stay out.
         """
+        numbers = table.select_dtypes("number")
+        if bad := [name for name in numbers if not np.isfinite(numbers[name]).all()]:
+            # PyMC-Marketing would read them as 0 and converge.
+            raise ValueError(f"the table to refit has empty or infinite {', '.join(bad)}")
         if lift_tests is not None:
             lift_tests = known_in(lift_tests, table[self.config.date_column])
         for target_accept in (TARGET_ACCEPT, RETRY_TARGET_ACCEPT):

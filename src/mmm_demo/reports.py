@@ -1,5 +1,6 @@
 """Cards and comparisons of versions: what is known, on one page, as runs of their own."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pandas as pd
 
 from mmm_demo import contest, registry, tables
 from mmm_demo.batteries import Watch
-from mmm_demo.bundle import Bundle
+from mmm_demo.bundle import Bundle, BundleRefused
 from mmm_demo.card import CardInput, version_card
 from mmm_demo.checks.backtest import fold_table
 from mmm_demo.compare import Comparison, compare
@@ -60,8 +61,9 @@ def _card(version: registry.ModelVersion, bundle: Bundle) -> CardInput:
     moved = why = None
     champion = registry.find_alias(market, CHAMPION)
     if champion and champion.version != version.version:
-        other = registry.load_champion(market).bundle
-        moved, why = contest.stability(other, bundle), contest.explain(other, bundle)
+        with suppress(BundleRefused):  # one that does not prove its pass is nothing to hold against
+            other = registry.prove_version(champion)
+            moved, why = contest.stability(other, bundle), contest.explain(other, bundle)
     made = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
     aliases = ", ".join(version.aliases) or "no alias"
     lift = fitted.lift_tests

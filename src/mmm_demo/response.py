@@ -94,17 +94,22 @@ class Response:
 
     def others(self, weeks: pd.DataFrame) -> np.ndarray:
         """Return baseline, controls and seasonality together, sales units, (sample, week)."""
-        total = np.repeat(self.draws("intercept_contribution")[:, None], len(weeks), axis=1)
+        parts = [self.draws("intercept_contribution")[:, None]]
+        parts += [self.draws("gamma_control")] if self.config.control_columns else []
+        parts += [self.draws("gamma_fourier")] if self.config.yearly_seasonality else []
+        basis = np.column_stack([np.ones(len(weeks)), self.design(weeks)])
+        return np.hstack(parts) @ basis.T * self.scaling.target
+
+    def design(self, weeks: pd.DataFrame) -> np.ndarray:
+        """Return standardised controls and the yearly basis, shape (week, variable)."""
+        parts = [np.empty((len(weeks), 0))]
         if controls := list(self.config.control_columns):
-            standard = standardised(weeks[controls], self.training[controls])
-            total = total + self.draws("gamma_control") @ standard.to_numpy().T
+            parts.append(standardised(weeks[controls], self.training[controls]).to_numpy())
         if modes := self.config.yearly_seasonality:
             days = pd.DatetimeIndex(weeks[self.config.date_column]).day_of_year.to_numpy()
-            angles = 2 * np.pi * np.arange(1, modes + 1)[:, None] * days / DAYS_OF_YEAR
-            total = total + self.draws("gamma_fourier") @ np.vstack(
-                [np.sin(angles), np.cos(angles)]
-            )
-        return total * self.scaling.target
+            angles = 2 * np.pi * days[:, None] * np.arange(1, modes + 1) / DAYS_OF_YEAR
+            parts += [np.sin(angles), np.cos(angles)]
+        return np.hstack(parts)
 
     def mean(self, weeks: pd.DataFrame) -> np.ndarray:
         """Return expected sales of contiguous weeks, shape (sample, week)."""

@@ -81,7 +81,7 @@ def _known(version: registry.ModelVersion, say: Say) -> Evidence | None:
     try:
         return evidence_store.load_evidence(version)
     except GateRefused as refusal:
-        say(f"{refusal}; nothing of it is kept")
+        say(f"what was found before is not kept: {refusal}")
         return None
 
 

@@ -147,7 +147,7 @@ def backtest_checks(by_fold: pd.DataFrame) -> tuple[Check, ...]:
     coverage = (used["coverage_94"] * weeks).sum() / weeks.sum() if len(used) else np.nan
     worst = used.loc[used["coverage_94"].idxmin(), "start"] if len(used) else ""
     place = f"fold from {worst:%Y-%m-%d} is the worst" if len(used) else ""
-    against = f"against the naive forecast, {weeks.sum()} weeks"
+    against = f"{weeks.sum()} weeks, whose spend and controls the model knows, the naive rule not"
     checks = (
         Check("backtest_crps_skill", STAGE, float(skill), ">=", 0.0, against, ADVICE),
         Check("backtest_coverage_94", STAGE, float(coverage), ">=", 0.75, place, ADVICE),

@@ -10,10 +10,13 @@ STAGE = "placebo"
 SHARE_MAX = 0.02
 ALLOWED = 1.0
 NAME = "placebo"
+YEAR = 52
 
 
 def shifts(weeks: int, max_lag: int, count: int) -> list[int]:
     """Return by how many weeks to shift a channel, evenly spread and beyond the carryover.
+
+    Whole years are passed over: spend that repeats every year would meet its own effect there.
 
     Raises
     ------
@@ -21,9 +24,16 @@ def shifts(weeks: int, max_lag: int, count: int) -> list[int]:
         When there are too few weeks to shift by more than the lag.
     """
     found = [round(weeks * (place + 1) / (count + 1)) for place in range(count)]
+    found = [shift + _to_whole_year(shift, max_lag) for shift in found]
     if min(found[0], weeks - found[-1]) <= max_lag or len(set(found)) < count:
         raise ValueError(f"{weeks} weeks are too few for {count} shifts beyond {max_lag} weeks")
     return found
+
+
+def _to_whole_year(shift: int, max_lag: int) -> int:
+    """Return by how much to go on to be more than the lag away from a whole number of years."""
+    beyond = (shift + max_lag) % YEAR - max_lag
+    return max_lag + 1 - beyond if shift > max_lag and beyond <= max_lag else 0
 
 
 def with_placebo(table: pd.DataFrame, source: str, shift: int) -> pd.DataFrame:

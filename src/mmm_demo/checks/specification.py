@@ -1,0 +1,201 @@
+"""Specification: what the residuals still know about spend, time and the future.
+
+Added-variable tests. Sales are regressed on what the model has (controls, season, its own media
+contributions) and on something that a right model leaves without effect; the F-test says whether
+that improves the regression more than chance would. They need no refit, and see faults that
+neither convergence nor coverage shows (`benchmarks/worlds.py`).
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import stats
+
+from mmm_demo.fitted import FittedModel
+from mmm_demo.gate import Check
+
+PREDICTIVE, IDENTIFICATION = "posterior_predictive", "identification"
+P_MIN = 0.01  # of the smallest p-value times the number of channels
+CUSUM_MAX = 1.36  # 5 % critical value of the largest cumulated residual
+FOLLOWS_MAX = 0.5
+LATER_LAGS = ((3, 5), (6, 8), (9, 12))  # weeks after the spend, first and last
+LEADS = (1, 2)
+MIN_FREE_WEEKS = 12  # that the regression must leave
+
+Added = Callable[[np.ndarray, np.ndarray], np.ndarray]  # spend, contribution -> (week, variable)
+
+
+def specification_checks(fitted: FittedModel) -> tuple[Check, ...]:
+    """Judge the residuals of a fit and who follows whom, see `added_variable_checks`."""
+    response, table = fitted.response, fitted.table
+    media = response.contributions(fitted.spend.to_numpy()).mean(axis=0)
+    others = response.others(table)
+    residuals = fitted.observed - media.sum(axis=1) - others.mean(axis=0)
+    spend, channels = fitted.spend.to_numpy(), list(fitted.config.channel_columns)
+    return (
+        *added_variable_checks(fitted.observed, media, spend, response.design(table), channels),
+        cusum_check(residuals),
+        demand_check(spend, others.mean(axis=0), channels),
+    )
+
+
+def added_variable_checks(
+    observed: np.ndarray,
+    media: np.ndarray,
+    spend: np.ndarray,
+    design: np.ndarray,
+    channels: list[str],
+) -> tuple[Check, ...]:
+    """Judge whether another curve, later lags, drift or future spend would explain sales better.
+
+    Parameters
+    ----------
+    observed
+        Sales, shape (week,).
+    media
+        Mean contributions, shape (week, channel).
+    spend
+        Money, shape (week, channel).
+    design
+        Controls and seasonal basis, shape (week, variable).
+    channels
+        Names.
+    """
+    tests: dict[str, tuple[str, Added, str]] = {
+        "p_other_curve": (PREDICTIVE, _powers, "the saturation curve has another form"),
+        "p_later_lags": (PREDICTIVE, _later_lags, "spend works later or longer: raise the lag"),
+        "p_drifting_effect": (PREDICTIVE, _drift, "the channel's effect changes over time"),
+        "p_future_spend": (
+            IDENTIFICATION,
+            _leads,
+            "next weeks' spend explains this week's sales: both follow something unobserved; find "
+            "that control or calibrate with a lift test",
+        ),
+    }
+    base = np.column_stack([np.ones(len(observed)), design, media])
+    checks = []
+    for name, (stage, added, advice) in tests.items():
+        found = [
+            added_variable_p(observed, base, added(spend[:, index], media[:, index]))
+            for index in range(len(channels))
+        ]
+        worst = int(np.argmin(found))  # NaN is the smallest for argmin
+        value = min(1.0, found[worst] * len(found)) if np.isfinite(found).all() else np.nan
+        checks.append(Check(name, stage, value, ">=", P_MIN, channels[worst], advice))
+    return tuple(checks)
+
+
+def _powers(spend: np.ndarray, contribution: np.ndarray) -> np.ndarray:
+    scaled = contribution / contribution.max() if contribution.max() > 0 else contribution
+    return np.column_stack([scaled**2, scaled**3])
+
+
+def _later_lags(spend: np.ndarray, contribution: np.ndarray) -> np.ndarray:
+    means = []
+    for first, last in LATER_LAGS:
+        lagged = [
+            np.concatenate([np.zeros(lag), spend])[: len(spend)] for lag in range(first, last + 1)
+        ]
+        means.append(np.mean(lagged, axis=0))
+    return np.column_stack(means)
+
+
+def _drift(spend: np.ndarray, contribution: np.ndarray) -> np.ndarray:
+    return (contribution * np.linspace(-1.0, 1.0, len(contribution)))[:, None]
+
+
+def _leads(spend: np.ndarray, contribution: np.ndarray) -> np.ndarray:
+    """Return future spend; the last weeks, whose future is unknown, are NaN and left out."""
+    level = np.log1p(spend / spend.mean())
+    return np.column_stack([np.append(level[lead:], np.full(lead, np.nan)) for lead in LEADS])
+
+
+def added_variable_p(observed: np.ndarray, base: np.ndarray, added: np.ndarray) -> float:
+    """Return the p-value of the F-test that added variables have no effect.
+
+    Parameters
+    ----------
+    observed
+        Sales, shape (week,).
+    base, added
+        Explanatory variables, shape (week, variable); weeks with NaN in `added` are left out.
+
+    Returns
+    -------
+    float
+        NaN when a value is not finite, or too few weeks are left to tell.
+    """
+    known = ~np.isnan(added).any(axis=1)
+    observed, base, added = observed[known], base[known], added[known]
+    both = _scaled(np.column_stack([base, added]))
+    base = both[:, : base.shape[1]]
+    if not (np.isfinite(both).all() and np.isfinite(observed).all()):
+        return float("nan")
+    ranks = [np.linalg.matrix_rank(item) for item in (base, both)]
+    free, more = len(observed) - ranks[1], ranks[1] - ranks[0]
+    if free < MIN_FREE_WEEKS:
+        return float("nan")
+    if not more:  # the added variables say nothing new, so they cannot explain anything
+        return 1.0
+    before, after = (_squares(observed, item) for item in (base, both))
+    if after <= 0:
+        return float("nan")
+    return float(stats.f.sf((before - after) / more / (after / free), more, free))
+
+
+def _scaled(design: np.ndarray) -> np.ndarray:
+    size = np.abs(design).max(axis=0)
+    return design / np.where(size > 0, size, 1.0)
+
+
+def _squares(observed: np.ndarray, design: np.ndarray) -> float:
+    solution = np.linalg.lstsq(design, observed, rcond=None)[0]
+    return float(((observed - design @ solution) ** 2).sum())
+
+
+def cusum_check(residuals: np.ndarray) -> Check:
+    """Judge whether residuals stay on one side for too long (OLS-CUSUM); shape (week,)."""
+    centred = residuals - residuals.mean()
+    spread = centred.std()
+    path = np.abs(np.cumsum(centred)) / (spread * np.sqrt(len(residuals))) if spread > 0 else [0.0]
+    return Check(
+        "residual_cusum",
+        PREDICTIVE,
+        float(np.max(path)) if np.isfinite(residuals).all() else float("nan"),
+        "<=",
+        CUSUM_MAX,
+        f"week {int(np.argmax(path)) + 1} of {len(residuals)}",
+        "the level of sales broke there: add a control for what happened",
+    )
+
+
+def demand_check(spend: np.ndarray, baseline: np.ndarray, channels: list[str]) -> Check:
+    """Judge whether a budget follows the demand that it is meant to explain.
+
+    Parameters
+    ----------
+    spend
+        Money, shape (week, channel).
+    baseline
+        Sales without media, shape (week,).
+    channels
+        Names.
+    """
+    levels = np.log1p(spend / spend.mean(axis=0))
+    measurable = np.isfinite(levels).all() and np.isfinite(baseline).all() and baseline.std() > 0
+    follows = (
+        [float(np.corrcoef(levels[:, index], baseline)[0, 1]) for index in range(len(channels))]
+        if measurable
+        else [float("nan")]
+    )
+    worst = int(np.argmax(follows))
+    return Check(
+        "spend_follows_demand",
+        IDENTIFICATION,
+        follows[worst],
+        "<=",
+        FOLLOWS_MAX,
+        channels[worst],
+        "its spend is high when sales are high anyway, so its ROAS is in doubt: calibrate it with "
+        "a lift test",
+    )
