@@ -22,13 +22,15 @@ from mmm_demo.checks.placebo import placebo_checks
 from mmm_demo.checks.recovery import recovery_checks
 from mmm_demo.checks.sensitivity import sensitivity_checks
 from mmm_demo.config import BudgetConfig, ModelConfig, ScalingConfig
+from mmm_demo.fitted import FittedModel
 from mmm_demo.gate import GateReport
 from mmm_demo.limits import EvidenceConfig
 from mmm_demo.model import scaling_of
+from mmm_demo.optimization import BudgetError
 from mmm_demo.priors import DEFAULT_PRIORS
 from mmm_demo.refit import Refit
 from mmm_demo.response import Response
-from mmm_demo.trace import free_parameters
+from mmm_demo.trace import WEEKLY_TABLE, free_parameters
 
 EVIDENCE = EvidenceConfig(folds=5, horizon_weeks=6, replicates=3, placebos=3)
 CONVERGED = GateReport(tuple(c for c in good_checks() if c.stage == "convergence"))
@@ -224,13 +226,33 @@ def test_the_seed_decides_the_truths(fitted, refitter, steps):
 # Placebo
 
 
+def changed(fitted: FittedModel, weeks: int | None = None, **settings) -> FittedModel:
+    """Return the model with other settings, on its first weeks; its draws are not used."""
+    weekly = xr.Dataset.from_dataframe(fitted.table.head(weeks or 104).rename_axis("row"))
+    trace = xr.DataTree.from_dict({WEEKLY_TABLE: weekly})
+    return FittedModel(replace(fitted.config, **settings), trace)
+
+
+def calibrated(fitted: FittedModel) -> FittedModel:
+    """Return the model as one that lift tests calibrate."""
+    model = FittedModel(fitted.config, fitted.trace)
+    model.__dict__["lift_tests"] = LIFT_TESTS  # the cached property
+    return model
+
+
+def placebo_asked() -> list[SimpleNamespace]:
+    """Return what each placebo's refitter was asked: once each."""
+    assert all(len(made.asked) == 1 for made in Canned.made)
+    return [made.asked[0] for made in Canned.made]
+
+
 def test_a_placebo_is_one_channel_more_shifted_beyond_the_lag(fitted, steps):
     table = fitted.table
-    run_placebo(fitted.config, table, EVIDENCE, 7, steps.append)
-    (refitter,) = Canned.made  # compiled once
-    assert refitter.config.channel_columns == ("TV", "Radio", "placebo")
+    run_placebo(fitted, EVIDENCE, 7, steps.append)
     shifts = []
-    for asked in refitter.asked:
+    for made, asked in zip(Canned.made, placebo_asked(), strict=True):
+        assert made.config.channel_columns == ("TV", "Radio", "placebo")
+        assert made.sampling == EVIDENCE
         pd.testing.assert_frame_equal(asked.table.drop(columns="placebo"), table)
         matches = [
             shift
@@ -241,56 +263,75 @@ def test_a_placebo_is_one_channel_more_shifted_beyond_the_lag(fitted, steps):
     lag, weeks = fitted.config.adstock_max_lag, len(table)
     assert len(set(shifts)) == 3
     assert all(lag < shift < weeks - lag for shift in shifts)
+    assert all(abs(shift - 52) > lag for shift in shifts)  # evenly spread, one would be a year
+    assert len({asked.seed for asked in placebo_asked()}) == 3
     assert_counted(steps, "placebo", 3)
 
 
 def test_a_prior_for_each_channel_gets_the_sources_and_all_else_stays(fitted, steps):
     config = fitted.config
-    run_placebo(config, fitted.table, EVIDENCE, 7, steps.append)
-    longer = Canned.made[0].config
-    assert config.priors["saturation_beta"].parameters["sigma"] == (0.2, 0.4)
-    assert longer.priors["saturation_beta"].parameters["sigma"] == (0.2, 0.4, 0.2)  # TV's
-    for name in set(config.priors) - {"saturation_beta"}:
-        assert longer.priors[name] == config.priors[name]
-    changed = {item.name for item in fields(config)} - {"channel_columns", "priors", "scaling"}
-    assert all(getattr(longer, name) == getattr(config, name) for name in changed)
+    run_placebo(fitted, EVIDENCE, 7, steps.append)
+    for made in Canned.made:
+        longer = made.config
+        assert config.priors["saturation_beta"].parameters["sigma"] == (0.2, 0.4)
+        assert longer.priors["saturation_beta"].parameters["sigma"] == (0.2, 0.4, 0.2)  # TV's
+        for name in set(config.priors) - {"saturation_beta"}:
+            assert longer.priors[name] == config.priors[name]
+        other = {item.name for item in fields(config)} - {"channel_columns", "priors", "scaling"}
+        assert all(getattr(longer, name) == getattr(config, name) for name in other)
 
 
 def test_a_control_prior_for_each_control_is_not_lengthened(fitted, steps):
     prior = {"distribution": "Normal", "mu": [0.1], "sigma": [0.2], "rationale": "test"}
-    config = replace(fitted.config, priors=fitted.config.priors | {"gamma_control": prior})
-    run_placebo(config, fitted.table, EVIDENCE, 7, steps.append)
+    model = changed(fitted, priors=fitted.config.priors | {"gamma_control": prior})
+    run_placebo(model, EVIDENCE, 7, steps.append)
     longer = Canned.made[0].config.priors["gamma_control"]
-    assert longer == config.priors["gamma_control"]
+    assert longer == model.config.priors["gamma_control"]
 
 
 def test_with_priors_of_their_own_only_the_largest_channel_is_shifted(fitted, steps):
-    rows = run_placebo(fitted.config, fitted.table, EVIDENCE, 7, steps.append)
+    rows = run_placebo(fitted, EVIDENCE, 7, steps.append)
     assert fitted.spend.sum().idxmax() == "TV"
     assert rows["channel"].tolist() == ["TV"] * 3
 
 
 def test_with_common_priors_channels_take_turns_from_the_largest_on(fitted, steps):
-    config = replace(fitted.config, priors={})
-    rows = run_placebo(config, fitted.table, EVIDENCE, 7, steps.append)
+    rows = run_placebo(changed(fitted, priors={}), EVIDENCE, 7, steps.append)
     assert rows["channel"].tolist() == ["TV", "Radio", "TV"]
-    for row, asked in zip(rows.itertuples(), Canned.made[0].asked, strict=True):
+    for row, asked in zip(rows.itertuples(), placebo_asked(), strict=True):
         rolled = np.roll(fitted.table[row.channel], row.shift_weeks)
-        # On whatever scale: Radio's may be TV's.
-        assert np.corrcoef(rolled, asked.table["placebo"])[0, 1] == pytest.approx(1.0)
+        assert (rolled == asked.table["placebo"]).all()
+
+
+def test_each_placebo_is_on_its_sources_own_scale(fitted, steps):
+    largest = fitted.spend.max()
+    assert largest["TV"] != largest["Radio"]
+    run_placebo(changed(fitted, priors={}), EVIDENCE, 7, steps.append)
+    scales = [made.scaling.channels for made in Canned.made]
+    own = (largest["TV"], largest["Radio"])
+    assert scales == [(*own, largest[name]) for name in ("TV", "Radio", "TV")]
 
 
 def test_a_fixed_scaling_gets_the_sources_scale(fitted, steps):
     scaling = ScalingConfig(2e6, (3e5, 1e5))
-    config = replace(fitted.config, scaling=scaling)
-    run_placebo(config, fitted.table, EVIDENCE, 7, steps.append)
-    assert Canned.made[0].config.scaling == ScalingConfig(2e6, (3e5, 1e5, 3e5))
+    run_placebo(changed(fitted, priors={}, scaling=scaling), EVIDENCE, 7, steps.append)
+    assert [made.config.scaling for made in Canned.made] == [
+        ScalingConfig(2e6, (3e5, 1e5, scale)) for scale in (3e5, 1e5, 3e5)
+    ]
+
+
+def test_lift_tests_calibrate_the_model_with_a_placebo_too(fitted, steps):
+    run_placebo(calibrated(fitted), EVIDENCE, 7, steps.append)
+    assert all(asked.lift_tests is LIFT_TESTS for asked in placebo_asked())
+    Canned.made.clear()
+    run_placebo(fitted, EVIDENCE, 7, steps.append)
+    assert all(asked.lift_tests is None for asked in placebo_asked())
 
 
 def test_shares_are_the_placebos_own_of_all_sales(fitted, steps):
-    rows = run_placebo(fitted.config, fitted.table, EVIDENCE, 7, steps.append)
-    (refitter,) = Canned.made
-    for row, refit in zip(rows.itertuples(), refitter.refits, strict=True):
+    rows = run_placebo(fitted, EVIDENCE, 7, steps.append)
+    for row, made in zip(rows.itertuples(), Canned.made, strict=True):
+        (refit,) = made.refits
         table = refit.response.training
         spend = table[["TV", "Radio", "placebo"]].to_numpy()
         with_it = refit.response.contributions(spend).sum(axis=(1, 2))
@@ -302,9 +343,21 @@ def test_shares_are_the_placebos_own_of_all_sales(fitted, steps):
     assert np.isfinite(placebo_checks(rows)[0].value)
 
 
+def test_a_placebo_that_did_not_converge_is_marked(fitted, steps, monkeypatch):
+    class Failing(Canned):
+        def __init__(self, *args):
+            super().__init__(*args)
+            self.bad = {1} if len(Canned.made) == 2 else set()
+
+    monkeypatch.setattr(batteries, "Refitter", Failing)
+    rows = run_placebo(fitted, EVIDENCE, 7, steps.append)
+    assert rows["converged"].tolist() == [True, False, True]
+    assert np.isnan(placebo_checks(rows)[0].value)  # 1 of 3
+
+
 def test_too_few_weeks_to_shift_are_refused_before_any_refit(fitted, steps):
     with pytest.raises(ValueError, match="16 weeks are too few"):
-        run_placebo(fitted.config, fitted.table.head(16), EVIDENCE, 7, steps.append)
+        run_placebo(changed(fitted, weeks=16), EVIDENCE, 7, steps.append)
     assert Canned.made == steps == []
 
 
@@ -344,6 +397,14 @@ def test_a_model_without_a_season_gets_one(fitted):
     found = variants(replace(fitted.config, yearly_seasonality=0))
     assert found["1 seasonal modes"].yearly_seasonality == 1
     assert found["1 seasonal modes"].priors["gamma_fourier"] == DEFAULT_PRIORS["gamma_fourier"]
+
+
+@pytest.mark.parametrize(("modes", "other"), [(1, 2), (8, 9), (9, 10), (10, 9)])
+def test_the_most_modes_that_a_model_may_have_become_one_fewer(fitted, modes, other):
+    found = variants(replace(fitted.config, yearly_seasonality=modes))
+    assert found[f"{other} seasonal modes"].yearly_seasonality == other
+    with pytest.raises(ValueError, match="yearly_seasonality"):
+        replace(fitted.config, yearly_seasonality=batteries.MOST_MODES + 1)
 
 
 def test_a_prior_for_each_mode_becomes_one_for_all_where_there_are_more(fitted):
@@ -401,3 +462,38 @@ def test_a_variant_that_did_not_converge_is_not_planned(fitted, plans, steps, mo
     assert rows.loc[rows["converged"], "planned"].notna().all()
     assert len(plans) == 3
     assert all(np.isnan(check.value) for check in sensitivity_checks(rows))  # 1 of 3
+
+
+def test_lift_tests_calibrate_every_variant(fitted, plans, steps):
+    run_sensitivity(calibrated(fitted), BudgetConfig(weeks=4), EVIDENCE, 7, steps.append)
+    asked = [asked.lift_tests for made in Canned.made for asked in made.asked]
+    assert len(asked) == 3
+    assert all(tests is LIFT_TESTS for tests in asked)
+
+
+@pytest.mark.parametrize("family", ["michaelis_menten", "logistic"])
+def test_a_variant_or_a_model_without_a_plan_is_not_assessable(fitted, steps, monkeypatch, family):
+    def optimize(fitted, budget):
+        if fitted.config.saturation == family:
+            raise BudgetError("the solver stopped short of the best plan")
+        return SimpleNamespace(table=pd.DataFrame({"planned": [600.0, 400.0]}))
+
+    monkeypatch.setattr(batteries, "optimize_budget", optimize)
+    rows = run_sensitivity(fitted, BudgetConfig(weeks=4), EVIDENCE, 7, steps.append)
+    unplanned = rows["variant"] == "michaelis-menten saturation"
+    unplanned = unplanned if family == "michaelis_menten" else ~unplanned
+    assert (rows["planned"].isna() == unplanned).all()
+    assert rows["converged"].all()
+    values = {check.name: check.value for check in sensitivity_checks(rows)}
+    assert np.isnan(values["sensitivity_plan"])
+    assert np.isfinite(values["sensitivity_roas"])  # ROAS need no plan
+    assert_counted(steps, "sensitivity", 3)
+
+
+def test_a_fault_that_is_not_of_the_budget_is_not_hidden(fitted, steps, monkeypatch):
+    def optimize(fitted, budget):
+        raise ValueError("another fault")
+
+    monkeypatch.setattr(batteries, "optimize_budget", optimize)
+    with pytest.raises(ValueError, match="another fault"):
+        run_sensitivity(fitted, BudgetConfig(weeks=4), EVIDENCE, 7, steps.append)

@@ -26,23 +26,73 @@ def verdict(table: pd.DataFrame) -> tuple[str, float]:
 # Shifts
 
 
-@pytest.mark.parametrize(
-    ("weeks", "lag", "count"), [(156, 8, 3), (104, 4, 3), (52, 4, 3), (156, 8, 9)]
-)
-def test_shifts_lie_beyond_the_lag_on_both_sides_and_differ(weeks, lag, count):
+def from_a_year(shift: int) -> int:
+    """Return how many weeks a shift is from the nearest whole number of years."""
+    return min(shift % 52, -shift % 52)
+
+
+@pytest.mark.parametrize("weeks", [52, 104, 156, 208, 260])
+@pytest.mark.parametrize(("lag", "count"), [(4, 3), (8, 3), (4, 9)])
+def test_shifts_lie_beyond_the_lag_on_both_sides_and_of_whole_years(weeks, lag, count):
     found = shifts(weeks, lag, count)
     assert len(set(found)) == count
+    assert found == sorted(found)
     assert all(lag < shift < weeks - lag for shift in found)
+    assert all(from_a_year(shift) > lag for shift in found)
 
 
-def test_shifts_are_evenly_spread():
+def test_shifts_are_evenly_spread_and_moved_off_whole_years_alone():
     assert shifts(156, 8, 3) == [39, 78, 117]
+    assert shifts(104, 8, 3) == [26, 52 + 9, 78]
+    assert shifts(208, 4, 3) == [52 + 5, 104 + 5, 156 + 5]
+    assert shifts(112, 4, 1) == [52 + 5]  # 56 is as near as the lag
+    assert shifts(114, 4, 1) == [57]
+
+
+def test_a_shift_moves_to_the_nearer_side_and_stays_inside_the_weeks():
+    assert shifts(101, 4, 1) == [52 - 5]  # from 50
+    assert shifts(106, 4, 1) == [52 + 5]  # from 53
+    assert shifts(60, 8, 3) == [15, 30, 52 - 9]  # 52 + 9 is more weeks than there are
+
+
+@pytest.mark.parametrize("lag", [1, 4, 8, 13, 25])
+@pytest.mark.parametrize("count", [3, 9])
+def test_whatever_the_weeks_shifts_are_valid_or_refused(lag, count):
+    valid = refused = 0
+    for weeks in range(3, 600):
+        try:
+            found = shifts(weeks, lag, count)
+        except ValueError as refusal:
+            assert str(refusal).startswith(f"{weeks} weeks are too few for {count} shifts")
+            refused += 1
+            continue
+        assert len(set(found)) == count
+        assert all(lag < s < weeks - lag and from_a_year(s) > lag for s in found), (weeks, found)
+        valid += 1
+    assert min(valid, refused) > 0
+
+
+def test_any_table_of_usual_length_has_its_three_placebos():
+    assert all(len(shifts(weeks, 8, 3)) == 3 for weeks in range(40, 320))
 
 
 @pytest.mark.parametrize(("weeks", "lag", "count"), [(52, 13, 3), (20, 4, 9), (3, 1, 3)])
 def test_too_few_weeks_to_shift_are_refused(weeks, lag, count):
     with pytest.raises(ValueError, match=f"{weeks} weeks are too few for {count} shifts beyond"):
         shifts(weeks, lag, count)
+
+
+def test_shifts_that_would_meet_beside_the_same_year_are_refused():
+    with pytest.raises(ValueError, match="150 weeks are too few for 4 shifts"):
+        shifts(150, 25, 4)  # 60 and 90 would both be 78
+    assert shifts(150, 25, 2) == [26, 78]
+
+
+@pytest.mark.parametrize("lag", [26, 30, 52])
+def test_a_lag_that_leaves_no_week_of_the_year_is_refused(lag):
+    with pytest.raises(ValueError, match=f"beyond {lag} weeks .* a shorter lag"):
+        shifts(520, lag, 3)
+    assert len(shifts(520, 25, 3)) == 3
 
 
 def test_the_placebo_is_the_channel_moved_in_a_circle():

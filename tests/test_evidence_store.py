@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlparse
 
 import pytest
 from mlflow import MlflowClient
@@ -13,7 +14,7 @@ from mmm_demo.bundle import sha256
 from mmm_demo.evidence import EVIDENCE
 from mmm_demo.evidence_store import load_evidence
 from mmm_demo.gate import FAILED, NOT_ASSESSABLE, PASSED, GateRefused
-from mmm_demo.registry import HASH_TAG
+from mmm_demo.record import HASH_TAG
 from mmm_demo.tracking import open_run
 from test_evidence import FILES, backtest_table, placebo_table, recovery_table
 from versions import again, bind, evidence_about
@@ -95,27 +96,45 @@ def test_later_evidence_takes_the_place_of_earlier(make: Make) -> None:
 # Not what was bound
 
 
-def edited(path: Path) -> None:
+def edited(path: Path) -> bytes:
+    """Return evidence with another row and the verdicts of before."""
     plain = json.loads(path.read_text())
     plain["tables"]["placebo"][1]["share_lower_5"] = 0.5
-    path.write_text(json.dumps(plain))
+    return json.dumps(plain).encode()
 
 
-def test_an_edited_file_is_refused_by_its_hash_and_with_a_new_hash_by_its_rows(
-    make: Make, store: MlflowClient
-) -> None:
+def forge(version: ModelVersion, content: bytes) -> None:
+    """Record content as a version's evidence, with hashes that agree, as only a run can."""
+    with open_run("evidence", "evidence") as run:
+        path = Path(urlparse(run.client.get_run(run.run_id).info.artifact_uri).path) / EVIDENCE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        digest = {f"{HASH_TAG}{EVIDENCE}": sha256(path)}
+        run.log(params=digest)
+    for key, value in ({"evidence.run": run.run_id} | digest).items():
+        run.client.set_model_version_tag("mmm_demo", str(version.version), key, value)
+
+
+def test_an_edited_file_is_refused_by_its_hash(make: Make, store: MlflowClient) -> None:
     version = make()
     path = bind(version, evidence_about(version, {"placebo": placebo_table(believed=1)}))
     assert load_evidence(again(version))
-    edited(path)
+    path.write_bytes(edited(path))
     assert "check 'bytes of evidence.json' failed: not the file that was bound" in refusal(version)
     store.set_model_version_tag("mmm_demo", version.version, f"{HASH_TAG}{EVIDENCE}", sha256(path))
+    assert "check 'bytes of evidence.json' failed: not the file that was bound" in refusal(version)
+
+
+def test_a_forged_file_whose_hashes_agree_is_refused_by_its_rows(make: Make) -> None:
+    version = make()
+    path = bind(version, evidence_about(version, {"placebo": placebo_table(believed=1)}))
+    forge(version, path.read_bytes())
+    assert load_evidence(again(version))  # the forger's way works where nothing is changed
+    forge(version, edited(path))
     assert "check 'evidence' failed: evidence.json contradicts itself" in refusal(version)
-    path.write_text("{}")
-    store.set_model_version_tag("mmm_demo", version.version, f"{HASH_TAG}{EVIDENCE}", sha256(path))
+    forge(version, b"{}")
     assert "check 'evidence' failed: evidence.json is not readable" in refusal(version)
-    path.write_bytes(b"\x89HDF\xff\xfe")
-    store.set_model_version_tag("mmm_demo", version.version, f"{HASH_TAG}{EVIDENCE}", sha256(path))
+    forge(version, b"\x89HDF\xff\xfe")
     assert "not readable evidence" in refusal(version)
 
 

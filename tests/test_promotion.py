@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from helpers import move_alias_by_force
 from mmm_demo.bundle import Bundle, BundleRefused
 from mmm_demo.evidence import Evidence
 from mmm_demo.gate import GateFile, GateRefused
 from mmm_demo.promotion import ContestLost, SetAlias, plan_promotion, promote
-from mmm_demo.registry import HASH_TAG, NoVersionError, load_champion
+from mmm_demo.record import HASH_TAG
+from mmm_demo.registry import NoVersionError, load_champion
 from mmm_demo.tracking import open_run
 from test_evidence import backtest_table, placebo_table
 from versions import (
@@ -252,6 +254,28 @@ def test_a_champion_that_does_not_prove_its_pass_is_nothing_to_beat(make_version
     said = last_run(store).data.tags["promotion.champion"]
     assert said.startswith("nothing to beat: check 'bytes of trace.nc' failed")
     assert [number_of(alias) for alias in ("champion", "previous")] == [2, 1]
+
+
+def test_a_champion_made_by_hand_is_nothing_to_beat_and_is_judged_like_any_other(make_version):
+    make_version()
+    make_version()
+    move_alias_by_force("mmm_demo", "champion", 1)
+    judge = Asked(*WORSE)
+    with pytest.raises(ContestLost):
+        run_promotion(1, judge=judge)
+    with pytest.raises(ContestLost):
+        run_promotion(2, judge=judge)
+    assert [champion for _, _, champion in judge.calls] == [None, None]
+
+
+def test_a_rollback_to_a_version_that_never_won_is_refused(make_version, store):
+    make_version()
+    make_version()
+    run_promotion(1)
+    store.set_registered_model_alias("mmm_demo", "previous", "2")
+    with pytest.raises(BundleRefused, match="check 'promotion' failed: no promotion of version 2"):
+        run_promotion(rollback=True)
+    assert number_of("champion") == 1
 
 
 def test_neither_the_champion_itself_nor_a_rollback_is_judged(make_version):

@@ -13,6 +13,7 @@ import nutpie
 import pytest
 import xarray as xr
 
+from drawn_model import drawn_model
 from mmm_demo.gate import GateReport
 from mmm_demo.limits import EvidenceConfig
 from mmm_demo.refit import CHAINS, Refit, Refitter
@@ -150,6 +151,42 @@ def test_the_same_seed_gives_the_same_draws_and_another_seed_the_same_posterior(
     xr.testing.assert_identical(again, first)
     assert not np.array_equal(other["adstock_alpha"], first["adstock_alpha"])
     assert np.abs(shifts(other, first)).max() < 5
+
+
+class Sampled(Exception):
+    """The sampler was given a table."""
+
+
+@pytest.fixture
+def unsampled(monkeypatch):
+    """A refitter that says so instead of sampling."""
+
+    def attempt(*_):
+        raise Sampled
+
+    monkeypatch.setattr(Refitter, "_attempt", attempt)
+    drawn = drawn_model()
+    return Refitter(drawn.config, drawn.table, SAMPLING)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("column", ["Sales", "TV", "Trend"])
+def test_a_number_that_is_empty_or_infinite_is_refused_before_sampling(unsampled, column, bad):
+    clean = drawn_model().table
+    for week in (0, 50, len(clean) - 1):
+        table = clean.astype({column: "float64"})
+        table.loc[week, column] = bad
+        with pytest.raises(ValueError, match=rf"empty or infinite {column}$"):
+            unsampled.fit(table, seed=1)
+    with pytest.raises(Sampled):
+        unsampled.fit(clean, seed=1)
+
+
+def test_every_column_with_such_a_number_is_named(unsampled):
+    table = drawn_model().table.copy()
+    table.loc[3, ["Sales", "TV"]] = np.nan
+    with pytest.raises(ValueError, match=r"empty or infinite Sales, TV$"):
+        unsampled.fit(table, seed=1)
 
 
 def test_one_compilation_at_most_served_all(compilations, whole, early):

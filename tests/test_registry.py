@@ -17,13 +17,14 @@ from mlflow.cli import gc
 from mlflow.entities.model_registry import ModelVersion
 from pymc_marketing.mmm import MMM
 
+from helpers import move_alias_by_force
 from mmm_demo.bundle import BundleRefused, sha256
 from mmm_demo.config import BudgetConfig
 from mmm_demo.gate import GateRefused, GateReport
 from mmm_demo.optimization import optimize_budget
+from mmm_demo.record import COPY_TAG, HASH_TAG
 from mmm_demo.registry import (
     DATA_FOLDER,
-    HASH_TAG,
     NoVersionError,
     find_version,
     load_champion,
@@ -172,7 +173,7 @@ def edit_json(version: ModelVersion, name: str, change: Callable[[dict], None]) 
 
 def fail_a_check(version: ModelVersion) -> None:
     def change(gate: dict) -> None:
-        gate["checks"][0] |= {"value": 0.9, "passed": False}
+        gate["checks"][0] |= {"value": 0.9, "passed": False, "status": "failed"}
         gate["passed"] = False
 
     edit_json(version, "gate.json", change)
@@ -182,7 +183,8 @@ def whitewash(version: ModelVersion) -> None:
     fail_a_check(version)
 
     def change(gate: dict) -> None:
-        gate["checks"][0]["passed"] = gate["passed"] = True
+        gate["checks"][0] |= {"passed": True, "status": "passed"}
+        gate["passed"] = True
 
     edit_json(version, "gate.json", change)
 
@@ -306,6 +308,42 @@ def test_another_markets_version_is_refused(make_version, store, demo):
     )
     crown(copied)
     with pytest.raises(BundleRefused, match="check 'market' failed: found mmm_north"):
+        load_champion("demo")
+
+
+# What the runs wrote down
+
+
+def test_an_alias_moved_by_hand_onto_a_version_without_a_promotion_is_refused(make_version):
+    version = make_version()
+    move_alias_by_force("mmm_demo", "champion", 1)
+    with pytest.raises(BundleRefused, match="check 'promotion' failed: no promotion of version 1"):
+        load_champion("demo")
+    crown(version)  # the same version with a record
+    assert load_champion("demo")
+
+
+def test_another_versions_promotion_is_no_record(make_version, store):
+    make_version()
+    second = make_version()
+    run_promotion(1)
+    tags = store.get_model_version("mmm_demo", "1").tags
+    store.set_model_version_tag("mmm_demo", second.version, COPY_TAG, tags[COPY_TAG])
+    move_alias_by_force("mmm_demo", "champion", 2)
+    with pytest.raises(BundleRefused, match="check 'promotion' failed: no promotion of version 2"):
+        load_champion("demo")
+
+
+def test_files_forged_as_a_whole_differ_from_what_the_fit_wrote_down(make_version):
+    version = make_version()
+    run_promotion()
+    lengthen_the_lag(version)
+    gate = json.loads((data_folder(version) / "gate.json").read_text())
+    config = sha256(data_folder(version) / "config.json")
+    edit_json(version, "gate.json", lambda plain: plain["files"].update({"config.json": config}))
+    assert gate["files"]["config.json"] != config
+    seal_tags(version)
+    with pytest.raises(BundleRefused, match=r"check 'written record of config\.json' failed"):
         load_champion("demo")
 
 

@@ -25,7 +25,7 @@ PLOTTING = {"plot_style"} | {name for name in SOURCES if name.startswith("plotti
 CHECKS = {name for name in SOURCES if name.startswith("checks.")}
 FIGURE_TYPE = {"figures", "page", "explore_page", "compare_page"}  # name the type that they hand on
 WALLS = {
-    "mlflow": {"tracking", "registry", "gated_store", "evidence_store"},
+    "mlflow": {"tracking", "registry", "gated_store", "evidence_store", "record"},
     "pymc_marketing": {"model", "optimization"},
     "pymc_extras": {"model"},
     "pymc": {"model"},

@@ -35,6 +35,12 @@ def same_configuration(one: Bundle, other: Bundle) -> bool:
     return len(hashes) == 1 and same_model(one.experiment.model, other.experiment.model)
 
 
+def same_forecasts(one: Bundle, other: Bundle) -> bool:
+    """Whether two versions, refitted on the same weeks, must forecast the same."""
+    same_scale = one.fitted.response.scaling == other.fitted.response.scaling
+    return same_scale and same_configuration(one, other)
+
+
 def crps_check(challenger: pd.DataFrame, champion: pd.DataFrame, worse_max: float) -> Check:
     """Judge mean backtest CRPS over the same folds, those in which both refits converged.
 

@@ -69,7 +69,7 @@ def convergence_checks(
     divergences, where = _divergences(trace, posterior)
     bfmi, worst_chain = _bfmi(trace, posterior)
     cut, missing = _max_depth_share(trace, posterior)
-    chains = float(posterior.sizes.get("chain", 0))
+    chains = float(_distinct_chains(posterior))
     wanted = max(limits.chains_min, chains_asked)
     found = [
         ("rhat_max", rhat.value, "<", limits.rhat_max, rhat.where, "raise tune and draws"),
@@ -151,6 +151,17 @@ def _divergences(trace: xr.DataTree, posterior: xr.Dataset) -> tuple[float, str]
     if diverging.shape != sampled:
         return float("nan"), f"sample_stats.diverging has shape {diverging.shape}, not {sampled}"
     return float((diverging != 0).sum()), ""  # NaN counts as a divergence
+
+
+def _distinct_chains(posterior: xr.Dataset) -> int:
+    """Count chains that differ; a copy of a chain is no second one, though R-hat would like it."""
+    draws = [
+        posterior[name].transpose("chain", ...).to_numpy()
+        for name in posterior.data_vars
+        if "chain" in posterior[name].dims
+    ]
+    count = posterior.sizes.get("chain", 0)
+    return len({tuple(values[chain].tobytes() for values in draws) for chain in range(count)})
 
 
 def _statistic(trace: xr.DataTree, posterior: xr.Dataset, name: str) -> np.ndarray | None:

@@ -9,7 +9,7 @@ from mmm_demo.bundle import FILES, sha256
 from mmm_demo.evidence import EVIDENCE, Evidence, EvidenceError, read_evidence
 from mmm_demo.gate import FAILED, NOT_ASSESSABLE, PASSED, GateRefused
 from mmm_demo.limits import EVIDENCE_BATTERIES
-from mmm_demo.registry import HASH_TAG
+from mmm_demo.record import HASH_TAG
 from mmm_demo.tracking import Run, find_run, temporary_folder
 
 EVIDENCE_TAG = "evidence.run"
@@ -18,7 +18,9 @@ SEVERITY = (PASSED, NOT_ASSESSABLE, FAILED)
 
 def bind_evidence(run: Run, version: ModelVersion, evidence: Evidence) -> None:
     """Bind evidence to the version that it is about, by the hash of the file."""
-    tags = {EVIDENCE_TAG: run.run_id, f"{HASH_TAG}{EVIDENCE}": _digest(evidence)}
+    digest = {f"{HASH_TAG}{EVIDENCE}": _digest(evidence)}
+    run.log(params=digest)  # a param never changes, a tag may
+    tags = {EVIDENCE_TAG: run.run_id} | digest
     stages: dict[str, str] = {}
     for check in evidence.checks:  # the worst of a battery's checks stands for it
         stages[check.stage] = max(stages.get(check.stage, PASSED), check.status, key=SEVERITY.index)
@@ -55,10 +57,12 @@ def load_evidence(version: ModelVersion) -> Evidence | None:
 def _bound_evidence(version: ModelVersion) -> Evidence:
     with temporary_folder() as folder:
         try:
-            path = find_run(version.tags[EVIDENCE_TAG]).download(EVIDENCE, folder)
+            run = find_run(version.tags[EVIDENCE_TAG])
+            path = run.download(EVIDENCE, folder)
         except (OSError, mlflow.exceptions.MlflowException) as error:
             raise GateRefused(f"check 'evidence' failed: cannot be fetched: {error}") from None
-        if sha256(path) != version.tags.get(f"{HASH_TAG}{EVIDENCE}"):
+        written = run.client.get_run(run.run_id).data.params.get(f"{HASH_TAG}{EVIDENCE}")
+        if not sha256(path) == version.tags.get(f"{HASH_TAG}{EVIDENCE}") == written:
             raise GateRefused(f"check 'bytes of {EVIDENCE}' failed: not the file that was bound")
         try:
             evidence = read_evidence(path)

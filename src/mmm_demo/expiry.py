@@ -36,7 +36,7 @@ def require_fresh(
         With age or gap, its limit and the next step.
     """
     age = (now - fitted).days
-    if not age <= limits.max_age_days:
+    if not -1 <= age <= limits.max_age_days:  # clocks may differ a little
         raise ExpiredChampion(
             f"the champion was fitted {fitted:%Y-%m-%d}, {age} days ago; gate.max_age_days is "
             f"{limits.max_age_days}. Fit the newest data and promote: mmm-demo main"

@@ -11,9 +11,9 @@ from mmm_demo.evidence import Evidence
 from mmm_demo.evidence_store import load_evidence
 from mmm_demo.gate import GateRefused
 from mmm_demo.gated_store import ACCEPTED, CHAMPION, promotion_params
+from mmm_demo.record import COPY_TAG, promoted, require_promoted
 from mmm_demo.registry import (
     BUNDLE,
-    COPY_TAG,
     PREVIOUS,
     ModelVersion,
     NoVersionError,
@@ -120,9 +120,13 @@ def promote(
         proven = require_pass(bundle)
         _keep_copy(run, version, data)
     run.log_text(json.dumps(proven.report.to_dict(), indent=2), "gate.json")
-    if not rollback and not (former and former.version == version.version):
+    if rollback:
+        require_promoted(version)  # anyone may set the alias `previous`
+    elif not (former and former.version == version.version and promoted(former)):
         against = judge(bundle, load_evidence(version), _proven(run, former))
         _settle(run, version, former, against)
+    name, accepted = version.name, str(version.version)
+    run.client.set_model_version_tag(name, accepted, COPY_TAG, run.run_id)
     run.log(tags=ACCEPTED)  # from here on, the store lets the champion move
     for move in plan_promotion(int(version.version), int(former.version) if former else None):
         run.client.set_registered_model_alias(version.name, move.alias, str(move.version))
@@ -136,6 +140,7 @@ def _proven(run: Run, former: ModelVersion | None) -> Bundle | None:
     if former is None:
         return None
     try:
+        require_promoted(former)
         return prove_version(former)
     except BundleRefused as refusal:
         run.log(tags={"promotion.champion": f"nothing to beat: {refusal}"})
@@ -189,4 +194,3 @@ def _keep_copy(run: Run, version: ModelVersion, data: Path) -> None:
     """Keep the proven files in the promotion run: `mlflow gc` may take those of the fit."""
     for name in FILES:
         run.log_file(data / name, BUNDLE)
-    run.client.set_model_version_tag(version.name, str(version.version), COPY_TAG, run.run_id)

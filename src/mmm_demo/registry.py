@@ -20,12 +20,11 @@ from mmm_demo.bundle import FILES, Bundle, BundleRefused, prove_bundle, sha256
 from mmm_demo.config import ExperimentConfig, ModelConfig, registered_model_name
 from mmm_demo.gate import PassedGate
 from mmm_demo.gated_store import CHAMPION
+from mmm_demo.record import COPY_TAG, HASH_TAG, require_promoted, require_written, write_hashes
 from mmm_demo.tracking import Run, RunNotFoundError, find_run, temporary_folder
 
 PREVIOUS = "previous"
 SHORTEST_RUN_ID = 6
-HASH_TAG = "sha256."
-COPY_TAG = "promotion.run"  # the promotion run that keeps its own copy of the version's files
 BUNDLE = "bundle"
 DATA_FOLDER = f"data/{BUNDLE}"  # where MLflow puts the data files of a pyfunc
 
@@ -76,7 +75,9 @@ def register_version(
     if not run.client.search_registered_models(f"name = '{name}'"):
         run.client.create_registered_model(name, tags={"market": experiment.market})
     verdict = {"gate": "passed" if passed.report.passed else "failed"}
-    hashes = {f"{HASH_TAG}{file}": sha256(files / file) for file in FILES}
+    digests = {file: sha256(files / file) for file in FILES}
+    write_hashes(run, digests)
+    hashes = {f"{HASH_TAG}{file}": digest for file, digest in digests.items()}
     return run.client.create_model_version(
         name,
         source=info.model_uri,
@@ -217,7 +218,7 @@ def fetched(version: ModelVersion) -> Iterator[Path]:
 def prove_files(version: ModelVersion, data: Path) -> Bundle:
     """Prove fetched files against what was recorded with the version (`prove_bundle`)."""
     tags = version.tags.items()
-    return prove_bundle(
+    bundle = prove_bundle(
         data,
         recorded={
             key.removeprefix(HASH_TAG): value for key, value in tags if key.startswith(HASH_TAG)
@@ -225,6 +226,8 @@ def prove_files(version: ModelVersion, data: Path) -> Bundle:
         run_id=str(version.run_id),
         registered_model=version.name,
     )
+    require_written(version)
+    return bundle
 
 
 def load_champion(market: str) -> Champion:
@@ -235,7 +238,7 @@ def load_champion(market: str) -> Champion:
     NoVersionError
         When the market has no champion.
     BundleRefused
-        When the champion does not prove its pass, whoever moved the alias there.
+        When the champion does not prove its pass and its promotion, whoever moved the alias there.
     """
     version = find_alias(market, CHAMPION)
     if version is None:
@@ -244,6 +247,7 @@ def load_champion(market: str) -> Champion:
             f"model {name!r} has no champion; run: mmm-demo promote --market {market}"
         )
     try:
+        require_promoted(version)
         return Champion(version, prove_version(version))
     except BundleRefused as refusal:
         raise BundleRefused(

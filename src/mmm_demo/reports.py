@@ -129,11 +129,10 @@ def run_compare(market: str, a: str, b: str, root: Path, say: Say, watch: Watch)
 def _backtests(
     one: Bundle, other: Bundle, versions: list[registry.ModelVersion], watch: Watch
 ) -> tuple[pd.DataFrame, pd.DataFrame] | str:
-    scales = [of.fitted.response.scaling for of in (one, other)]
-    same = contest.same_configuration(one, other) and scales[0] == scales[1]
     try:
         table = contest.common_table(one, other)
         theirs = backtest_of(other, other, other.fitted.table, load_evidence(versions[1]), watch)
+        same = contest.same_forecasts(one, other)
         mine = theirs if same else backtest_of(one, other, table, None, watch)
     except ValueError as fault:  # no common weeks, or too few for the folds
         return str(fault)

@@ -172,8 +172,7 @@ class Contest:
 
     def _forecasts(self, bundle: Bundle, evidence: Evidence | None, champion: Bundle) -> Check:
         worse_max = bundle.experiment.gate.worse_crps_max
-        scales = [of.fitted.response.scaling for of in (bundle, champion)]
-        if contest.same_configuration(bundle, champion) and scales[0] == scales[1]:
+        if contest.same_forecasts(bundle, champion):
             return contest.tie_check(worse_max)
         self.say("contest: both forecast the same weeks of the challenger's data")
         try:

@@ -21,19 +21,23 @@ def shifts(weeks: int, max_lag: int, count: int) -> list[int]:
     Raises
     ------
     ValueError
-        When there are too few weeks to shift by more than the lag.
+        When there are too few weeks to shift by more than the lag, from a whole year too.
     """
-    found = [round(weeks * (place + 1) / (count + 1)) for place in range(count)]
-    found = [shift + _to_whole_year(shift, max_lag) for shift in found]
-    if min(found[0], weeks - found[-1]) <= max_lag or len(set(found)) < count:
-        raise ValueError(f"{weeks} weeks are too few for {count} shifts beyond {max_lag} weeks")
+    even = [round(weeks * (place + 1) / (count + 1)) for place in range(count)]
+    allowed = [
+        shift
+        for shift in range(max_lag + 1, weeks - max_lag)
+        if min(shift % YEAR, -shift % YEAR) > max_lag
+    ]
+    beyond = min(even[0], weeks - even[-1]) > max_lag and allowed
+    # The nearest that is allowed; of two, the later.
+    found = [min(allowed, key=lambda shift: (abs(shift - at), -shift)) for at in even if beyond]
+    if len(set(found)) < count:
+        raise ValueError(
+            f"{weeks} weeks are too few for {count} shifts beyond {max_lag} weeks that are as far "
+            "from whole years; ask for fewer placebos or a shorter lag"
+        )
     return found
-
-
-def _to_whole_year(shift: int, max_lag: int) -> int:
-    """Return by how much to go on to be more than the lag away from a whole number of years."""
-    beyond = (shift + max_lag) % YEAR - max_lag
-    return max_lag + 1 - beyond if shift > max_lag and beyond <= max_lag else 0
 
 
 def with_placebo(table: pd.DataFrame, source: str, shift: int) -> pd.DataFrame:

@@ -20,7 +20,8 @@ CUSUM_MAX = 1.36  # 5 % critical value of the largest cumulated residual
 FOLLOWS_MAX = 0.5
 LATER_LAGS = ((3, 5), (6, 8), (9, 12))  # weeks after the spend, first and last
 LEADS = (1, 2)
-MIN_FREE_WEEKS = 12  # that the regression must leave
+MIN_FREE_WEEKS = 12  # that must be left to judge by
+CONSTANT_TOLERANCE = 1e-9  # relative spread below which something is constant up to float noise
 
 Added = Callable[[np.ndarray, np.ndarray], np.ndarray]  # spend, contribution -> (week, variable)
 
@@ -48,6 +49,8 @@ def added_variable_checks(
 ) -> tuple[Check, ...]:
     """Judge whether another curve, later lags, drift or future spend would explain sales better.
 
+    Of a channel whose spend or contribution never changes nothing of this can be told.
+
     Parameters
     ----------
     observed
@@ -73,20 +76,22 @@ def added_variable_checks(
         ),
     }
     base = np.column_stack([np.ones(len(observed)), design, media])
-    checks = []
+    usable, checks = _varies(spend) & _varies(media), []
     for name, (stage, added, advice) in tests.items():
         found = [
             added_variable_p(observed, base, added(spend[:, index], media[:, index]))
+            if usable[index]
+            else float("nan")
             for index in range(len(channels))
         ]
         worst = int(np.argmin(found))  # NaN is the smallest for argmin
-        value = min(1.0, found[worst] * len(found)) if np.isfinite(found).all() else np.nan
+        value = min(1.0, found[worst] * len(found)) if np.isfinite(found).all() else float("nan")
         checks.append(Check(name, stage, value, ">=", P_MIN, channels[worst], advice))
     return tuple(checks)
 
 
 def _powers(spend: np.ndarray, contribution: np.ndarray) -> np.ndarray:
-    scaled = contribution / contribution.max() if contribution.max() > 0 else contribution
+    scaled = contribution / np.abs(contribution).max()
     return np.column_stack([scaled**2, scaled**3])
 
 
@@ -105,9 +110,10 @@ def _drift(spend: np.ndarray, contribution: np.ndarray) -> np.ndarray:
 
 
 def _leads(spend: np.ndarray, contribution: np.ndarray) -> np.ndarray:
-    """Return future spend; the last weeks, whose future is unknown, are NaN and left out."""
+    """Return future spend, without the last weeks, whose future is unknown."""
     level = np.log1p(spend / spend.mean())
-    return np.column_stack([np.append(level[lead:], np.full(lead, np.nan)) for lead in LEADS])
+    weeks = len(spend) - max(LEADS)
+    return np.column_stack([level[lead : lead + weeks] for lead in LEADS])
 
 
 def added_variable_p(observed: np.ndarray, base: np.ndarray, added: np.ndarray) -> float:
@@ -118,27 +124,29 @@ def added_variable_p(observed: np.ndarray, base: np.ndarray, added: np.ndarray) 
     observed
         Sales, shape (week,).
     base, added
-        Explanatory variables, shape (week, variable); weeks with NaN in `added` are left out.
+        Explanatory variables, shape (week, variable). `added` may have the first weeks alone; the
+        test is then about those.
 
     Returns
     -------
     float
-        NaN when a value is not finite, or too few weeks are left to tell.
+        NaN when a value is not finite, too few weeks are left to tell, or the regression leaves
+        no residuals. 1 when `added` follows from `base`, so that it cannot explain anything more.
     """
-    known = ~np.isnan(added).any(axis=1)
-    observed, base, added = observed[known], base[known], added[known]
+    finite = all(np.isfinite(item).all() for item in (observed, base, added))
+    if not finite or len(added) < MIN_FREE_WEEKS:
+        return float("nan")
+    observed, base = observed[: len(added)], base[: len(added)]
     both = _scaled(np.column_stack([base, added]))
     base = both[:, : base.shape[1]]
-    if not (np.isfinite(both).all() and np.isfinite(observed).all()):
-        return float("nan")
     ranks = [np.linalg.matrix_rank(item) for item in (base, both)]
     free, more = len(observed) - ranks[1], ranks[1] - ranks[0]
     if free < MIN_FREE_WEEKS:
         return float("nan")
-    if not more:  # the added variables say nothing new, so they cannot explain anything
+    if not more:
         return 1.0
     before, after = (_squares(observed, item) for item in (base, both))
-    if after <= 0:
+    if after <= np.finfo(float).eps * (observed**2).sum():  # float noise, not residuals
         return float("nan")
     return float(stats.f.sf((before - after) / more / (after / free), more, free))
 
@@ -153,18 +161,27 @@ def _squares(observed: np.ndarray, design: np.ndarray) -> float:
     return float(((observed - design @ solution) ** 2).sum())
 
 
+def _varies(values: np.ndarray) -> np.ndarray:
+    """Say of each column whether it is finite and not constant; shape (variable,)."""
+    low, high = values.min(axis=0), values.max(axis=0)
+    constant = np.isclose(low, high, rtol=CONSTANT_TOLERANCE, atol=0.0)
+    return np.isfinite(low) & np.isfinite(high) & ~constant
+
+
 def cusum_check(residuals: np.ndarray) -> Check:
     """Judge whether residuals stay on one side for too long (OLS-CUSUM); shape (week,)."""
-    centred = residuals - residuals.mean()
-    spread = centred.std()
-    path = np.abs(np.cumsum(centred)) / (spread * np.sqrt(len(residuals))) if spread > 0 else [0.0]
+    weeks, value, where = len(residuals), float("nan"), "not measured"
+    if weeks >= MIN_FREE_WEEKS and _varies(residuals):
+        centred = residuals - residuals.mean()
+        path = np.abs(np.cumsum(centred)) / (centred.std() * np.sqrt(weeks))
+        value, where = float(path.max()), f"week {int(path.argmax()) + 1} of {weeks}"
     return Check(
         "residual_cusum",
         PREDICTIVE,
-        float(np.max(path)) if np.isfinite(residuals).all() else float("nan"),
+        value,
         "<=",
         CUSUM_MAX,
-        f"week {int(np.argmax(path)) + 1} of {len(residuals)}",
+        where,
         "the level of sales broke there: add a control for what happened",
     )
 
@@ -181,14 +198,14 @@ def demand_check(spend: np.ndarray, baseline: np.ndarray, channels: list[str]) -
     channels
         Names.
     """
-    levels = np.log1p(spend / spend.mean(axis=0))
-    measurable = np.isfinite(levels).all() and np.isfinite(baseline).all() and baseline.std() > 0
-    follows = (
-        [float(np.corrcoef(levels[:, index], baseline)[0, 1]) for index in range(len(channels))]
-        if measurable
-        else [float("nan")]
-    )
-    worst = int(np.argmax(follows))
+    enough = len(baseline) >= MIN_FREE_WEEKS and _varies(baseline)
+    follows = [
+        float(np.corrcoef(np.log1p(money / money.mean()), baseline)[0, 1])
+        if usable
+        else float("nan")
+        for money, usable in zip(spend.T, _varies(spend) & enough, strict=True)
+    ]
+    worst = int(np.argmax(follows))  # NaN is the largest for argmax
     return Check(
         "spend_follows_demand",
         IDENTIFICATION,
