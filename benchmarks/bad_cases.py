@@ -77,7 +77,7 @@ def trace_cases() -> Iterator[Case]:
         ("NaN draws throughout", part(put, "y_sigma", lambda v: v * np.nan), "rhat_max"),
         ("one chain", part(take, [2]), "chains"),
         ("three chains", part(take, [0, 1, 2]), "chains"),
-        ("one chain, copied to look like four", part(take, [1] * 4), "draws judged again"),
+        ("one chain, copied to look like four", part(take, [1] * 4), "chains"),
         ("100 draws", part(take, [0, 1, 2, 3], 100), "ess_tail_min"),
         ("constant parameter", part(put, "y_sigma", lambda v: v * 0 + 0.05), "rhat_max"),
         ("parameter missing", part(drop, "posterior", "gamma_fourier"), "rhat_max"),
@@ -136,7 +136,9 @@ def file_cases(root: Path, experiment: ExperimentConfig) -> Iterator[Case]:
 def contest_cases() -> Iterator[Case]:
     """Yield versions that prove their fit, and must not win the contest."""
     bigger = draws(part(put, "saturation_beta", lambda values: values * 1.6))
-    yield Case("refresh that moved ROAS", forged(bigger, "gate"), "refresh_roas_outside", NEVER)
+    yield Case(
+        "refresh that moved ROAS", forged(bigger, "gate"), "written record", "written record"
+    )
     good = forged(lambda folder: None, "tags", evidence=False)
     yield Case("required battery not measured", good, "placebo was not measured", NEVER)
     for name, change in (("failed", believing), ("whose refits did not converge", not_converged)):

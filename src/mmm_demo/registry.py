@@ -247,13 +247,14 @@ def load_champion(market: str) -> Champion:
             f"model {name!r} has no champion; run: mmm-demo promote --market {market}"
         )
     try:
+        champion = Champion(version, prove_version(version))
         require_promoted(version)
-        return Champion(version, prove_version(version))
     except BundleRefused as refusal:
         raise BundleRefused(
             f"champion version {version.version} of {version.name} is refused: {refusal}. "
             f"Promote another version: mmm-demo promote --market {market} --version N"
         ) from None
+    return champion
 
 
 def champion_model(market: str) -> ModelConfig | None:

@@ -33,11 +33,14 @@ def specification_checks(fitted: FittedModel) -> tuple[Check, ...]:
     others = response.others(table)
     residuals = fitted.observed - media.sum(axis=1) - others.mean(axis=0)
     spend, channels = fitted.spend.to_numpy(), list(fitted.config.channel_columns)
-    return (
-        *added_variable_checks(fitted.observed, media, spend, response.design(table), channels),
+    design = response.design(table)
+    checks = (
+        *added_variable_checks(fitted.observed, media, spend, design, channels),
         cusum_check(residuals),
-        demand_check(spend, others.mean(axis=0), channels),
     )
+    if not design.shape[1]:  # neither controls nor season: the model knows of no demand to follow
+        return checks
+    return (*checks, demand_check(spend, others.mean(axis=0), channels))
 
 
 def added_variable_checks(
@@ -65,7 +68,11 @@ def added_variable_checks(
         Names.
     """
     tests: dict[str, tuple[str, Added, str]] = {
-        "p_other_curve": (PREDICTIVE, _powers, "the saturation curve has another form"),
+        "p_other_curve": (
+            PREDICTIVE,
+            _powers,
+            "the saturation curve has another form, or spend follows something unobserved",
+        ),
         "p_later_lags": (PREDICTIVE, _later_lags, "spend works later or longer: raise the lag"),
         "p_drifting_effect": (PREDICTIVE, _drift, "the channel's effect changes over time"),
         "p_future_spend": (
