@@ -17,6 +17,7 @@ from mmm_demo.summary import (
     headline,
     identification_sentence,
     roas_rows,
+    roas_table,
     version_tags,
 )
 
@@ -128,3 +129,14 @@ def test_identification_names_what_the_data_said_nothing_about() -> None:
 def test_roas_rows_are_medians_with_their_interval() -> None:
     shifted = ROAS.assign(median=[-0.5, 0.0])
     assert roas_rows(shifted)[0] == ("TV", "-0.50", "1.80 to 2.30")
+
+
+def test_roas_table_has_the_identification_label_where_it_is_known() -> None:
+    table = pd.DataFrame({"channel": ["TV"], "median": [1.0], "lower_94": [0.5], "upper_94": [2.0]})
+    assert roas_table(table) == (
+        ("channel", "ROAS", "94 % interval"),
+        [("TV", "1.00", "0.50 to 2.00")],
+    )
+    header, rows = roas_table(table.assign(label=["prior-driven"]))
+    assert header[-1] == "label"
+    assert rows == [("TV", "1.00", "0.50 to 2.00", "prior-driven")]

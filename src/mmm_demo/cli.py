@@ -238,11 +238,11 @@ def ui(port: int) -> None:
 
 def show_fit(done: "FitResult") -> None:
     """Print the verdict and ROAS of a fit."""
-    from mmm_demo.summary import flag_lines, gate_rows, identification_sentence, roas_rows
+    from mmm_demo.summary import flag_lines, gate_rows, identification_sentence, roas_table
 
     results = done.results
     _print("Gate: passed", ("check", "value", "limit", "verdict"), gate_rows(done.report))
-    rows, header = roas_rows(results.roas), ("channel", "ROAS", "94 % interval")
+    header, rows = roas_table(results.roas)
     if results.truth is not None:
         true = results.truth[results.truth["quantity"] == "ROAS"]["truth"]
         rows = [(*row, f"{value:,.2f}") for row, value in zip(rows, true, strict=True)]

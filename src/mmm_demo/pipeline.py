@@ -152,6 +152,8 @@ def _fit(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> FitRes
         tell_flags(say, report)
         passed = close_gate(job, report)
         results = publish_results(publisher, experiment, fitted, parts)
+        labels = judged.identification[["channel", "label"]]
+        results = replace(results, roas=results.roas.merge(labels, on="channel"))
         publish_identification(publisher, experiment.name, judged)
         publish_lift_tests(publisher, experiment.name, fitted, say)
         page = summary.fit_page(experiment, data, report, results.roas, results.not_identified)

@@ -113,8 +113,7 @@ def fit_page(
         lines += ["", "**Refused**, no result of it may be used:"]
         lines += ["", f"```\n{report.reasons()}\n```"]
     if roas is not None:
-        header = ("channel", "ROAS", "94 % interval")
-        lines += ["", "**Incremental ROAS**", "", *_table(header, roas_rows(roas))]
+        lines += ["", "**Incremental ROAS**", "", *_table(*roas_table(roas))]
     priors = [
         (name, f"`{prior}`", prior.rationale or "project default")
         for name, prior in experiment.model.priors.items()
@@ -144,6 +143,16 @@ def roas_rows(roas: pd.DataFrame) -> list[tuple[str, str, str]]:
             f"{row['lower_94']:,.2f} to {row['upper_94']:,.2f}",
         )
         for row in roas.to_dict("records")
+    ]
+
+
+def roas_table(roas: pd.DataFrame) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return header and rows of the ROAS table, with the identification label where it is known."""
+    header, rows = ("channel", "ROAS", "94 % interval"), roas_rows(roas)
+    if "label" not in roas:
+        return header, list(rows)
+    return (*header, "label"), [
+        (*row, label) for row, label in zip(rows, roas["label"], strict=True)
     ]
 
 
