@@ -199,7 +199,8 @@ def table_of(**labels: str) -> pd.DataFrame:
     ("labels", "share", "passed", "where"),
     [
         ({"TV": DATA_DRIVEN, "Radio": PRIOR_DRIVEN, "Social": PRIOR_DRIVEN}, 0.4, True, "Radio, "),
-        ({"TV": PRIOR_DRIVEN, "Radio": DATA_DRIVEN, "Social": DATA_DRIVEN}, 0.6, False, "TV"),
+        ({"TV": PRIOR_DRIVEN, "Radio": DATA_DRIVEN, "Social": DATA_DRIVEN}, 0.6, True, "TV"),
+        ({"TV": PRIOR_DRIVEN, "Radio": DATA_DRIVEN, "Social": PRIOR_DRIVEN}, 0.7, False, "TV, "),
         ({"TV": DATA_DRIVEN, "Radio": NOT_ASSESSABLE}, math.nan, False, "Radio"),
         ({}, math.nan, False, ""),
     ],

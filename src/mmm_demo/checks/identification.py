@@ -19,7 +19,7 @@ MEDIA = ("adstock_alpha", "saturation_lam", "saturation_beta")
 SENSITIVITY_LIMIT = 0.05  # ArviZ' threshold for power-scaling
 OVERLAP_LIMIT = 0.7
 CORRELATION_LIMIT = -0.7
-PRIOR_DRIVEN_SHARE_MAX = 0.5  # with more, the prior decides over most of the budget
+PRIOR_DRIVEN_SHARE_MAX = 2 / 3  # with more, the prior decides over most of the budget
 BINS = 25
 
 
