@@ -210,7 +210,7 @@ def test_order_of_dimensions_does_not_matter(trace: xr.DataTree) -> None:
 
 def test_empty_posterior_fails(trace: xr.DataTree) -> None:
     assert failed(with_posterior(trace, xr.Dataset())) == ALL
-    assert failed(cut(trace, draw=0)) == (*MEASURES, "bfmi_min", "max_depth_share")
+    assert failed(cut(trace, draw=0)) == (*MEASURES, "chains", "bfmi_min", "max_depth_share")
     assert failed(cut(trace, chain=0)) == (*MEASURES, "chains", "bfmi_min", "max_depth_share")
 
 
