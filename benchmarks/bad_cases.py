@@ -152,7 +152,11 @@ def contest_cases() -> Iterator[Case]:
         ("evidence of another version", other, "evidence.json is about another"),
         ("evidence of another run", another, "evidence.json is about run"),
         ("evidence.json edited (files)", rewritten(doubt_rows, False), "bytes of evidence.json"),
-        ("verdicts of evidence.json edited (tags)", rewritten(doubt, True), "contradicts"),
+        (
+            "verdicts of evidence.json edited (tags)",
+            rewritten(doubt, True),
+            "bytes of evidence.json",
+        ),
     ):
         yield Case(name, make, check, "")
 
