@@ -147,6 +147,7 @@ def contest_cases() -> Iterator[Case]:
     other = examined(lambda found: replace(found, files=dict.fromkeys(FILES, "0" * 64)))
     another = examined(lambda found: replace(found, fit_run="0" * 32))
     not_run = examined(lambda found: replace(found, tables={}, unassessed={"placebo": "short"}))
+    edited, verdicts = rewritten(doubt_rows, False), rewritten(doubt, True)
     for name, make, check in (
         ("required battery that could not be run", not_run, "placebo_run"),
         ("evidence of another version", other, "evidence.json is about another"),
