@@ -152,10 +152,10 @@ def contest_cases() -> Iterator[Case]:
         ("required battery that could not be run", not_run, "placebo_run"),
         ("evidence of another version", other, "evidence.json is about another"),
         ("evidence of another run", another, "evidence.json is about run"),
-        ("evidence.json edited (files)", rewritten(doubt_rows, False), "bytes of evidence.json"),
+        ("evidence.json edited (files)", edited, "bytes of evidence.json"),
         (
             "verdicts of evidence.json edited (tags)",
-            rewritten(doubt, True),
+            verdicts,
             "bytes of evidence.json",
         ),
     ):
