@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = (
+QUIET = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -22,9 +22,8 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--window-size=1600,1200",
-    "--remote-debugging-pipe",
 )
+FLAGS = (*QUIET, "--window-size=1600,1200", "--remote-debugging-pipe")
 SECONDS = 30
 # The smallest element that shows a text, among those that a user could point at.
 FIND = """

@@ -1,6 +1,5 @@
 """The UI: real servers, a real browser, and runs made while it is open."""
 
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,18 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from browser import CHROMIUM, QUIET
 from conftest import Demo, copy_project
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 BROWSER_FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+    *QUIET,
     "--window-size=2600,1200",  # columns outside of the window are not in the page
     "--virtual-time-budget=20000",
     "--dump-dom",
