@@ -26,7 +26,7 @@ def main() -> None:
 
     from mmm_demo.data import load_market
     from mmm_demo.experiment_file import load_experiment
-    from mmm_demo.model import scaling_of
+    from mmm_demo.response import scaling_of
 
     experiment = load_experiment(PROJECT / "experiments" / "demo.yaml")
     evidence = replace(experiment.evidence, **vars(asked))

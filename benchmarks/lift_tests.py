@@ -59,8 +59,8 @@ def fit(raw: pd.DataFrame, tests: pd.DataFrame | None, seed: int, draws: int) ->
     from mmm_demo.experiment_file import load_experiment
     from mmm_demo.lift import validate_lift_tests
     from mmm_demo.lift_report import compare_with_model
-    from mmm_demo.model import sample_posterior, scaling_of
-    from mmm_demo.response import Response
+    from mmm_demo.model import sample_posterior
+    from mmm_demo.response import Response, scaling_of
     from mmm_demo.trace import free_parameters
 
     path = ROOT / "experiments" / "mmm_roas_lift.yaml"

@@ -69,8 +69,8 @@ def _world(fault: str | None, seed: int, asked: argparse.Namespace) -> dict:
     from mmm_demo.experiment_file import load_experiment
     from mmm_demo.gate import FAILED, GateReport
     from mmm_demo.judge import judge
-    from mmm_demo.model import scaling_of
     from mmm_demo.refit import Refitter
+    from mmm_demo.response import scaling_of
     from mmm_demo.worlds import simulate_world
 
     started = time.monotonic()

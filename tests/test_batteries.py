@@ -25,11 +25,10 @@ from mmm_demo.config import BudgetConfig, ModelConfig, ScalingConfig
 from mmm_demo.fitted import FittedModel
 from mmm_demo.gate import GateReport
 from mmm_demo.limits import EvidenceConfig
-from mmm_demo.model import scaling_of
 from mmm_demo.optimization import BudgetError
 from mmm_demo.priors import DEFAULT_PRIORS
 from mmm_demo.refit import Refit
-from mmm_demo.response import Response
+from mmm_demo.response import Response, scaling_of
 from mmm_demo.trace import WEEKLY_TABLE, free_parameters
 
 EVIDENCE = EvidenceConfig(folds=5, horizon_weeks=6, replicates=3, placebos=3)

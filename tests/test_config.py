@@ -63,7 +63,10 @@ def test_experiment_is_frozen() -> None:
         ({"model": small_model(control_columns=["TV"])}, "columns with two roles: TV"),
         ({"model": small_model(adstock_max_lag=53)}, "model.adstock_max_lag"),
         ({"model": small_model(yearly_seasonality=11)}, "model.yearly_seasonality"),
-        ({"model": small_model(saturation="hill")}, "'logistic' or 'michaelis_menten', got 'hill'"),
+        (
+            {"model": small_model(saturation="hill")},
+            "'logistic', 'michaelis_menten' or 's_shaped', got 'hill'",
+        ),
         ({"model": small_model(saturation=None)}, "model.saturation"),
         ({"model": small_model(saturation=True)}, "model.saturation"),
         ({"data": {"lift_tests": ""}}, "data.lift_tests"),

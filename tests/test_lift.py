@@ -241,7 +241,7 @@ def test_a_refit_learns_from_no_test_after_its_weeks(
 # --- against the model --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("saturation", ["logistic", "michaelis_menten"])
+@pytest.mark.parametrize("saturation", ["logistic", "michaelis_menten", "s_shaped"])
 def test_the_comparison_is_the_difference_of_steady_responses(saturation: str) -> None:
     response = drawn_model().response
     response = replace(response, config=replace(response.config, saturation=saturation))

@@ -104,7 +104,7 @@ LIFT = pd.DataFrame(
 SCALING = ScalingConfig(target=12_345_678.0, channels=(33_000.0, 44_000.0))
 
 
-@pytest.mark.parametrize("saturation", ["logistic", "michaelis_menten"])
+@pytest.mark.parametrize("saturation", ["logistic", "michaelis_menten", "s_shaped"])
 @pytest.mark.parametrize("scaling", [None, SCALING])
 def test_lift_tests_enter_the_likelihood_on_the_scale_of_the_model(saturation, scaling):
     drawn = drawn_model()

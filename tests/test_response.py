@@ -14,7 +14,7 @@ from mmm_demo.config import ModelConfig, ScalingConfig
 from mmm_demo.contraction import STORED_NAMES, prior_distribution
 from mmm_demo.fitted import FittedModel
 from mmm_demo.model import build_model, features
-from mmm_demo.response import Response, standardised
+from mmm_demo.response import Response, concave, saturation, standardised
 from mmm_demo.simulate import simulate_market
 from mmm_demo.trace import WEEKLY_TABLE
 
@@ -35,6 +35,7 @@ OWN_PRIORS = {
 CONFIGS = {
     "logistic": FULL,
     "michaelis-menten": replace(FULL, saturation="michaelis_menten"),
+    "s-shaped": replace(FULL, saturation="s_shaped"),
     "without controls": replace(FULL, control_columns=()),
     "without season": replace(FULL, yearly_seasonality=0, saturation="michaelis_menten"),
     "media only": replace(FULL, control_columns=(), yearly_seasonality=0),
@@ -175,6 +176,7 @@ def by_hand(saturation: str = "logistic", lag: int = 2) -> Response:
     [
         ("logistic", lambda x: 300 * (1 - math.exp(-2 * x)) / (1 + math.exp(-2 * x))),
         ("michaelis_menten", lambda x: 300 * 2 * x / (2 * x + math.log(3))),
+        ("s_shaped", lambda x: 300 * x**2 / (x**2 + math.log(3) ** 2 / 4)),
     ],
 )
 def test_one_weeks_spend_by_hand(saturation, curve):
@@ -183,7 +185,18 @@ def test_one_weeks_spend_by_hand(saturation, curve):
     brought = response.contributions(np.array([[50.0], [0.0], [0.0]])).ravel()
     assert brought == pytest.approx([curve(2 / 3), curve(1 / 3), 0.0])
     assert response.roas(np.array([[50.0]])).item() == pytest.approx(brought.sum() / 50)
-    assert curve(math.log(3) / 2) == pytest.approx(150)  # both: half of it at log(3) / lam
+    assert curve(math.log(3) / 2) == pytest.approx(150)  # all: half of it at log(3) / lam
+
+
+@pytest.mark.parametrize("form", ["logistic", "michaelis_menten", "s_shaped"])
+def test_the_slope_is_that_of_the_curve_and_says_whether_it_is_concave(form):
+    curve, slope = saturation(by_hand(form).config)
+    levels = np.linspace(0.0, 8.0, 81)
+    numeric = (curve(levels + 1e-6) - curve(np.maximum(levels - 1e-6, 0))) / np.where(
+        levels > 0, 2e-6, 1e-6
+    )
+    assert slope(levels) == pytest.approx(numeric, abs=1e-5)
+    assert concave(by_hand(form).config) == (np.diff(slope(levels)) <= 0).all()
 
 
 def test_fewer_weeks_than_the_lag_are_no_error():

@@ -29,10 +29,10 @@ from mmm_demo.evidence import Evidence
 from mmm_demo.fitted import FittedModel
 from mmm_demo.gate import GateRefused
 from mmm_demo.limits import EvidenceConfig, GateConfig
-from mmm_demo.model import scaling_of
 from mmm_demo.pipeline import with_scaling
 from mmm_demo.promotion import ContestLost
 from mmm_demo.registry import NoVersionError, load_champion
+from mmm_demo.response import scaling_of
 from mmm_demo.review import Contest, run_evidence, run_promote
 from mmm_demo.trace import LIFT_TESTS
 from mmm_demo.tracking import open_run

@@ -122,7 +122,7 @@ class ModelConfig:
     priors
         Every prior of the model; the project's defaults where the experiment names none.
     saturation
-        `logistic`, or `michaelis_menten`; both take the same priors (`model.build_model`).
+        `logistic`, `michaelis_menten` or `s_shaped` (Hill); all take the same priors.
     scaling
         Decided when the model is fitted: the champion's when it is the same model, else the
         largest sale and spend.
@@ -135,7 +135,7 @@ class ModelConfig:
     adstock_max_lag: Count = Field(default=DEFAULT_ADSTOCK_MAX_LAG, ge=1, le=52)
     yearly_seasonality: Count = Field(default=2, ge=0, le=10)
     priors: dict[str, PriorConfig] = Field(default_factory=dict, validate_default=True)
-    saturation: Literal["logistic", "michaelis_menten"] = "logistic"
+    saturation: Literal["logistic", "michaelis_menten", "s_shaped"] = "logistic"
     scaling: ScalingConfig | None = None
 
     @field_validator("priors", mode="before")

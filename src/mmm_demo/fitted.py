@@ -9,8 +9,8 @@ import pandas as pd
 import xarray as xr
 
 from mmm_demo.config import ModelConfig
-from mmm_demo.model import MMM, build_model, features, scaling_of, target_scale
-from mmm_demo.response import Response
+from mmm_demo.model import MMM, build_model, features, target_scale
+from mmm_demo.response import Response, scaling_of
 from mmm_demo.trace import lift_table, weekly_table
 
 WEEK = pd.Timedelta(days=7)

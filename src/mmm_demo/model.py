@@ -22,10 +22,10 @@ from pymc_marketing.mmm import (
 )
 from pymc_marketing.mmm.scaling import FixedScaling, Scaling
 
-from mmm_demo.config import ModelConfig, SamplerConfig, ScalingConfig
+from mmm_demo.config import ModelConfig, SamplerConfig
 from mmm_demo.lift import NUMBERS
 from mmm_demo.priors import PriorConfig
-from mmm_demo.response import LOG_3, standardised
+from mmm_demo.response import LOG_3, scaling_of, standardised
 from mmm_demo.trace import slim
 
 PRIOR_DRAWS = 500
@@ -51,13 +51,24 @@ class HalfSaturation(SaturationTransformation):
         return beta * lam * x / (lam * x + LOG_3)
 
 
-SATURATIONS = {"logistic": LogisticSaturation, "michaelis_menten": HalfSaturation}
+class SShapedSaturation(HalfSaturation):
+    """Hill curve of slope 2: little happens below a threshold; half of the effect at log(3) / lam.
+
+    A slope of its own for each channel is more than weekly data can tell.
+    """
+
+    lookup_name = "s_shaped"
+
+    def function(self, x: Any, lam: Any, beta: Any, *, dim: str | None = None) -> Any:
+        """Return the response to scaled spend `x`."""
+        return beta * (lam * x) ** 2 / ((lam * x) ** 2 + LOG_3**2)
 
 
-def scaling_of(config: ModelConfig, table: pd.DataFrame) -> ScalingConfig:
-    """Return the scaling that a table gives by itself: its largest sale and spends."""
-    spend = table[list(config.channel_columns)].max()
-    return ScalingConfig(float(table[config.target_column].max()), tuple(map(float, spend)))
+SATURATIONS = {
+    "logistic": LogisticSaturation,
+    "michaelis_menten": HalfSaturation,
+    "s_shaped": SShapedSaturation,
+}
 
 
 def build_model(

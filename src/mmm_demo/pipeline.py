@@ -39,11 +39,11 @@ from mmm_demo.fitted import FittedModel
 from mmm_demo.gate import GateReport
 from mmm_demo.judge import judge
 from mmm_demo.limits import GateConfig
-from mmm_demo.model import scaling_of
 from mmm_demo.optimization import Plan, optimize_budget, window_start
 from mmm_demo.outputs import Outputs
 from mmm_demo.promotion import ContestLost
 from mmm_demo.publish import Publisher
+from mmm_demo.response import scaling_of
 from mmm_demo.review import run_promote
 from mmm_demo.trace import load_trace
 from mmm_demo.tracking import Run, find_run, open_run, store_errors, temporary_folder

@@ -13,8 +13,8 @@ from mmm_demo.diagnostics import convergence_checks
 from mmm_demo.gate import GateReport
 from mmm_demo.lift import known_in, lift_sha256
 from mmm_demo.limits import EvidenceConfig, GateConfig
-from mmm_demo.model import MMM, build_model, scaling_of
-from mmm_demo.response import Response
+from mmm_demo.model import MMM, build_model
+from mmm_demo.response import Response, scaling_of
 from mmm_demo.trace import free_parameters
 
 CHAINS = 4

@@ -5,6 +5,7 @@ that is unknown here (the decomposition that must add up), `fitted` asks the lib
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +17,36 @@ from mmm_demo.config import ModelConfig, ScalingConfig
 
 LOG_3 = math.log(3.0)
 DAYS_OF_YEAR = 365.25
+_Curve = Callable[[np.ndarray], np.ndarray]
+
+
+# Saturation of spend times its rate, from 0 to 1, and its slope. Each form has half of its effect
+# at log(3), so one prior of the rate says the same of all of them.
+_FORMS: dict[str, tuple[_Curve, _Curve]] = {
+    # (1 - exp(-x)) / (1 + exp(-x)) is tanh(x / 2)
+    "logistic": (lambda x: np.tanh(x / 2), lambda x: (1 - np.tanh(x / 2) ** 2) / 2),
+    "michaelis_menten": (lambda x: x / (x + LOG_3), lambda x: LOG_3 / (x + LOG_3) ** 2),
+    "s_shaped": (
+        lambda x: x**2 / (x**2 + LOG_3**2),
+        lambda x: 2 * x * LOG_3**2 / (x**2 + LOG_3**2) ** 2,
+    ),
+}
+
+
+def scaling_of(config: ModelConfig, table: pd.DataFrame) -> ScalingConfig:
+    """Return the scaling that a table gives by itself: its largest sale and spends."""
+    spend = table[list(config.channel_columns)].max()
+    return ScalingConfig(float(table[config.target_column].max()), tuple(map(float, spend)))
+
+
+def saturation(config: ModelConfig) -> tuple[_Curve, _Curve]:
+    """Return a model's saturation of rate times spend, from 0 to 1, and the slope of it."""
+    return _FORMS[config.saturation]
+
+
+def concave(config: ModelConfig) -> bool:
+    """Whether each further unit of spend brings less than the one before, at every level."""
+    return config.saturation != "s_shaped"
 
 
 def standardised(controls: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
@@ -69,9 +100,7 @@ class Response:
             Shape (sample or 1, point, channel).
         """
         lam, beta = (self.draws(f"saturation_{name}")[:, None, :] for name in ("lam", "beta"))
-        if self.config.saturation == "michaelis_menten":
-            return beta * lam * scaled / (lam * scaled + LOG_3)
-        return beta * np.tanh(lam * scaled / 2)  # (1 - exp(-x)) / (1 + exp(-x)) is tanh(x / 2)
+        return beta * saturation(self.config)[0](lam * scaled)
 
     def contributions(self, spend: np.ndarray) -> np.ndarray:
         """Return what media bring in contiguous weeks with nothing before them.
