@@ -10,7 +10,10 @@ from mmm_demo.bundle import Bundle
 from mmm_demo.config import ExperimentConfig, ModelConfig
 from mmm_demo.fitted import WEEK, FittedModel
 from mmm_demo.gate import GateFile, GateReport
-from mmm_demo.optimization import Plan
+from mmm_demo.planning.honesty import PAIRS
+from mmm_demo.planning.plan import Plan
+from mmm_demo.planning.scenario import Scenario
+from mmm_demo.planning.window import Window
 from mmm_demo.trace import WEEKLY_TABLE, table_sha256
 
 
@@ -38,13 +41,34 @@ def changed(
 
 
 def make_plan(fitted: FittedModel, weeks: int = 8, **planned: float) -> Plan:
-    """Return a plan for the weeks after the data of a model."""
+    """Return a plan for the weeks after the data of a model, its money spread evenly."""
     table = pd.DataFrame({"channel": list(planned), "planned": list(planned.values())})
     table["lower_bound"], table["upper_bound"] = 0.0, table["planned"]
-    start = pd.Timestamp(fitted.weeks[-1]) + WEEK
-    response = np.ones(60)
-    total = float(table["planned"].sum())
-    return Plan(start, start + WEEK * (weeks - 1), total, table, response, response)
+    money, response = table["planned"].to_numpy(float), np.ones(60)
+    window = Window(
+        start=pd.Timestamp(fitted.weeks[-1]) + WEEK,
+        channels=tuple(planned),
+        before=np.empty((0, len(planned))),
+        last=np.tile(money / weeks, (weeks, 1)),
+        totals=money[None],
+        top_week=money,
+        cost=np.ones(len(planned)),
+    )
+    return Plan(
+        scenario=Scenario("made"),
+        window=window,
+        table=table,
+        weekly=pd.DataFrame(window.last, window.dates, list(planned)),
+        response=response,
+        status_quo=response,
+        value=1.0,
+        timing=0.0,
+        pairs=pd.DataFrame(columns=PAIRS),
+        smallest=None,
+        gap=0.0,
+        thinning=0.0,
+        certified=True,
+    )
 
 
 def make_folds(*crps: float, **columns: object) -> pd.DataFrame:

@@ -95,7 +95,7 @@ def test_the_files_of_a_passed_fit_prove_it(demo, fitted):
 
 
 def test_proving_builds_no_model(sealed, monkeypatch):
-    monkeypatch.setattr("mmm_demo.fitted.build_model", None)
+    monkeypatch.setattr("mmm_demo.model.build_model", None)
     sealed.prove()
 
 

@@ -27,11 +27,12 @@ from mmm_demo.bundle import CONFIG, FILES
 from mmm_demo.config import BudgetConfig, ExperimentConfig, SamplerConfig
 from mmm_demo.contract import DataError
 from mmm_demo.experiment_file import from_dict, load_experiment
-from mmm_demo.fit_steps import by_channel, publish_lift_tests
+from mmm_demo.fit_steps import publish_lift_tests
 from mmm_demo.fitted import FittedModel
 from mmm_demo.gate import GateFile, GateRefused, GateReport
 from mmm_demo.model import sample_posterior
 from mmm_demo.outputs import Outputs
+from mmm_demo.run_values import by_channel
 from mmm_demo.pipeline import run_fit, run_main, run_report
 from mmm_demo.publish import Publisher
 from mmm_demo.simulate import simulate_market

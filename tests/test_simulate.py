@@ -13,6 +13,7 @@ from mmm_demo.simulate import (
     CORRELATED_PAIR,
     MEAN_SALES,
     SimulatedMarket,
+    draw_parts,
     simulate_market,
 )
 from mmm_demo.trace import table_sha256
@@ -140,6 +141,29 @@ def test_true_roas_includes_the_carryover_after_the_last_week(seed: int, channel
     assert truth.roas[channel] == pytest.approx((inside.sum() + later) / spend.sum())
     if spend[-1] > 0:
         assert later > 0 and truth.roas[channel] > inside.sum() / spend.sum()
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_media_of_the_own_spend_are_the_true_contributions(seed: int) -> None:
+    parts = draw_parts(seed, WEEKS)
+    brought = parts.media(parts.spend)
+    inside, truth = brought[:WEEKS], MARKETS[seed].truth
+    np.testing.assert_array_equal(inside, truth.contributions.to_numpy())
+    earned = brought.sum(axis=0) / parts.spend.sum().to_numpy()
+    assert truth.roas.to_numpy() == pytest.approx(earned)  # carryover after the last week included
+
+
+def test_media_of_other_spend_keep_the_market_as_it_is() -> None:
+    parts = draw_parts(1, WEEKS)
+    more = parts.spend.tail(WEEKS // 2).reset_index(drop=True)
+    more["TV"] *= 3.0  # far beyond the largest spend, which must stay the one of the market
+    market = MARKETS[1]
+    own = market.truth.contributions["TV"] / replayed(market, "TV", parts.spend["TV"].to_numpy())
+    expected = replayed(market, "TV", more["TV"].to_numpy()) * own.median()
+    brought = parts.media(more)
+    assert brought[: len(more), 0] == pytest.approx(expected)
+    less = parts.media(more.assign(TV=more["TV"] / 3.0))
+    assert (brought[:, 0].sum() < 3.0 * less[:, 0].sum()) and (brought[:, 1] == less[:, 1]).all()
 
 
 def test_spend_is_worth_telling_apart() -> None:

@@ -23,10 +23,10 @@ every_module = pytest.mark.parametrize("module", SOURCES)
 
 PLOTTING = {"plot_style"} | {name for name in SOURCES if name.startswith("plotting")}
 CHECKS = {name for name in SOURCES if name.startswith("checks.")}
-FIGURE_TYPE = {"figures", "page", "explore_page", "compare_page"}  # name the type that they hand on
+FIGURE_TYPE = {"figures", "page", "publish", "explore_page", "compare_page", "plan_page"}  # name the type that they hand on
 WALLS = {
     "mlflow": {"tracking", "registry", "gated_store", "evidence_store", "record"},
-    "pymc_marketing": {"model", "optimization"},
+    "pymc_marketing": {"model", "planning.library"},
     "pymc_extras": {"model"},
     "pymc": {"model"},
     "pytensor": {"model"},
@@ -36,13 +36,14 @@ WALLS = {
     "kagglehub": {"download"},
     "optuna": set(),
     "jinja2": {"page"},
-    "scipy": {"contraction", "explore_measures", "checks.recovery", "checks.specification"},
+    "scipy": {"contraction", "explore_measures", "checks.recovery", "checks.specification"}
+    | {"planning.feasible", "planning.solver", "planning.honesty"},
     "matplotlib": PLOTTING | FIGURE_TYPE,
     "seaborn": PLOTTING,
     "click": {"cli"},
-    "rich": {"cli", "progress"},
-    "pydantic": {"priors", "limits", "config", "experiment_file"},
-    "yaml": {"experiment_file", "registry"},  # registry reads the pins of python_env.yaml
+    "rich": {"terminal", "progress"},
+    "pydantic": {"priors", "limits", "config", "yaml_file", "experiment_file", "planning.scenario"},
+    "yaml": {"yaml_file", "experiment_file", "registry"},  # registry reads the pins of python_env.yaml
     "pickle": set(),
     "cloudpickle": set(),
     "joblib": set(),

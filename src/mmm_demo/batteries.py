@@ -11,7 +11,8 @@ from mmm_demo.checks import backtest, placebo, recovery, sensitivity
 from mmm_demo.config import BudgetConfig, ModelConfig, ScalingConfig
 from mmm_demo.fitted import FittedModel
 from mmm_demo.limits import EvidenceConfig
-from mmm_demo.optimization import BudgetError, optimize_budget
+from mmm_demo.optimization import optimize_budget
+from mmm_demo.planning.window import BudgetError
 from mmm_demo.priors import PriorConfig
 from mmm_demo.refit import Refit, Refitter
 from mmm_demo.response import Response

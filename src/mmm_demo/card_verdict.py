@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mmm_demo.check_names import QUESTIONS, battery_name, check_name
-from mmm_demo.checks.identification import PRIOR_DRIVEN
 from mmm_demo.config import ExperimentConfig
 from mmm_demo.evidence import Evidence
 from mmm_demo.explore_measures import join_words
-from mmm_demo.gate import FAILED, NOT_ASSESSABLE, PASSED, Check, GateReport
+from mmm_demo.gate import FAILED, NOT_ASSESSABLE, PASSED, PRIOR_DRIVEN, Check, GateReport
 from mmm_demo.limits import EVIDENCE_BATTERIES, FIT_BATTERIES
 from mmm_demo.page import cell_text
 

@@ -6,23 +6,23 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from mmm_demo.store_defaults import apply_defaults, require_project_root
+from mmm_demo.terminal import (
+    console,
+    errors,
+    print_table,
+    show_evidence,
+    show_fit,
+    show_plan,
+)
 
 if TYPE_CHECKING:
     from mmm_demo.config import ExperimentConfig
-    from mmm_demo.pipeline import FitResult, PlanResult
-    from mmm_demo.review import EvidenceResult
 
 KNOWN_ERROR, REFUSED = 1, 3
 DEFAULT_EXPERIMENT = "experiments/demo.yaml"
 OPEN_UI = "uv run mmm-demo ui"
-
-# Names of channels and parameters, e.g. gamma_control[price], are no markup.
-console = Console(highlight=False, soft_wrap=True, markup=False)
-errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
 class OrUnset(click.ParamType):
@@ -38,6 +38,7 @@ class OrUnset(click.ParamType):
 
 INT_OR_FILE, FLOAT_OR_FILE = OrUnset(click.INT, "from_file"), OrUnset(click.FLOAT, "from_file")
 PORT = click.IntRange(1, 65535)
+UNASKED = "from_champion"  # the champion's own budget, or the plan file's
 
 
 def say(text: str) -> None:
@@ -193,27 +194,37 @@ def compare(a: str, b: str, market: str) -> None:
     root = require_project_root()
     with watching(console) as watch:
         done = reports.run_compare(market, a, b, root, say, watch)
-    _print("Comparison", ("", a, b, "difference"), done.rows())
+    print_table("Comparison", ("", a, b, "difference"), done.rows())
     for sentence in done.sentences():
         console.print(f"* {sentence}")
 
 
 @cli.command()
-@click.option("--market", default="demo", show_default=True, help="Market whose champion plans.")
-@click.option("--weeks", type=OrUnset(click.INT, "from_champion"), help="Length of the window.")
+@click.argument("plan", required=False, type=OrUnset(click.STRING, UNASKED))
 @click.option(
-    "--start", type=OrUnset(click.STRING, "from_champion"), help="First day, e.g. 2026-01-05."
+    "--market", type=OrUnset(click.STRING, UNASKED), help="Whose champion plans.  [default: demo]"
 )
+@click.option("--weeks", type=OrUnset(click.INT, UNASKED), help="Length of the window.")
+@click.option("--start", type=OrUnset(click.STRING, UNASKED), help="First day, e.g. 2026-01-05.")
+@click.option("--total-budget", type=OrUnset(click.FLOAT, UNASKED), help="Money for it all.")
 @click.option(
-    "--total-budget", type=OrUnset(click.FLOAT, "from_champion"), help="Money for it all."
+    "--objective",
+    type=OrUnset(click.STRING, UNASKED),
+    help="response, profit, cvar, target_response, target_roas or target_mroas.",
 )
-def optimize(market: str, weeks: int | None, start: str | None, total_budget: float | None) -> None:
-    """Plan a budget with the champion."""
-    from mmm_demo import pipeline
+@click.option("--margin", type=OrUnset(click.FLOAT, UNASKED), help="For profit.")
+@click.option("--target", type=OrUnset(click.FLOAT, UNASKED), help="For the three targets.")
+def optimize(plan: str | None, market: str | None, **asked: Any) -> None:
+    """Plan budgets with the champion: the scenarios of a file PLAN, or one that options ask for."""
+    from mmm_demo import plan_steps
 
-    asked = {"weeks": weeks, "start": start, "total_budget": total_budget}
-    overrides = {name: value for name, value in asked.items() if value is not None}
-    done = pipeline.run_optimize(market, overrides, require_project_root(), say)
+    settings = {name: value for name, value in asked.items() if value is not None}
+    if plan is None:
+        done = plan_steps.run_optimize(market or "demo", settings, require_project_root(), say)
+    elif market is None and not settings:
+        done = plan_steps.run_plan_file(plan, require_project_root(), say)
+    else:
+        raise click.UsageError("a plan file says everything itself; drop the options")
     show_plan(done)
 
 
@@ -236,63 +247,9 @@ def ui(port: int) -> None:
     webui.serve(port, say)
 
 
-def show_fit(done: "FitResult") -> None:
-    """Print the verdict and ROAS of a fit."""
-    from mmm_demo.summary import flag_lines, gate_rows, identification_sentence, roas_table
-
-    results = done.results
-    _print("Gate: passed", ("check", "value", "limit", "verdict"), gate_rows(done.report))
-    header, rows = roas_table(results.roas)
-    if results.truth is not None:
-        true = results.truth[results.truth["quantity"] == "ROAS"]["truth"]
-        rows = [(*row, f"{value:,.2f}") for row, value in zip(rows, true, strict=True)]
-        header = (*header, "truth")
-    _print(f"Incremental ROAS {done.label}".strip(), header, rows)
-    for line in flag_lines(done.report):
-        console.print(f"flag: {line}", style="yellow")
-    if results.not_identified:
-        console.print(identification_sentence(results.not_identified))
-
-
-def show_evidence(done: "EvidenceResult") -> None:
-    """Print what the batteries found."""
-    from mmm_demo.summary import check_rows
-
-    header = ("check", "value", "limit", "status", "where")
-    _print(
-        f"Evidence about {done.version.name} version {done.version.version}",
-        header,
-        check_rows(done.evidence.checks),
-    )
-    # By its run, which names version and market.
-    console.print(f"Evidence card:  uv run mmm-demo card {str(done.version.run_id)[:8]}")
-
-
-def show_plan(done: "PlanResult") -> None:
-    """Print a plan."""
-    from mmm_demo.summary import plan_rows, plan_sentence, plan_title, plan_warning
-
-    header = ("channel", "current mix", "planned", "change")
-    title = f"Plan {done.label} {plan_title(done.plan)}".replace("  ", " ")
-    _print(title, header, plan_rows(done.plan))
-    console.print(plan_sentence(done.plan))
-    if warning := plan_warning(done.plan):
-        console.print(warning, style="yellow")
-    console.print(f"Model version {done.version.name} {done.version.version}, plan in {done.file}")
-
-
 def show_next(run_id: str) -> None:
     """Print the run and the command that opens the UI."""
     console.print(f"Run {run_id}\nOpen the UI:  {OPEN_UI}")
-
-
-def _print(title: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index == 0 else "right")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
 
 
 def main() -> None:

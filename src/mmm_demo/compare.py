@@ -10,7 +10,8 @@ from mmm_demo.bundle import Bundle
 from mmm_demo.compare_measures import Difference, Regret
 from mmm_demo.contest import explain
 from mmm_demo.gate import NOT_ASSESSABLE
-from mmm_demo.optimization import SHORTFALL_MAX, Plan
+from mmm_demo.planning.plan import Plan
+from mmm_demo.planning.solver import GAP_MAX
 
 SETTINGS_NAMED = 6
 
@@ -238,8 +239,8 @@ def _regret(plan: str, model: str, of: Regret) -> str:
         return f"Regret of {plan}'s plan under {model}'s model is {of.reason}."
     chance = f"it is worse with a probability of {_percent(of.probability_worse)}"
     where = f"Where {model}'s model is right, {plan}'s plan"
-    if abs(of.share) <= SHORTFALL_MAX:
-        return f"{where} is as good as {model}'s own (within {_percent(SHORTFALL_MAX, 1)})."
+    if abs(of.share) <= GAP_MAX:
+        return f"{where} is as good as {model}'s own (within {_percent(GAP_MAX, 1)})."
     if of.share < 0:
         more = f"{_percent(-of.share, 1)} more than {model}'s own, whose bounds forbid it"
         return f"{where} brings {more}; {chance}."

@@ -11,7 +11,7 @@ from mmm_demo.checks.pointwise import fitted_log_likelihood, loo
 from mmm_demo.checks.refits import UNCONVERGED_MAX
 from mmm_demo.fitted import WEEK, FittedModel
 from mmm_demo.gate import NOT_ASSESSABLE
-from mmm_demo.optimization import TOLERANCE, Plan
+from mmm_demo.planning.plan import TOLERANCE, Plan
 from mmm_demo.trace import table_sha256
 
 NOISE = 2.0  # standard errors that a difference must exceed to be more than noise

@@ -206,6 +206,21 @@ class SamplerConfig:
     seed: Count = Field(default=1, ge=0, lt=2**31)
 
 
+def as_day(start: object) -> str | None:
+    """Return a day as ISO text; YAML makes it a date where it is not quoted.
+
+    Raises
+    ------
+    ValueError
+        When it is neither a day nor None.
+    """
+    day = start.isoformat() if type(start) is date else start
+    try:
+        return None if day is None else date.fromisoformat(day).isoformat()
+    except (TypeError, ValueError):
+        raise ValueError(f"must be a day such as 2026-01-05, got {start!r}") from None
+
+
 @dataclass(frozen=True, config=STRICT)
 class BudgetConfig:
     """The plan to make: window, budget and bounds.
@@ -232,13 +247,7 @@ class BudgetConfig:
     @field_validator("start", mode="before")
     @classmethod
     def _is_a_day(cls, start: object) -> str | None:
-        if start is None:
-            return None
-        day = start.isoformat() if type(start) is date else start  # YAML makes it a date, unquoted
-        try:
-            return date.fromisoformat(day).isoformat()
-        except (TypeError, ValueError):
-            raise ValueError(f"must be a day such as 2026-01-05, got {start!r}") from None
+        return as_day(start)
 
     @field_validator("bounds")
     @classmethod

@@ -13,7 +13,9 @@ from mmm_demo.config import BudgetConfig, ModelConfig
 from mmm_demo.experiment_file import flat_params
 from mmm_demo.gate import Check
 from mmm_demo.lift import lift_sha256
-from mmm_demo.optimization import BudgetError, Plan, optimize_budget
+from mmm_demo.optimization import optimize_budget
+from mmm_demo.planning.plan import Plan
+from mmm_demo.planning.window import BudgetError
 from mmm_demo.trace import table_sha256
 
 STAGE = "contest"

@@ -9,8 +9,8 @@ from mmm_demo import batteries
 from mmm_demo.batteries import Step, Watch
 from mmm_demo.bundle import Bundle
 from mmm_demo.evidence import Evidence
-from mmm_demo.fit_steps import by_channel
 from mmm_demo.refit import Refitter
+from mmm_demo.run_values import by_channel
 from mmm_demo.tracking import Run, open_run
 
 

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from mmm_demo.config import (
     BudgetConfig,
-    ConfigError,
     DataConfig,
     EvidenceConfig,
     ExperimentConfig,
@@ -20,8 +19,19 @@ from mmm_demo.config import (
     ScalingConfig,
     to_dict,
 )
+from mmm_demo.yaml_file import build, read_mapping
 
 _ADAPTER = TypeAdapter(ExperimentConfig)
+_SECTIONS: dict[tuple[str, ...], type] = {
+    (): ExperimentConfig,
+    ("data",): DataConfig,
+    ("model",): ModelConfig,
+    ("model", "scaling"): ScalingConfig,
+    ("sampler",): SamplerConfig,
+    ("gate",): GateConfig,
+    ("evidence",): EvidenceConfig,
+    ("budget",): BudgetConfig,
+}
 
 
 def from_dict(content: object, where: str) -> ExperimentConfig:
@@ -39,37 +49,7 @@ def from_dict(content: object, where: str) -> ExperimentConfig:
     ConfigError
         With one line per fault: field, reason, value.
     """
-    try:
-        return _ADAPTER.validate_python(content)
-    except ValidationError as error:
-        faults = "\n".join(f"  {_fault_line(item)}" for item in error.errors())
-        raise ConfigError(f"{where} is not valid:\n{faults}") from None
-
-
-def _fault_line(item: Mapping[str, Any]) -> str:
-    path = ".".join(str(part) for part in item["loc"]) or "experiment"
-    if item["type"] == "unexpected_keyword_argument":
-        return f"{path}: unknown key; valid: {', '.join(_valid_keys(item['loc'][:-1]))}"
-    if item["type"] == "missing":
-        return f"{path}: missing"
-    message = item["msg"].removeprefix("Value error, ")
-    if item["type"] == "value_error":
-        return f"{path}: {message}"
-    return f"{path}: {message}, got {item['input']!r}"
-
-
-def _valid_keys(path: tuple[str | int, ...]) -> list[str]:
-    sections = {
-        (): ExperimentConfig,
-        ("data",): DataConfig,
-        ("model",): ModelConfig,
-        ("model", "scaling"): ScalingConfig,
-        ("sampler",): SamplerConfig,
-        ("gate",): GateConfig,
-        ("evidence",): EvidenceConfig,
-        ("budget",): BudgetConfig,
-    }
-    return sorted(sections[path].__dataclass_fields__) if path in sections else []
+    return build(_ADAPTER, content, where, _SECTIONS)
 
 
 def load_experiment(
@@ -91,18 +71,7 @@ def load_experiment(
     ConfigError
         When it is not YAML or not a valid experiment.
     """
-    path = Path(path)
-    if not path.is_file():
-        folders = {path.parent, Path("experiments")} - {Path()}  # the project's own is no place
-        found = sorted(file for folder in folders for file in folder.glob("*.yaml"))
-        files = ", ".join(map(str, found)) or "none here; go to the project's folder"
-        raise FileNotFoundError(f"no experiment file {path}; files: {files}")
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 (is a SafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not readable YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold a mapping, got {type(content).__name__}")
+    content = read_mapping(path, "experiment", "experiments")
     for section, values in (overrides or {}).items():
         inner = content.setdefault(section, {})
         if isinstance(inner, dict):  # anything else is reported by the validation below
@@ -120,17 +89,6 @@ def with_budget(experiment: ExperimentConfig, overrides: Mapping[str, Any]) -> E
     """
     plain = to_dict(experiment)
     return from_dict(plain | {"budget": plain["budget"] | dict(overrides)}, "the budget asked for")
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """The safe loader, refusing a key that is given twice instead of keeping the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        merge = "tag:yaml.org,2002:merge"  # `<<`, which names other keys
-        keys = [self.construct_object(k, deep=True) for k, _ in node.value if k.tag != merge]
-        if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
-            raise yaml.YAMLError(f"key given twice: {', '.join(twice)}{node.start_mark}")
-        return super().construct_mapping(node, deep)
 
 
 def to_yaml(experiment: ExperimentConfig) -> str:

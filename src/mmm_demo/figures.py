@@ -12,7 +12,6 @@ from mmm_demo import plotting, plotting_chains, plotting_checks
 from mmm_demo.explore import Exploration
 from mmm_demo.explore_page import exploration_figures
 from mmm_demo.fitted import Decomposition, FittedModel
-from mmm_demo.optimization import Plan
 from mmm_demo.simulate import Truth
 from mmm_demo.tables import adstock_table, describe, saturation_table, share_table, truth_table
 
@@ -103,14 +102,3 @@ def _of(table: pd.DataFrame, channel: str) -> pd.DataFrame:
 def lift_figures(told: pd.DataFrame) -> Iterator[NamedFigure]:
     """Yield the plot of lift tests against the model (`lift_report.compare_with_model`)."""
     yield NamedFigure("diagnostics", "lift_tests", "model", plotting_checks.lift_tests(told))
-
-
-def plan_figures(plan: Plan) -> Iterator[NamedFigure]:
-    """Yield the plot of a plan against the current mix."""
-    gain = plan.uplift
-    title = (
-        f"{plan.start:%Y-%m-%d} to {plan.end:%Y-%m-%d}: expected uplift {gain['share']:+.1%}, "
-        f"{gain['probability']:.0%} sure to beat the current mix"
-    )
-    figure = plotting.budget_comparison(plan.table, title)
-    yield NamedFigure("diagnostics", "budget", "comparison", figure)

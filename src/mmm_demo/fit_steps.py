@@ -1,8 +1,6 @@
 """The steps of one fit, each with its gate: load, check the prior, sample, judge, publish."""
 
 import json
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +19,11 @@ from mmm_demo.lift_report import compare_with_model
 from mmm_demo.limits import FIT_BATTERIES
 from mmm_demo.model import Sampling, sample_posterior, sample_prior
 from mmm_demo.publish import Publisher
+from mmm_demo.run_values import LABEL_TAG, Say, by_channel, metric_name
 from mmm_demo.trace import free_parameters, load_trace, save_trace, table_sha256
 from mmm_demo.tracking import Run
 
 RETRY_TARGET_ACCEPT = 0.99
-LABEL_TAG = "data.label"
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -200,7 +197,7 @@ def publish_results(
     metrics |= by_channel("roas_upper_94", roas, "upper_94")
     told = contraction_table(fitted.trace["posterior"].to_dataset(), fitted.config)
     metrics |= {
-        _metric_name(f"contraction.{label(row)}"): row["contraction"] for _, row in told.iterrows()
+        metric_name(f"contraction.{label(row)}"): row["contraction"] for _, row in told.iterrows()
     }
     predictive = diagnostics.predictive_metrics(fitted.observed, fitted.predictive())
     metrics |= {f"predictive.{name}": value for name, value in predictive.items()}
@@ -247,19 +244,8 @@ def publish_identification(publisher: Publisher, name: str, judged: Judged) -> N
     metrics = by_channel("identification.overlap", table, "overlap")
     metrics |= by_channel("identification.prior_sensitivity", table, "prior_sensitivity")
     labels = zip(table["channel"], table["label"], strict=True)
-    tags = {_metric_name(f"roas.label.{channel}"): label for channel, label in labels}
+    tags = {metric_name(f"roas.label.{channel}"): label for channel, label in labels}
     publisher.run.log(metrics=metrics, tags=tags)
-
-
-def by_channel(prefix: str, table: pd.DataFrame, column: str) -> dict[str, float]:
-    """Return one metric per channel, e.g. `roas.TV`."""
-    names = (_metric_name(f"{prefix}.{channel}") for channel in table["channel"])
-    return dict(zip(names, table[column], strict=True))
-
-
-def _metric_name(text: str) -> str:
-    """Return text with the characters replaced that a metric's name may not have."""
-    return re.sub(r"[^\w.\- /]", "_", text)
 
 
 def _truth_metrics(truth: pd.DataFrame) -> dict[str, float]:

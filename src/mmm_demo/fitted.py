@@ -3,15 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from mmm_demo.config import ModelConfig
-from mmm_demo.model import MMM, build_model, features, target_scale
 from mmm_demo.response import Response, scaling_of
 from mmm_demo.trace import lift_table, weekly_table
+
+# The library behind `model` takes seconds to import. Whoever only loads a champion and plans with
+# its `response` never pays them, so the methods that run the library import it themselves.
+if TYPE_CHECKING:
+    from mmm_demo.model import MMM
 
 WEEK = pd.Timedelta(days=7)
 
@@ -74,8 +79,10 @@ class FittedModel:
         return lift_table(self.trace)
 
     @cached_property
-    def mmm(self) -> MMM:
-        """PyMC-Marketing's model, ready to predict and to optimize."""
+    def mmm(self) -> "MMM":
+        """PyMC-Marketing's model, ready to predict."""
+        from mmm_demo.model import build_model
+
         mmm = build_model(self.config, self.table)
         mmm.idata = xr.DataTree.from_dict({"posterior": self.trace["posterior"].to_dataset()})
         return mmm
@@ -89,7 +96,7 @@ class FittedModel:
     @cached_property
     def target_scale(self) -> float:
         """What sales were divided by."""
-        return target_scale(self.mmm)
+        return self.response.scaling.target
 
     @cached_property
     def _passes(self) -> xr.Dataset:
@@ -106,6 +113,8 @@ class FittedModel:
 
     def _run(self, weeks: pd.DataFrame, seed: int) -> xr.Dataset:
         """Run the model over contiguous weeks that start with its first; original units."""
+        from mmm_demo.model import features
+
         names = ["channel_contribution", "mu", "y"]
         names += ["control_contribution"] if self.config.control_columns else []
         names += ["yearly_seasonality_contribution"] if self.config.yearly_seasonality else []

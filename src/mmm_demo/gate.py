@@ -13,6 +13,7 @@ COMPARISONS = {
     ">=": lambda value, limit: value >= limit,
 }
 PASSED, FAILED, NOT_ASSESSABLE = "passed", "failed", "not assessable"
+PRIOR_DRIVEN, DATA_DRIVEN = "prior-driven", "data-driven"  # what a channel's ROAS rests on
 # Every check that a pass needs, with its comparison and the loosest limit it may be judged by.
 REQUIRED = {
     "prior_extreme_share": ("<=", 0.20),

@@ -49,6 +49,15 @@ class Outputs:
         """Return the path of a budget scenario."""
         return self._new("optimization", f"budget_scenario_{self._mark(description)}.csv")
 
+    def plan_figure(self, plot_name: str, description: str) -> Path:
+        """Return the path of a plot of a plan."""
+        name = f"budget_{snake_case(plot_name)}_{self._mark(description)}.png"
+        return self._new("optimization", name)
+
+    def plan_page(self, description: str) -> Path:
+        """Return the path of the report on plans."""
+        return self._new("optimization", f"budget_report_{self._mark(description)}.html")
+
     def page(self, description: str) -> Path:
         """Return the path of an HTML page."""
         return self._new("reports", f"{self._mark(description)}.html")

@@ -17,7 +17,7 @@ from mmm_demo.gate import FAILED, NOT_ASSESSABLE, PASSED
 PNG_DPI = 110
 TEXT, LONG = 13, 29  # characters from which on a cell may wrap, and keeps a width to be read in
 MARKS = {PASSED: "passed", FAILED: "failed", NOT_ASSESSABLE: "unknown", "not measured": "unknown"}
-NUMBER = re.compile(r"[-+]?[\d,.]+\s?%?|n/a|[-+]?infinite")
+NUMBER = re.compile(r"[-+]?[\d,.]+\s?[%kMBT]?|n/a|[-+]?infinite")
 
 
 @dataclass(frozen=True)

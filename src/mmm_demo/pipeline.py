@@ -2,29 +2,22 @@
 
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from mmm_demo import bundle, registry, summary
 from mmm_demo.batteries import Watch
-from mmm_demo.config import BudgetConfig, ExperimentConfig, registered_model_name
+from mmm_demo.config import ExperimentConfig
 from mmm_demo.contest import same_model
-from mmm_demo.experiment_file import flat_params, from_dict, to_yaml, with_budget
-from mmm_demo.expiry import WEEK, require_fresh
+from mmm_demo.experiment_file import flat_params, from_dict, to_yaml
 from mmm_demo.explore import Exploration, explore
 from mmm_demo.explore_page import exploration_page
-from mmm_demo.figures import convergence_figures, exploration_named, plan_figures
+from mmm_demo.figures import convergence_figures, exploration_named
 from mmm_demo.fit_steps import (
-    LABEL_TAG,
     Job,
     Results,
-    Say,
-    by_channel,
     check_prior,
     close_gate,
     label_tag,
@@ -38,13 +31,13 @@ from mmm_demo.fit_steps import (
 from mmm_demo.fitted import FittedModel
 from mmm_demo.gate import GateReport
 from mmm_demo.judge import judge
-from mmm_demo.limits import GateConfig
-from mmm_demo.optimization import Plan, optimize_budget, window_start
 from mmm_demo.outputs import Outputs
+from mmm_demo.plan_steps import PlanResult, run_optimize
 from mmm_demo.promotion import ContestLost
 from mmm_demo.publish import Publisher
 from mmm_demo.response import scaling_of
 from mmm_demo.review import run_promote
+from mmm_demo.run_values import Say
 from mmm_demo.trace import load_trace
 from mmm_demo.tracking import Run, find_run, open_run, store_errors, temporary_folder
 
@@ -58,26 +51,6 @@ class FitResult:
     version: registry.ModelVersion
     label: str
     results: Results
-
-
-@dataclass(frozen=True)
-class PlanResult:
-    """A plan, its run and the champion it rests on."""
-
-    run: Run
-    plan: Plan
-    version: registry.ModelVersion
-    file: Path
-
-    @property
-    def page(self) -> str:
-        """Markdown of the plan run's page."""
-        return summary.plan_page(self.plan, self.version.name, self.version.version, self.label)
-
-    @property
-    def label(self) -> str:
-        """What results must be called where the source does not say it."""
-        return self.version.tags.get(LABEL_TAG, "")
 
 
 @dataclass(frozen=True)
@@ -209,81 +182,6 @@ def run_explore(experiment: ExperimentConfig, root: Path, say: Say) -> Explorati
         run.describe("\n".join(f"* {sentence}" for sentence in found.verdict))
     say(f"page: {page}")
     return found
-
-
-@store_errors()
-def run_optimize(
-    market: str,
-    overrides: Mapping[str, Any],
-    root: Path,
-    say: Say,
-    parent: Run | None = None,
-) -> PlanResult:
-    """Plan a budget with the market's champion and nothing else.
-
-    Parameters
-    ----------
-    market
-        Whose champion plans.
-    overrides
-        Values that replace those of the champion's `BudgetConfig`.
-    root, say, parent
-        Project folder, progress messages, run that this one belongs to.
-
-    Raises
-    ------
-    BudgetError, ConfigError
-        When the budget cannot be planned.
-    GateRefused
-        When the champion does not prove its pass.
-    """
-    registered_model_name(market)
-    with open_run(f"plan {market}", "plan", parent) as run:
-        champion = registry.load_champion(market)
-        experiment, version = champion.bundle.experiment, champion.version
-        say(f"plan with champion {version.name} version {version.version}, proven")
-        budget = with_budget(experiment, overrides).budget
-        run.log(
-            params={
-                "plan.model": version.name,
-                "plan.model_version": version.version,
-                "plan.fit_run": version.run_id,
-                "plan.weeks": budget.weeks,
-            },
-            tags={"market": market, "model.version": version.version},
-        )
-        run.log_model_input(version.source.removeprefix("models:/"))
-        _require_fresh(champion, budget)
-        plan = optimize_budget(champion.bundle.fitted, budget)
-        file = _publish_plan(run, plan, experiment.name, root)
-        result = PlanResult(run, plan, version, file)
-        run.describe(result.page)
-    return result
-
-
-def _require_fresh(champion: registry.Champion, budget: BudgetConfig) -> None:
-    fitted, limits = champion.bundle.fitted, champion.bundle.experiment.gate
-    last = pd.Timestamp(fitted.weeks[-1])
-    require_fresh(
-        limits.tighter_with(GateConfig()),
-        fitted=datetime.fromtimestamp(champion.version.creation_timestamp / 1000, UTC),
-        now=datetime.now(UTC),
-        data_end=last,
-        gap_weeks=(window_start(fitted, budget) - last) // WEEK - 1,
-    )
-
-
-def _publish_plan(run: Run, plan: Plan, description: str, root: Path) -> Path:
-    publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
-    file = publisher.scenario(plan.table, description)
-    publisher.figures(plan_figures(plan))
-    metrics = {f"plan.uplift_{name}": value for name, value in plan.uplift.items()}
-    metrics |= by_channel("plan.planned", plan.table, "planned")
-    metrics |= by_channel("plan.current", plan.table, "current")
-    metrics["plan.total_budget"] = plan.total_budget
-    metrics["plan.response"] = float(plan.response.mean())
-    run.log(metrics=metrics, params={"plan.start": f"{plan.start:%Y-%m-%d}"})
-    return file
 
 
 @store_errors()

@@ -1,15 +1,20 @@
 """One result, two places: the run's artifacts and `outputs/`."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from mmm_demo.figures import NamedFigure
 from mmm_demo.outputs import Outputs, snake_case
 from mmm_demo.tracking import Run, temporary_folder
+
+if TYPE_CHECKING:  # a figure is written as it is; every module that draws one need not be loaded
+    from matplotlib.figure import Figure
+
+    from mmm_demo.figures import NamedFigure
 
 PNG_DPI = 110
 
@@ -29,7 +34,7 @@ class Publisher:
     run: Run
     outputs: Outputs
 
-    def figures(self, figures: Iterable[NamedFigure]) -> None:
+    def figures(self, figures: Iterable["NamedFigure"]) -> None:
         """Write figures as PNG."""
         for item in figures:
             if item.folder == "diagnostics":
@@ -46,11 +51,22 @@ class Publisher:
         table.to_csv(path, index=False)
         self._log(path, "tables", f"{snake_case(description)}.csv")
 
-    def scenario(self, table: pd.DataFrame, description: str) -> Path:
-        """Write a budget scenario as CSV."""
+    def scenario(self, table: pd.DataFrame, description: str, name: str) -> Path:
+        """Write a budget scenario as CSV; `name` is that of the scenario in its run."""
         path = self.outputs.scenario(description)
-        table.to_csv(path, index=False)
-        self._log(path, "plan", "budget_scenario.csv")
+        table.to_csv(path, index=False, date_format="%Y-%m-%d")
+        self._log(path, "plan", f"budget_scenario_{name}.csv")
+        return path
+
+    def plan_report(self, html: str, figures: Mapping[str, "Figure"], description: str) -> Path:
+        """Write the report on plans, and its figures as PNG."""
+        for name, figure in figures.items():
+            path = self.outputs.plan_figure(name, description)
+            figure.savefig(path, dpi=PNG_DPI)
+            self._log(path, "plots/optimization", f"budget_{snake_case(name)}.png")
+        path = self.outputs.plan_page(description)
+        path.write_text(html, encoding="utf-8")
+        self._log(path, "reports", "budget_report.html")
         return path
 
     def page(self, html: str, description: str) -> Path:

@@ -15,13 +15,13 @@ from mmm_demo.compare import Comparison, compare
 from mmm_demo.compare_page import comparison_page
 from mmm_demo.evidence_steps import recorded
 from mmm_demo.evidence_store import load_evidence
-from mmm_demo.fit_steps import LABEL_TAG, Say
 from mmm_demo.gated_store import CHAMPION, PREFIX
 from mmm_demo.judge import judge
 from mmm_demo.lift_report import compare_with_model
 from mmm_demo.outputs import Outputs
 from mmm_demo.publish import Publisher
 from mmm_demo.review import backtest_of
+from mmm_demo.run_values import LABEL_TAG, Say
 from mmm_demo.tracking import open_run, store_errors
 
 

@@ -18,17 +18,18 @@ from mmm_demo.config import ModelConfig, ScalingConfig
 LOG_3 = math.log(3.0)
 DAYS_OF_YEAR = 365.25
 _Curve = Callable[[np.ndarray], np.ndarray]
+_Slope = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-# Saturation of spend times its rate, from 0 to 1, and its slope. Each form has half of its effect
-# at log(3), so one prior of the rate says the same of all of them.
-_FORMS: dict[str, tuple[_Curve, _Curve]] = {
+# Saturation of spend times its rate, from 0 to 1, and its slope there. Each form has half of its
+# effect at log(3), so one prior of the rate says the same of all of them.
+_FORMS: dict[str, tuple[_Curve, _Slope]] = {
     # (1 - exp(-x)) / (1 + exp(-x)) is tanh(x / 2)
-    "logistic": (lambda x: np.tanh(x / 2), lambda x: (1 - np.tanh(x / 2) ** 2) / 2),
-    "michaelis_menten": (lambda x: x / (x + LOG_3), lambda x: LOG_3 / (x + LOG_3) ** 2),
+    "logistic": (lambda x: np.tanh(x / 2), lambda x, reached: (1 - reached**2) / 2),
+    "michaelis_menten": (lambda x: x / (x + LOG_3), lambda x, reached: (1 - reached) ** 2 / LOG_3),
     "s_shaped": (
         lambda x: x**2 / (x**2 + LOG_3**2),
-        lambda x: 2 * x * LOG_3**2 / (x**2 + LOG_3**2) ** 2,
+        lambda x, reached: 2 * x * (1 - reached) ** 2 / LOG_3**2,
     ),
 }
 
@@ -39,8 +40,11 @@ def scaling_of(config: ModelConfig, table: pd.DataFrame) -> ScalingConfig:
     return ScalingConfig(float(table[config.target_column].max()), tuple(map(float, spend)))
 
 
-def saturation(config: ModelConfig) -> tuple[_Curve, _Curve]:
-    """Return a model's saturation of rate times spend, from 0 to 1, and the slope of it."""
+def saturation(config: ModelConfig) -> tuple[_Curve, _Slope]:
+    """Return a model's saturation of rate times spend, from 0 to 1, and its slope.
+
+    The slope takes rate times spend and what the saturation is there.
+    """
     return _FORMS[config.saturation]
 
 

@@ -14,11 +14,11 @@ from mmm_demo.compare_measures import money_table, plan_overlap
 from mmm_demo.config import registered_model_name
 from mmm_demo.evidence import EVIDENCE, Evidence
 from mmm_demo.evidence_steps import gather, recorded
-from mmm_demo.fit_steps import Say
 from mmm_demo.gate import Check, GateRefused, GateReport
 from mmm_demo.gated_store import PREFIX
 from mmm_demo.limits import EVIDENCE_BATTERIES
 from mmm_demo.refit import Refitter
+from mmm_demo.run_values import Say
 from mmm_demo.tracking import Run, find_run, open_run, store_errors
 
 

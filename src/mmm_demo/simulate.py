@@ -86,6 +86,30 @@ class MarketParts:
     noise: np.ndarray
     noise_scale: float
 
+    def media(self, spend: pd.DataFrame) -> np.ndarray:
+        """Return what any spend would bring in this market, with nothing before it.
+
+        Parameters
+        ----------
+        spend
+            Money in contiguous weeks, columns as in the market's own; shape (week, channel).
+
+        Returns
+        -------
+        numpy.ndarray
+            Sales, carryover after the last week included; shape (week + carryover, channel).
+        """
+        return self.response(spend) * self.worth(self.response(self.spend))
+
+    def response(self, spend: pd.DataFrame) -> np.ndarray:
+        """Pass spend through a geometric adstock and a logistic saturation, from 0 towards 1."""
+        carried = adstock(spend / self.spend.max(), geometric_weights(self.alpha))
+        return logistic(carried, self.lam)
+
+    def worth(self, response: np.ndarray) -> np.ndarray:
+        """Return the sales in one unit of a response that brings the intended share; (channel,)."""
+        return self.share * MEAN_SALES / response[: len(self.dates)].mean(axis=0)
+
 
 def simulate_market(seed: int, weeks: int = 156) -> SimulatedMarket:
     """Simulate a market of four channels, two controls, a trend and a yearly season.
@@ -151,10 +175,9 @@ def assemble(
     """
     weeks = len(parts.dates)
     if response is None:
-        carried = adstock(parts.spend / parts.spend.max(), geometric_weights(parts.alpha))
-        response = logistic(carried, parts.lam)
+        response = parts.response(parts.spend)
     # Contributions beyond the last week are the carryover that spend inside the data still earns.
-    contributions = response * (parts.share * MEAN_SALES / response[:weeks].mean(axis=0))
+    contributions = response * parts.worth(response)
     base = MEAN_SALES * (1 - parts.share.sum()) - parts.others.mean()
     sales = base + parts.others + contributions[:weeks].sum(axis=1) + parts.noise
     sales = np.maximum(sales, MIN_SALES).round(2)

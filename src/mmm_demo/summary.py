@@ -1,7 +1,7 @@
 """Results -> the short texts that people read first: a run's page and the summary."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -9,7 +9,8 @@ from mmm_demo.check_names import check_name
 from mmm_demo.config import ExperimentConfig
 from mmm_demo.data import MarketingData
 from mmm_demo.gate import PASSED, Check, GateReport
-from mmm_demo.optimization import Plan
+from mmm_demo.plan_text import chance, channel_flags, plan_sentences
+from mmm_demo.planning.plan import Plan
 
 
 def gate_rows(report: GateReport) -> list[tuple[str, str, str, str]]:
@@ -156,17 +157,35 @@ def roas_table(roas: pd.DataFrame) -> tuple[tuple[str, ...], list[tuple[str, ...
     ]
 
 
-def plan_rows(plan: Plan) -> list[tuple[str, str, str, str]]:
-    """Return channel, spend in the current mix, planned spend and change."""
+PLAN_HEADER = ("channel", "last period", "planned", "change", "beware")
+SCENARIO_HEADER = ("scenario", "money", "uplift", "94 % interval", "beats replay")
+
+
+def plan_rows(plan: Plan, labels: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """Return channel, spend of the last period, planned spend, change and flags."""
+    flags = channel_flags(plan, labels)
     return [
         (
             str(row["channel"]),
             amount(row["current"]),
             amount(row["planned"]),
             f"{row['change']:+.0%}" if row["change"] == row["change"] else "new",
+            beware,
         )
-        for row in plan.table.to_dict("records")
+        for row, beware in zip(plan.table.to_dict("records"), flags, strict=True)
     ]
+
+
+def scenario_rows(plans: Sequence[Plan]) -> list[tuple[str, ...]]:
+    """Return name, money, expected uplift, its interval and probability of each scenario."""
+    rows = []
+    for plan in plans:
+        gain = plan.uplift
+        between = f"{amount(gain['lower_94'])} to {amount(gain['upper_94'])}"
+        uplift = f"{amount(gain['mean'])} ({gain['share']:+.1%})"
+        name, money = plan.scenario.name, amount(plan.total_budget)
+        rows.append((name, money, uplift, between, chance(gain["probability"])))
+    return rows
 
 
 def plan_title(plan: Plan) -> str:
@@ -177,36 +196,27 @@ def plan_title(plan: Plan) -> str:
     )
 
 
-def plan_sentence(plan: Plan) -> str:
-    """Say what a plan is expected to bring, and how sure that is."""
-    gain = plan.uplift
-    return (
-        f"Expected uplift {amount(gain['mean'])} sales ({gain['share']:+.1%}), 94 % interval "
-        f"{amount(gain['lower_94'])} to {amount(gain['upper_94'])}; beats the current mix at the "
-        f"same budget with probability {gain['probability']:.0%}."
-    )
+def plan_markdown(plans: Sequence[Plan], name: str, labels: Mapping[str, str]) -> str:
+    """Return the Markdown of a plan run's page.
+
+    Parameters
+    ----------
+    plans
+        One per scenario; the first is shown whole.
+    name
+        Model, version and what its results must be called.
+    labels
+        What each channel's ROAS rests on, by channel.
+    """
+    plan = plans[0]
+    lines = [f"### Budget plan from {name}", f"{plan_title(plan)}.", ""]
+    lines += [f"* {sentence}" for sentence in plan_sentences(plan, labels)]
+    lines += ["", *_table(PLAN_HEADER, plan_rows(plan, labels))]
+    if len(plans) > 1:
+        lines += ["", "**Scenarios**", "", *_table(SCENARIO_HEADER, scenario_rows(plans))]
+    return "\n".join(lines)
 
 
-def plan_warning(plan: Plan) -> str:
-    """Name the channels whose plan leaves the spend ever observed; empty when none does."""
-    outside = plan.table.loc[plan.table["outside_observed"], "channel"]
-    return f"Outside the spend ever observed: {', '.join(outside)}." if len(outside) else ""
-
-
-def plan_page(plan: Plan, model: str, version: str, label: str) -> str:
-    """Return the Markdown of a plan run's page; `label` is what results must be called."""
-    return "\n".join(
-        [
-            f"### Budget plan from {model} version {version} {label}".rstrip(),
-            f"{plan_title(plan)}. {plan_sentence(plan)}",
-            "",
-            *_table(("channel", "current mix", "planned", "change"), plan_rows(plan)),
-            "",
-            plan_warning(plan),
-        ]
-    )
-
-
-def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     return lines + ["| " + " | ".join(row) + " |" for row in rows]

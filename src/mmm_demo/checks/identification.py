@@ -11,10 +11,10 @@ import xarray as xr
 from mmm_demo.checks.pointwise import DRAW, log_prior
 from mmm_demo.contraction import contraction_table, prior_distribution
 from mmm_demo.fitted import FittedModel
-from mmm_demo.gate import NOT_ASSESSABLE, Check
+from mmm_demo.gate import DATA_DRIVEN, NOT_ASSESSABLE, PRIOR_DRIVEN, Check
 
 STAGE = "identification"
-PRIOR_DRIVEN, DATA_DRIVEN = "prior-driven", "data-driven"
+
 MEDIA = ("adstock_alpha", "saturation_lam", "saturation_beta")
 SENSITIVITY_LIMIT = 0.05  # ArviZ' threshold for power-scaling
 OVERLAP_LIMIT = 0.7

@@ -1,0 +1,241 @@
+"""Which plans a scenario allows: limits on channel totals, and what clashes among them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import linprog
+
+from mmm_demo.planning.scenario import EVERY, Scenario
+from mmm_demo.planning.window import BudgetError, Window
+
+INFEASIBLE, OPTIMAL = 2, 0  # status of scipy's linprog
+
+
+@dataclass(frozen=True, eq=False)
+class Limit:
+    """One limit in words and numbers: `weights @ totals <= most`, with weights of shape (item,)."""
+
+    text: str
+    weights: np.ndarray
+    most: float
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """All spends that a scenario allows; shape (item,): channel totals, or weeks x channels.
+
+    Attributes
+    ----------
+    low, high
+        Bounds of each item.
+    limits
+        Limits on sums of items.
+    budget, exact
+        Money for all items together, infinite for none, and whether all of it must be spent.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    limits: tuple[Limit, ...]
+    budget: float
+    exact: bool
+
+    @property
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Matrix and right side of `matrix @ spend <= most`, the budget left out."""
+        matrix = np.array([limit.weights for limit in self.limits]).reshape(-1, len(self.low))
+        return matrix, np.array([limit.most for limit in self.limits])
+
+    @property
+    def unit(self) -> float:
+        """Amount of money that makes the numbers of a solver about 1."""
+        finite = self.high[np.isfinite(self.high)].sum()
+        return (self.budget if np.isfinite(self.budget) else finite) / len(self.low) or 1.0
+
+    def furthest(
+        self, direction: np.ndarray, floor: tuple[np.ndarray, float] | None = None
+    ) -> np.ndarray:
+        """Return the spend that goes furthest in a direction.
+
+        Parameters
+        ----------
+        direction
+            Shape (item,).
+        floor
+            One more limit, `weights @ spend >= least`.
+
+        Raises
+        ------
+        BudgetError
+            When there is no such spend.
+        """
+        matrix, most = self.rows
+        if floor is not None:
+            matrix, most = np.vstack([matrix, -floor[0]]), np.append(most, -floor[1])
+        everything = np.ones((1, len(self.low)))
+        if not self.exact and np.isfinite(self.budget):
+            matrix, most = np.vstack([matrix, everything]), np.append(most, self.budget)
+        size = np.abs(matrix).max(axis=1, keepdims=True, initial=1e-300)
+        done = linprog(
+            -direction / (np.abs(direction).max() or 1.0),
+            A_ub=matrix / size if len(matrix) else None,
+            b_ub=most / size[:, 0] / self.unit if len(matrix) else None,
+            A_eq=everything if self.exact else None,
+            b_eq=[self.budget / self.unit] if self.exact else None,
+            bounds=np.column_stack([self.low, self.high]) / self.unit,
+        )
+        if done.status != OPTIMAL:
+            raise BudgetError(f"no spend keeps all limits: {done.message}")
+        return done.x * self.unit
+
+    def by_week(self, weeks: int, smoothness: float | None) -> "Region":
+        """Return the same limits on the spend of each week, spread as one likes.
+
+        Parameters
+        ----------
+        weeks
+            Length of the window.
+        smoothness
+            Most that a week may differ from the week before, as a share of the mean week.
+        """
+        channels = len(self.low)
+        totals = np.tile(np.eye(channels), weeks)  # (channel, week x channel)
+        box = [Limit("low", -row, -low) for row, low in zip(totals, self.low, strict=True)]
+        box += [Limit("high", row, high) for row, high in zip(totals, self.high, strict=True)]
+        limits = [replace(limit, weights=limit.weights @ totals) for limit in self.limits]
+        limits += [limit for limit in box if np.isfinite(limit.most)]
+        if smoothness is not None:
+            limits += _smooth(totals, weeks, smoothness)
+        size = weeks * channels
+        return Region(np.zeros(size), np.full(size, np.inf), tuple(limits), self.budget, self.exact)
+
+    @property
+    def all_limits(self) -> list[Limit]:
+        """Every limit as one that can be named, budget and bounds included."""
+        everything = np.ones(len(self.low))
+        limits = list(self.limits)
+        if np.isfinite(self.budget):
+            limits.append(
+                Limit(f"a budget of at most {_money(self.budget)}", everything, self.budget)
+            )
+        if self.exact:
+            limits.append(
+                Limit(f"a budget of at least {_money(self.budget)}", -everything, -self.budget)
+            )
+        return limits
+
+
+def _smooth(totals: np.ndarray, weeks: int, smoothness: float) -> list[Limit]:
+    channels, size = totals.shape
+    limits = []
+    for week in range(1, weeks):
+        for channel in range(channels):
+            step = np.zeros(size)
+            step[week * channels + channel] = 1.0
+            step[(week - 1) * channels + channel] = -1.0
+            allowed = smoothness / weeks * totals[channel]
+            limits += [Limit("up", step - allowed, 0.0), Limit("down", -step - allowed, 0.0)]
+    return limits
+
+
+def region_of(scenario: Scenario, window: Window) -> Region:
+    """Return what a scenario allows in a window.
+
+    Raises
+    ------
+    BudgetError
+        When it names unknown channels, there is no budget, or limits clash; names those that do.
+    """
+    channels = window.channels
+    if unknown := sorted(scenario.channels - set(channels)):
+        raise BudgetError(
+            f"scenario {scenario.name} names {', '.join(unknown)}; channels: {', '.join(channels)}"
+        )
+    low, high = _bounds(scenario, window)
+    region = Region(
+        low,
+        high,
+        tuple(_group_limits(scenario, channels)),
+        _budget(scenario, window),
+        scenario.spends_all,
+    )
+    _require_feasible(scenario, region, channels)
+    return region
+
+
+def _bounds(scenario: Scenario, window: Window) -> tuple[np.ndarray, np.ndarray]:
+    low, high = window.observed
+    current = window.current
+    if EVERY in scenario.relative_bounds:
+        low, high = (np.array(side) * current for side in scenario.relative_bounds[EVERY])
+    for place, name in enumerate(window.channels):
+        if name in scenario.bounds:
+            low[place], high[place] = scenario.bounds[name]
+        elif name in scenario.relative_bounds:
+            low[place], high[place] = np.array(scenario.relative_bounds[name]) * current[place]
+        elif name in scenario.fixed:
+            low[place] = high[place] = current[place]
+    return low, high
+
+
+def _budget(scenario: Scenario, window: Window) -> float:
+    current = float(window.current.sum())
+    if scenario.total_budget is not None:
+        return scenario.total_budget
+    if scenario.relative_budget is None and not scenario.spends_all:
+        return np.inf
+    budget = current * (scenario.relative_budget or 1.0)
+    if not budget > 0:
+        raise BudgetError(
+            f"scenario {scenario.name}: nothing was spent in the last {window.weeks} weeks, so the "
+            "budget has no default; give total_budget"
+        )
+    return budget
+
+
+def _group_limits(scenario: Scenario, channels: Sequence[str]) -> list[Limit]:
+    limits = []
+    for name, group in scenario.groups.items():
+        weights = np.array([float(channel in group.channels) for channel in channels])
+        if group.at_least > 0:
+            text = f"group {name} at least {_money(group.at_least)}"
+            limits.append(Limit(text, -weights, -group.at_least))
+        if group.at_most is not None:
+            text = f"group {name} at most {_money(group.at_most)}"
+            limits.append(Limit(text, weights, group.at_most))
+    return limits
+
+
+def _require_feasible(scenario: Scenario, region: Region, channels: Sequence[str]) -> None:
+    """Refuse limits that no plan can keep, naming a smallest set of them that clashes."""
+    limits = region.all_limits
+    for row, name, low, high in zip(
+        np.eye(len(channels)), channels, region.low, region.high, strict=True
+    ):
+        limits.append(Limit(f"{name} at least {_money(low)}", -row, -low))
+        limits.append(Limit(f"{name} at most {_money(high)}", row, high))
+    if _possible(limits, region.unit):
+        return
+    clash = list(limits)
+    for limit in limits:
+        rest = [other for other in clash if other is not limit]
+        if not _possible(rest, region.unit):
+            clash = rest
+    raise BudgetError(
+        f"scenario {scenario.name} allows no plan, because these limits clash: "
+        f"{'; '.join(limit.text for limit in clash)}. Change one of them"
+    )
+
+
+def _possible(limits: Sequence[Limit], unit: float) -> bool:
+    if not limits:
+        return True
+    matrix = np.array([limit.weights for limit in limits])
+    most = np.array([limit.most for limit in limits]) / unit
+    done = linprog(np.zeros(matrix.shape[1]), A_ub=matrix, b_ub=most, bounds=(0, None))
+    return done.status == OPTIMAL
+
+
+def _money(value: float) -> str:
+    return f"{value:,.0f}" if value == 0 or abs(value) >= 100 else f"{value:.4g}"

@@ -1,0 +1,122 @@
+"""What a plan rests on: whether the data rank its channels, and how little would do."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import linprog
+
+from mmm_demo.planning.feasible import Region
+from mmm_demo.planning.plan import Move
+from mmm_demo.planning.solver import Goal, Point, Surface, judge
+
+MOVED = 0.01  # share of the budget below which a channel's part counts as unchanged
+KEPT = 0.95  # share of the expected gain that the smallest move keeps
+CUTS = 40
+PAIRS = ["taker", "giver", "difference", "lower_94", "upper_94", "probability"]
+
+
+def rank_pairs(
+    marginal: np.ndarray, current: np.ndarray, planned: np.ndarray, channels: tuple[str, ...]
+) -> pd.DataFrame:
+    """Say of each pair of channels between which money moves whether the data rank them.
+
+    Parameters
+    ----------
+    marginal
+        Sales that the next unit of money brings at the status quo, shape (channel, sample).
+    current, planned
+        Money by channel, shape (channel,). What moves is judged at the plan's budget: a plan that
+        only grows every channel alike moves nothing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns taker, giver, difference (mean), lower_94, upper_94, probability (that the taker's
+        is larger).
+    """
+    budget = planned.sum()
+    mix = current * (budget / current.sum()) if current.sum() > 0 else np.zeros_like(current)
+    shift = planned - mix
+    takers, givers = (np.flatnonzero(side > MOVED * budget) for side in (shift, -shift))
+    rows = []
+    for taker, giver in product(takers, givers):
+        difference = marginal[taker] - marginal[giver]
+        lower, upper = np.quantile(difference, [0.03, 0.97])
+        names, sure = (channels[taker], channels[giver]), float((difference > 0).mean())
+        rows.append((*names, float(difference.mean()), float(lower), float(upper), sure))
+    return pd.DataFrame(rows, columns=PAIRS)
+
+
+def smallest_move(
+    goal: Goal, region: Region, surface: Surface, current: np.ndarray, planned: np.ndarray
+) -> Move | None:
+    """Return the allowed spend closest to the status quo that keeps most of the expected gain.
+
+    Closest in the sum of absolute changes. The goal is concave, so each tangent is a limit that no
+    good spend breaks: linear programs with ever more tangents close in on the answer.
+
+    Parameters
+    ----------
+    goal, region, surface
+        What the plan made largest, where; of channel totals.
+    current, planned
+        Money by channel of status quo and plan, shape (channel,).
+
+    Returns
+    -------
+    Move or None
+        None where the plan gains nothing, or where no answer was found.
+    """
+    before, best = judge(goal, surface, current), judge(goal, surface, planned)
+    gain = best.value - before.value
+    if goal.least is not None or not gain > 0:
+        return None
+    enough, slack = before.value + KEPT * gain, 1e-4 * gain
+    cuts = [(best.slope, best.value - best.slope @ planned), _tangent(before, current)]
+    for _ in range(CUTS):
+        spend = _closest(region, current, cuts, enough)
+        if spend is None:
+            return None
+        found = judge(goal, surface, spend)
+        if found.value >= enough - slack:
+            moved = float(np.maximum(spend - current, 0).sum())
+            given = float(np.maximum(current - spend, 0).sum())
+            return Move(spend, max(moved, given), (found.value - before.value) / gain)
+        cuts.append(_tangent(found, spend))
+    return None
+
+
+def _tangent(point: Point, spend: np.ndarray) -> tuple[np.ndarray, float]:
+    return point.slope, point.value - point.slope @ spend
+
+
+def _closest(
+    region: Region, current: np.ndarray, cuts: list[tuple[np.ndarray, float]], enough: float
+) -> np.ndarray | None:
+    """Return the spend closest to `current` in the region and above `enough` on every tangent."""
+    matrix, most = region.rows
+    everything, unit = np.ones((1, len(current))), region.unit
+    if np.isfinite(region.budget) and not region.exact:
+        matrix, most = np.vstack([matrix, everything]), np.append(most, region.budget)
+    matrix = np.vstack([matrix, np.eye(len(current)), -np.eye(len(current))])
+    most = np.concatenate([most, region.high, -region.low])
+    most = most - matrix @ current
+    slopes = np.array([slope for slope, _ in cuts])
+    least = np.array([enough - constant - slope @ current for slope, constant in cuts])
+    size = np.abs(slopes).max(axis=1, keepdims=True, initial=1e-300)
+    matrix = np.vstack([matrix, -slopes / size])
+    most = np.concatenate([most, -least / size[:, 0]]) / unit
+    finite = np.isfinite(most)
+    left = region.budget - current.sum()
+    done = linprog(  # of more and less money by channel, both from zero on
+        np.ones(2 * len(current)),
+        A_ub=np.hstack([matrix, -matrix])[finite],
+        b_ub=most[finite],
+        A_eq=np.hstack([everything, -everything]) if region.exact else None,
+        b_eq=[left / unit] if region.exact else None,
+    )
+    if done.status != 0:
+        return None
+    more, less = np.split(done.x * unit, 2)
+    return np.clip(current + more - less, region.low, region.high)

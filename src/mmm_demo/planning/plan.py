@@ -1,0 +1,156 @@
+"""A plan: the money by week and channel, what it is expected to bring, and how sure that is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mmm_demo.planning.scenario import Scenario
+from mmm_demo.planning.window import BudgetError, Window
+
+TOLERANCE = 1e-6
+SHORTFALL_TAIL = 0.05
+INTERVALS = {"lower_94": 0.03, "lower_50": 0.25, "upper_50": 0.75, "upper_94": 0.97}
+
+
+@dataclass(frozen=True, eq=False)
+class Move:
+    """The smallest move from the status quo that keeps most of the expected gain.
+
+    Attributes
+    ----------
+    planned
+        Money by channel, shape (channel,).
+    moved
+        Money that changes its place, counted once.
+    kept
+        Share of the expected gain.
+    """
+
+    planned: np.ndarray
+    moved: float
+    kept: float
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A scenario's best spend for one window.
+
+    Attributes
+    ----------
+    scenario, window
+        What was asked, and when.
+    table
+        One row per channel. Money in the window: current (last period), planned, lower_bound,
+        upper_bound, observed_low, observed_high; change (share of current); units (planned, in the
+        weekly table's own); at_bound (`lower`, `upper`, `fixed` or empty); outside_observed (the
+        window's total or a week's spend was never seen); expected sales: carry_in (of earlier
+        spend, whatever is planned), inside and after (of the plan, in the window and by carryover);
+        roas, and mroas with lower_94 and upper_94 (of the next unit of money).
+    weekly
+        Money, index week, a column per channel.
+    response, status_quo
+        Sales that the plan and a replay of the last period bring, net of what earlier spend still
+        earns, carryover after the window included; shape (sample,).
+    value
+        Of what the scenario makes as large as possible.
+    timing
+        Expected sales that last period's totals would win by the plan's spread over the weeks.
+    pairs
+        Columns taker, giver, difference, lower_94, upper_94, probability: for each pair of channels
+        between which the plan moves money, by how much more the next unit brings with the taker.
+    smallest
+        The smallest move; None where the plan gains nothing or none could be computed.
+    gap
+        Most by which another allowed plan could be better, as a share (`solver.certificate`).
+    thinning
+        Expected response over the draws that were solved for, relative to all draws, minus 1.
+    certified
+        Whether `gap` holds against every allowed plan, not only against those nearby.
+    """
+
+    scenario: Scenario
+    window: Window
+    table: pd.DataFrame
+    weekly: pd.DataFrame
+    response: np.ndarray
+    status_quo: np.ndarray
+    value: float
+    timing: float
+    pairs: pd.DataFrame
+    smallest: Move | None
+    gap: float
+    thinning: float
+    certified: bool
+
+    def __post_init__(self) -> None:
+        """Check the plan's own law: it spends the budget, keeps the bounds and adds up."""
+        planned, slack = self.table["planned"], TOLERANCE * max(self.total_budget, 1.0)
+        low, high = self.table["lower_bound"] - slack, self.table["upper_bound"] + slack
+        if not planned.between(low, high).all():
+            raise BudgetError(f"plan leaves its bounds:\n{self.table.to_string()}")
+        weekly = self.weekly.sum().to_numpy()
+        if not (np.abs(weekly - planned.to_numpy()) <= slack).all():
+            raise BudgetError(f"the weeks of the plan add up to {weekly}, not to\n{planned}")
+        asked = self.scenario.total_budget
+        if self.scenario.spends_all and asked and not abs(self.total_budget - asked) <= slack:
+            raise BudgetError(f"plan spends {self.total_budget:,.2f}, budget {asked:,.2f}")
+        if not (np.isfinite(self.response).all() and np.isfinite(self.status_quo).all()):
+            raise BudgetError("the response of the plan is not finite")
+
+    @property
+    def start(self) -> pd.Timestamp:
+        """First week of the window."""
+        return self.window.start
+
+    @property
+    def end(self) -> pd.Timestamp:
+        """First day of the last week."""
+        return self.window.end
+
+    @property
+    def weeks(self) -> int:
+        """Length of the window in weeks."""
+        return self.window.weeks
+
+    @property
+    def total_budget(self) -> float:
+        """Money for the whole window."""
+        return float(self.table["planned"].sum())
+
+    @property
+    def current_budget(self) -> float:
+        """Money of the last period."""
+        return float(self.table["current"].sum())
+
+    @property
+    def schedule(self) -> pd.DataFrame:
+        """What a planner imports: a row per week and channel; week, channel, spend, units."""
+        spend = self.weekly.rename_axis("week").rename_axis("channel", axis=1).stack()
+        table = spend.rename("spend").reset_index()
+        cost = dict(zip(self.window.channels, self.window.cost, strict=True))
+        return table.assign(units=table["spend"] / table["channel"].map(cost))
+
+    @property
+    def gain(self) -> np.ndarray:
+        """Sales beyond the replay of the last period, shape (sample,)."""
+        return self.response - self.status_quo
+
+    @property
+    def uplift(self) -> dict[str, float]:
+        """Gain over the replay: mean, intervals, share, probability, and mean of the worst 5 %."""
+        gain, base = self.gain, float(self.status_quo.mean())
+        levels = {name: float(np.quantile(gain, at)) for name, at in INTERVALS.items()}
+        worst = np.sort(gain)[: max(1, round(SHORTFALL_TAIL * len(gain)))]
+        return {
+            "mean": float(gain.mean()),
+            **levels,
+            "share": float(gain.mean()) / base if base > 0 else float("nan"),
+            "probability": float((gain > 0).mean()),
+            "shortfall": float(worst.mean()),
+        }
+
+    @property
+    def unrankable(self) -> pd.DataFrame:
+        """Pairs between which money moves though the data cannot rank them."""
+        return self.pairs[~(self.pairs["lower_94"] > 0)]

@@ -1,0 +1,270 @@
+"""The best spend of a region, with a certificate of how much better another could be."""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from scipy.optimize import minimize
+
+from mmm_demo.planning.feasible import Region
+from mmm_demo.planning.scenario import Scenario
+from mmm_demo.planning.surface import Brought
+from mmm_demo.planning.window import BudgetError
+
+GAP_MAX = 1e-3  # share of the objective that another plan could bring more at most
+GOOD = 1e-4  # a certificate that ends the search
+STARTS = 12  # of the search where the response is not concave
+NEED_SLACK = 1e-4  # share of a target that a plan may fall short of it
+SMOOTH = 0.02  # width of the edge of the tail, in standard deviations of the response
+
+
+class Surface(Protocol):
+    """What a spend brings: of channel totals or of weeks (`planning.surface`)."""
+
+    def at(self, spend: np.ndarray) -> Brought:
+        """Return what a spend brings."""
+
+    def gradient(self, brought: Brought, weights: np.ndarray) -> np.ndarray:
+        """Return the slope of the weighted draws."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is made as large as possible: `worth * response - price * spend`.
+
+    Attributes
+    ----------
+    worth, price
+        Of a unit of response and of money.
+    tail
+        Share of the draws, the worst ones, whose mean is the response; 1 for the expected response.
+    least, least_roas
+        The expected response must reach `least + least_roas * spend`; None for no such need.
+    """
+
+    worth: float = 1.0
+    price: float = 0.0
+    tail: float = 1.0
+    least: float | None = None
+    least_roas: float = 0.0
+
+
+def goal_of(scenario: Scenario) -> Goal:
+    """Return what a scenario makes as large as possible."""
+    target = scenario.target or 0.0
+    return {
+        "response": Goal(),
+        "profit": Goal(worth=scenario.margin or 0.0, price=1.0),
+        "cvar": Goal(tail=scenario.worst_share),
+        "target_response": Goal(worth=0.0, price=1.0, least=target),
+        "target_roas": Goal(least=0.0, least_roas=target),
+        "target_mroas": Goal(price=target),
+    }[scenario.objective]
+
+
+def tail_mean(draws: np.ndarray, tail: float) -> tuple[float, np.ndarray]:
+    """Return the mean of the worst draws and the weight of each draw in it.
+
+    The edge of the tail is smoothed over a small part of the draws' spread (Rockafellar and
+    Uryasev's form with a softplus), so that the solver sees a slope everywhere.
+    """
+    if tail >= 1:
+        return float(draws.mean()), np.full(len(draws), 1 / len(draws))
+    edge = max(SMOOTH * float(draws.std()), 1e-12 * float(np.abs(draws).max()), 1e-300)
+    low, high = draws.min() - 40 * edge, draws.max() + 40 * edge
+    for _ in range(60):  # bisection: the share below a level grows with the level
+        level = (low + high) / 2
+        inside = _sigmoid((level - draws) / edge)
+        low, high = (level, high) if inside.mean() < tail else (low, level)
+    short = edge * np.logaddexp(0.0, (level - draws) / edge)
+    return float(level - short.mean() / tail), inside / inside.sum()
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return 0.5 * (1 + np.tanh(x / 2))
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """Goal and need at one spend, with their slopes, shape (item,)."""
+
+    spend: np.ndarray
+    value: float
+    slope: np.ndarray
+    at_stake: float
+    need: float
+    need_size: float
+    need_slope: np.ndarray
+
+
+def judge(goal: Goal, surface: Surface, spend: np.ndarray, brought: Brought | None = None) -> Point:
+    """Evaluate goal and need at a spend; `brought` is what it brings, where that is known."""
+    brought = surface.at(spend) if brought is None else brought
+    total, money = brought.total, float(spend.sum())
+    mean, even = tail_mean(total, 1.0)
+    expected = surface.gradient(brought, even)
+    worst, slope = mean, expected
+    if goal.tail < 1:
+        worst, weights = tail_mean(total, goal.tail)
+        slope = surface.gradient(brought, weights)
+    size = max(abs(goal.least or 0.0), goal.least_roas * money, 1e-300)
+    return Point(
+        spend=spend,
+        value=goal.worth * worst - goal.price * money,
+        slope=goal.worth * slope - goal.price,
+        at_stake=goal.worth * abs(worst) + goal.price * money,
+        need=np.inf if goal.least is None else mean - goal.least - goal.least_roas * money,
+        need_size=size,
+        need_slope=expected - goal.least_roas,
+    )
+
+
+def certificate(goal: Goal, region: Region, point: Point) -> float:
+    """Return by how much another spend could be better, as a share of what is at stake.
+
+    Infinite where the spend misses its need.
+
+    Goal and need are concave, so both lie below their tangents: no allowed spend beats the best one
+    under the tangents, which a linear program finds. It is zero exactly where the KKT conditions
+    hold: equal marginal returns wherever money may still be moved.
+    """
+    floor = None
+    if point.need < -NEED_SLACK * point.need_size:
+        return np.inf
+    if np.isfinite(point.need):
+        floor = (point.need_slope, float(point.need_slope @ point.spend - max(point.need, 0.0)))
+    best = region.furthest(point.slope, floor)
+    better = float(point.slope @ (best - point.spend))
+    return max(better, 0.0) / point.at_stake if point.at_stake > 0 else float(better > 0)
+
+
+def maximise(
+    goal: Goal, region: Region, surface: Surface, start: np.ndarray, *, concave: bool
+) -> np.ndarray:
+    """Return the best spend of a region, shape (item,).
+
+    Parameters
+    ----------
+    goal, region, surface
+        What is made largest, where, and what spend brings.
+    start
+        Spend to begin at, shape (item,); need not be allowed.
+    concave
+        Whether one search finds the best; else several start all over the region.
+
+    Raises
+    ------
+    BudgetError
+        When the need cannot be met, or no search ends at a spend that is certified.
+    """
+    _require_reachable(goal, region, surface)
+    if not (region.high > region.low).any():
+        return region.low  # nothing to decide
+    found: list[tuple[bool, float, np.ndarray]] = []
+    for number, begin in enumerate(_starts(region, start, concave), 1):
+        point = _search(goal, region, surface, begin)
+        gap = certificate(goal, region, point) if _keeps(region, point.spend) else np.inf
+        found.append((gap <= GAP_MAX, point.value, point.spend))
+        if gap <= GOOD and (concave or number >= STARTS):
+            break
+    certified, _, spend = max(found, key=lambda item: item[:2])
+    if not certified:
+        raise BudgetError(
+            f"no search out of {len(found)} ended at a plan that is certified as the best; widen "
+            "the bounds or change the budget"
+        )
+    return spend
+
+
+def _starts(region: Region, start: np.ndarray, concave: bool) -> Iterator[np.ndarray]:
+    """Yield where searches begin: at the start, then in corners and between them."""
+    yield np.clip(start, region.low, region.high)
+    rng = np.random.default_rng(0)
+    for number in range(4 if concave else 2 * STARTS):
+        corners = [region.furthest(rng.normal(size=len(start))) for _ in range(1 + number % 3)]
+        yield np.mean(corners, axis=0)
+
+
+def _require_reachable(goal: Goal, region: Region, surface: Surface) -> None:
+    """Refuse a target that no allowed spend reaches, with the closest that one comes."""
+    if goal.least is None:
+        return
+    surplus = Goal(price=goal.least_roas)
+    most = _search(surplus, region, surface, region.furthest(np.ones(len(region.low))))
+    if most.value >= goal.least and most.value > 0:
+        return
+    spend, brought = most.spend.sum(), float(surface.at(most.spend).total.mean())
+    roas = f", a ROAS of {brought / spend:.3g}" if spend > 0 else ""
+    raise BudgetError(
+        f"target {goal.least_roas or goal.least:,.6g} is out of reach: the allowed spend that "
+        f"comes closest is {spend:,.0f}, expected to bring {brought:,.0f}{roas}; widen the bounds, "
+        "raise the budget or lower the target"
+    )
+
+
+def _search(goal: Goal, region: Region, surface: Surface, begin: np.ndarray) -> Point:
+    """Run SLSQP from one start; return where it ends."""
+    unit, first = region.unit, judge(goal, surface, begin)
+    size = first.at_stake or 1.0
+    seen: dict[bytes, Point] = {}
+
+    def point(x: np.ndarray) -> Point:
+        key = x.tobytes()
+        if key not in seen:
+            seen.clear()  # the last one only: SLSQP asks for goal, need and slopes at one place
+            seen[key] = judge(goal, surface, x * unit)
+        return seen[key]
+
+    matrix, most = region.rows
+    everything = np.ones(len(begin))
+    constraints = []
+    if len(matrix):
+        constraints.append(_linear(-matrix, most / unit))
+    if np.isfinite(region.budget):
+        kind = "eq" if region.exact else "ineq"
+        constraints.append(_linear(-everything[None], np.array([region.budget / unit]), kind))
+    if goal.least is not None:
+        constraints.append(
+            {
+                "type": "ineq",
+                "fun": lambda x: point(x).need / first.need_size,
+                "jac": lambda x: point(x).need_slope * unit / first.need_size,
+            }
+        )
+    with warnings.catch_warnings():
+        # SLSQP tries steps a little outside the bounds and clips them, with a warning.
+        warnings.filterwarnings("ignore", "Values in x were outside bounds", RuntimeWarning)
+        done = minimize(
+            lambda x: (-point(x).value / size, -point(x).slope * unit / size),
+            begin / unit,
+            jac=True,
+            method="SLSQP",
+            bounds=np.column_stack([region.low, region.high]) / unit,
+            constraints=constraints,
+            options={"ftol": 1e-10, "maxiter": 300},
+        )
+    return judge(goal, surface, _exactly(region, done.x * unit))
+
+
+def _exactly(region: Region, spend: np.ndarray) -> np.ndarray:
+    """Return the spend without the solver's rounding: inside the bounds, and to the budget."""
+    spend = np.where(spend < 1e-7 * region.unit, region.low, spend)
+    spend = np.clip(spend, region.low, region.high)
+    if not region.exact or not spend.sum() > 0:
+        return spend
+    return np.clip(spend * (region.budget / spend.sum()), region.low, region.high)
+
+
+def _linear(matrix: np.ndarray, constant: np.ndarray, kind: str = "ineq") -> dict:
+    return {"type": kind, "fun": lambda x: matrix @ x + constant, "jac": lambda x: matrix}
+
+
+def _keeps(region: Region, spend: np.ndarray) -> bool:
+    """Whether a spend keeps every limit, up to rounding."""
+    slack = 1e-6 * region.unit * len(spend)
+    matrix, most = region.rows
+    over = spend.sum() - region.budget
+    inside = not len(matrix) or (matrix @ spend <= most + slack).all()
+    return bool(inside and (abs(over) if region.exact else over) <= slack)

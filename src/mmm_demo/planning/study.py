@@ -1,0 +1,130 @@
+"""The plans of one request side by side, with what more or less money would bring."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mmm_demo.optimization import Planner
+from mmm_demo.planning.curves import budget_frontier, response_curves
+from mmm_demo.planning.plan import INTERVALS, Plan
+from mmm_demo.planning.surface import ByWeek
+
+REPLAY = "last period"  # how the replay of the last period is called among the scenarios
+SPREAD = ("lower_94", "lower_50", "upper_50", "upper_94")
+
+
+@dataclass(frozen=True, eq=False)
+class PlanStudy:
+    """The plans of one request, and what surrounds them.
+
+    Attributes
+    ----------
+    plans
+        The main one first; all for one window.
+    scenarios
+        `scenario_table` of them.
+    curves, frontier
+        `response_curves` and `budget_frontier` of the main plan.
+    """
+
+    plans: tuple[Plan, ...]
+    scenarios: pd.DataFrame
+    curves: pd.DataFrame
+    frontier: pd.DataFrame
+
+    @property
+    def main(self) -> Plan:
+        """The plan that the rest is about."""
+        return self.plans[0]
+
+
+def study_plans(planner: Planner, plans: Sequence[Plan]) -> PlanStudy:
+    """Return plans of one planner with scenario table, curves and frontier.
+
+    Raises
+    ------
+    BudgetError
+        When a search along the frontier ends short of the best plan.
+    """
+    main = plans[0]
+    return PlanStudy(
+        plans=tuple(plans),
+        scenarios=scenario_table(planner, plans),
+        curves=response_curves(planner, main),
+        frontier=budget_frontier(planner, main.scenario),
+    )
+
+
+def scenario_table(planner: Planner, plans: Sequence[Plan]) -> pd.DataFrame:
+    """Return what a replay of the last period and each plan cost and bring.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The replay first, then a row per plan: scenario, objective; budget (money); response with
+        response_ and its 94 % interval (sales); gain over the replay with gain_ and its intervals
+        (sales), share (of the replay's response), probability (that the plan beats it) and
+        shortfall (mean gain of the worst 5 %), all five NaN for the replay; roas; mroas (sales of
+        the next unit of money, spread like the row's own); profit, NaN where no margin is known. A
+        margin that is the only one in the request holds for every row.
+    """
+    margins = {plan.scenario.margin for plan in plans} - {None}
+    common = next(iter(margins)) if len(margins) == 1 else None
+    replay = _row(REPLAY, "", float(planner.window.current.sum()), planner.replay.total, common)
+    rows = [replay | {"mroas": _replay_marginal(planner)}]
+    for plan in plans:
+        scenario, gain = plan.scenario, plan.uplift
+        margin = scenario.margin or common
+        row = _row(scenario.name, scenario.objective, plan.total_budget, plan.response, margin)
+        row |= {"gain": gain["mean"]} | {f"gain_{name}": gain[name] for name in SPREAD}
+        row |= {name: gain[name] for name in ("share", "probability", "shortfall")}
+        rows.append(row | {"mroas": _marginal(plan)})
+    return pd.DataFrame(rows)
+
+
+def _row(
+    name: str, objective: str, budget: float, response: np.ndarray, margin: float | None
+) -> dict[str, object]:
+    mean = float(response.mean())
+    unknown = ("gain", *(f"gain_{name}" for name in SPREAD), "share", "probability", "shortfall")
+    return {
+        "scenario": name,
+        "objective": objective,
+        "budget": budget,
+        "response": mean,
+        "response_lower_94": float(np.quantile(response, INTERVALS["lower_94"])),
+        "response_upper_94": float(np.quantile(response, INTERVALS["upper_94"])),
+        **dict.fromkeys(unknown, np.nan),
+        "roas": mean / budget if budget > 0 else np.nan,
+        "mroas": np.nan,
+        "profit": margin * mean - budget if margin is not None else np.nan,
+    }
+
+
+def _marginal(plan: Plan) -> float:
+    """Return the sales of the next unit of money, spread like the plan."""
+    money = plan.table["planned"].to_numpy()
+    if not money.sum() > 0:
+        return np.nan
+    return float(plan.table["mroas"].to_numpy() @ money / money.sum())
+
+
+def _replay_marginal(planner: Planner) -> float:
+    last = planner.window.last.ravel()
+    if not last.sum() > 0:
+        return np.nan
+    draws = planner.replay.total.size
+    slope = ByWeek(planner.media).gradient(planner.replay, np.full(draws, 1 / draws))
+    return float(slope @ last / last.sum())
+
+
+def weekly_table(plan: Plan) -> pd.DataFrame:
+    """Return a plan as planners import it: scenario, week, channel, spend (money) and units."""
+    table = plan.weekly.melt(var_name="channel", value_name="spend", ignore_index=False)
+    cost = dict(zip(plan.window.channels, plan.window.cost, strict=True))
+    table = table.rename_axis("week").reset_index()
+    table["units"] = table["spend"] / table["channel"].map(cost).astype(float)
+    table.insert(0, "scenario", plan.scenario.name)
+    return table

@@ -1,0 +1,20 @@
+"""What runs call their values, and how steps tell of their progress."""
+
+import re
+from collections.abc import Callable
+
+import pandas as pd
+
+LABEL_TAG = "data.label"
+Say = Callable[[str], None]
+
+
+def by_channel(prefix: str, table: pd.DataFrame, column: str) -> dict[str, float]:
+    """Return one metric per channel, e.g. `roas.TV`."""
+    names = (metric_name(f"{prefix}.{channel}") for channel in table["channel"])
+    return dict(zip(names, table[column], strict=True))
+
+
+def metric_name(text: str) -> str:
+    """Return text with the characters replaced that a metric's name may not have."""
+    return re.sub(r"[^\w.\- /]", "_", text)

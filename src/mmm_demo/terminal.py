@@ -1,0 +1,74 @@
+"""Results as people read them on the terminal."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from mmm_demo.pipeline import FitResult
+    from mmm_demo.plan_steps import PlanResult
+    from mmm_demo.review import EvidenceResult
+
+# Names of channels and parameters, e.g. gamma_control[price], are no markup.
+console = Console(highlight=False, soft_wrap=True, markup=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+
+
+def show_fit(done: "FitResult") -> None:
+    """Print the verdict and ROAS of a fit."""
+    from mmm_demo.summary import flag_lines, gate_rows, identification_sentence, roas_table
+
+    results = done.results
+    print_table("Gate: passed", ("check", "value", "limit", "verdict"), gate_rows(done.report))
+    header, rows = roas_table(results.roas)
+    if results.truth is not None:
+        true = results.truth[results.truth["quantity"] == "ROAS"]["truth"]
+        rows = [(*row, f"{value:,.2f}") for row, value in zip(rows, true, strict=True)]
+        header = (*header, "truth")
+    print_table(f"Incremental ROAS {done.label}".strip(), header, rows)
+    for line in flag_lines(done.report):
+        console.print(f"flag: {line}", style="yellow")
+    if results.not_identified:
+        console.print(identification_sentence(results.not_identified))
+
+
+def show_evidence(done: "EvidenceResult") -> None:
+    """Print what the batteries found."""
+    from mmm_demo.summary import check_rows
+
+    header = ("check", "value", "limit", "status", "where")
+    print_table(
+        f"Evidence about {done.version.name} version {done.version.version}",
+        header,
+        check_rows(done.evidence.checks),
+    )
+    # By its run, which names version and market.
+    console.print(f"Evidence card:  uv run mmm-demo card {str(done.version.run_id)[:8]}")
+
+
+def show_plan(done: "PlanResult") -> None:
+    """Print the plan of the first scenario, and all scenarios side by side."""
+    from mmm_demo import summary
+    from mmm_demo.plan_text import plan_sentences
+
+    title = f"Plan {done.label} {summary.plan_title(done.plan)}".replace("  ", " ")
+    print_table(title, summary.PLAN_HEADER, summary.plan_rows(done.plan, done.labels))
+    for sentence in plan_sentences(done.plan, done.labels):
+        console.print(f"* {sentence}")
+    if len(done.plans) > 1:
+        print_table("Scenarios", summary.SCENARIO_HEADER, summary.scenario_rows(done.plans))
+    console.print(f"Model version {done.version.name} {done.version.version}")
+    console.print(f"Report: {done.report}")
+    console.print(f"Plan: {', '.join(map(str, done.files))}")
+
+
+def print_table(title: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Print a table under its title."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for index, name in enumerate(header):
+        table.add_column(name, justify="left" if index == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
