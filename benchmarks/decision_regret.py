@@ -32,7 +32,8 @@ and truth; all get their model's true form (geometric adstock, logistic saturati
 Plain gets four chains, where the library would take two on two cores. Where an arm has no plan (our
 convergence checks refuse the fit twice, plain's optimizer raises) it leaves the budget as it is and
 is counted; plain has no gate, so its fit is used as it is, and counted where ours would refuse it.
-Observed bounds are the lowest and highest total that a channel had in any 13 weeks.
+Observed bounds are the planner's default: totals that keep working (adstocked) spend where the data
+have seen it. Our arms take them by their posterior, `plain in bounds` and `best in bounds` by truth.
 
 What is not: only our arms see lift tests, though the library can take them; like for like is
 `without lift tests (any split)` against plain. Both models have the true form, at any spend, so a
@@ -41,12 +42,13 @@ shares of sales (3 to 14 % a channel) are nearer to our priors than to the libra
 checks of what a converged fit says are left out, as is the evidence.
 
 Paired differences are means over worlds, with percentile intervals of 10,000 bootstrap resamples of
-worlds (fixed seed). Intervals of shares are exact (Clopper-Pearson) ones. A claimed gain is what the
-arm itself says: ours over the last period replayed week by week, plain's over the status quo; the
-real one is over the same. Its 90 % interval goes from the 5 % to the 95 % quantile of the draws.
+worlds (fixed seed). Intervals of shares are exact (Clopper-Pearson) ones. A claimed gain is what
+the arm itself says: ours over the last period replayed week by week, plain's over the status quo;
+the real one is over the same. Its 90 % interval goes from the 5 % to the 95 % quantile of draws.
 
-Limits and priors were chosen with worlds of seeds below 1001 in sight; this script was written with
-those from 5001 on.
+Limits and priors were chosen with worlds of seeds below 1001 in sight; this script was written, and
+the default bounds were chosen, with those from 5001 on: bounds at the lowest and highest 13-week
+total, the first choice, cost 0.36 of regret by themselves there.
 """
 
 import argparse
@@ -345,11 +347,11 @@ def _print_regrets(rows: list[dict]) -> None:
     budgets = np.array([row["budget"] for row in rows])
     best = np.array([row["best"]["response"] for row in rows])
     print(f"the best plan brings {np.mean(best / budgets):.3f} per unit of budget\n")
-    print("regret per unit of budget      mean   median   worst   of the best response, mean")
+    print("regret per unit of budget            mean   median   worst   of the best response, mean")
     for name in rows[0]["arms"]:
         regret = np.array([_regret(row, name) for row in rows])
         print(
-            f"  {name:<26} {regret.mean():>7.4f} {np.median(regret):>8.4f} {regret.max():>7.4f}"
+            f"  {name:<32} {regret.mean():>7.4f} {np.median(regret):>8.4f} {regret.max():>7.4f}"
             f"   {np.mean(regret * budgets / best):.2%}"
         )
 
@@ -361,7 +363,7 @@ def _print_paired(rows: list[dict], one: str, other: str) -> None:
     low, high = np.quantile(difference[chosen].mean(axis=1), [0.025, 0.975])
     verdict = "lower" if high < 0 else "higher" if low > 0 else "not told apart"
     print(
-        f"  {f'{one} - {other}':<42} {difference.mean():+.4f} ({low:+.4f} to {high:+.4f}), "
+        f"  {f'{one} - {other}':<62} {difference.mean():+.4f} ({low:+.4f} to {high:+.4f}), "
         f"{verdict}; lower in {int((difference < 0).sum())} of {len(rows)} worlds"
     )
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import LinearConstraint, linprog, minimize
 
+from mmm_demo.planning.window import working_spend
 from mmm_demo.simulate import (
     CARRYOVER_WEEKS,
     CHANNELS,
@@ -15,6 +16,7 @@ from mmm_demo.simulate import (
     assemble,
     budgeted,
     draw_parts,
+    geometric_weights,
 )
 
 WEEKS, WINDOW = 156, 13
@@ -57,9 +59,15 @@ class World:
 
     @property
     def bounds(self) -> np.ndarray:
-        """Lowest and highest spend ever in as many weeks; shape (channel, 2)."""
-        totals = self.parts.spend.rolling(WINDOW).sum().dropna().clip(lower=0.0)
-        return np.column_stack([totals.min(), totals.max()])
+        """Return the planner's default bounds, by the true adstock; shape (channel, 2).
+
+        They keep working spend where the data have seen it, and allow the last period's total.
+        """
+        working = WINDOW * working_spend(
+            self.parts.spend.to_numpy(), geometric_weights(self.parts.alpha)
+        )
+        low, high = working.min(axis=0), working.max(axis=0)
+        return np.column_stack([np.minimum(low, self.recent), np.maximum(high, self.recent)])
 
     def realised(self, totals: np.ndarray) -> np.ndarray:
         """Return what totals by channel, spread evenly, really bring; shape (channel,)."""

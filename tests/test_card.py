@@ -37,6 +37,7 @@ HEADINGS = [
     "Sensitivity: other modelling choices",
     "Lift tests against the model",
     "Comparison with the champion",
+    "Past promises: its plans, and what came",
     "What it rests on",
 ]
 
@@ -184,7 +185,7 @@ def test_what_was_found_is_on_the_page(full: str) -> None:
     assert {"2025-06-02", "-3,000 (-12,000 to 6,000)", "14,000 (8,000 to 20,000)"} <= set(lifts)
     champion = rows_of(page, HEADINGS[8])
     assert {"4.32 (4.00 to 5.00)", "12.3%", "no", "model.adstock_max_lag"} <= set(champion)
-    ground = rows_of(page, HEADINGS[9])
+    ground = rows_of(page, HEADINGS[10])
     assert {"ab" * 32, "cd" * 32, "Beta(alpha=1, beta=3)", "project default"} <= set(ground)
     assert any("156 weeks" in text and RUN in text for text in ground)
 

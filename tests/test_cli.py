@@ -25,11 +25,12 @@ from mmm_demo.cli import KNOWN_ERROR, REFUSED, cli, main
 from mmm_demo.gate import Check, GateRefused, GateReport
 
 VERBS = {"main", "fit", "promote", "optimize", "report", "explore", "ui"}
-VERBS |= {"evidence", "card", "compare"}
+VERBS |= {"evidence", "card", "compare", "track"}
 PLACES = {  # module that does the work of each verb
     "pipeline": ("main", "fit", "optimize", "report", "explore"),
     "review": ("evidence", "promote"),
     "reports": ("card", "compare"),
+    "track_steps": ("track",),
 }
 ENTRY_POINTS = yaml.safe_load((PROJECT / "MLproject").read_text("utf-8"))["entry_points"]
 FIT_VERBS = ("main", "fit")
@@ -432,6 +433,27 @@ def test_names_in_brackets_reach_the_terminal_as_they_are(
     assert "[red]" in fitted.out and "the prior: gamma_control[price]." in fitted.out
 
 
+def test_a_plan_is_tracked_by_its_first_scenario_unless_one_is_named(
+    ask: Ask, root: Path, pipeline: SimpleNamespace
+) -> None:
+    words = ("track", "--plan", "abc12345", "--actuals", "data/new.csv")
+    ask(*words)
+    assert pipeline.asked["track"][:4] == ("abc12345", Path("data/new.csv"), None, root)
+    ask(*words, "--scenario", "first")
+    assert pipeline.asked["track"][2] is None
+    ask(*words, "--scenario", "more_search")
+    assert pipeline.asked["track"][2] == "more_search"
+
+
+@pytest.mark.parametrize("missing", ["--plan", "--actuals"])
+def test_tracking_needs_plan_and_actuals(ask: Ask, pipeline: SimpleNamespace, missing: str) -> None:
+    words = {"--plan": "abc12345", "--actuals": "data/new.csv"}
+    del words[missing]
+    answer = ask("track", *(word for pair in words.items() for word in pair))
+    assert (answer.code, "track" in pipeline.asked) == (2, False)
+    assert missing in answer.err
+
+
 # --- MLproject ----------------------------------------------------------------------------------
 
 
@@ -467,7 +489,9 @@ def test_entry_point_without_parameters_is_the_command_without_options(
     ask(*shlex.split(ENTRY_POINTS[verb]["command"].format(**quoted))[4:])
     through_mlflow = plain(pipeline.asked.pop(verb))
     positions = [p.name for p in cli.commands[verb].params if isinstance(p, click.Argument)]
-    ask(verb, *(values[str(name)] for name in positions))
+    needed = [p for p in cli.commands[verb].params if isinstance(p, click.Option) and p.required]
+    options = [word for p in needed for word in (p.opts[0], values[str(p.name)])]
+    ask(verb, *(values[str(name)] for name in positions), *options)
     assert plain(pipeline.asked[verb]) == through_mlflow
 
 

@@ -15,6 +15,11 @@ from mmm_demo.page import Section, cell_text, render_page
 
 SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 NO_TEST = "None calibrates this version. One in a prior-driven channel would tell most."
+NO_PROMISE = (
+    "No plan of this version was tracked yet. When the weeks of one are over, run: "
+    "mmm-demo track --plan RUN --actuals FILE"
+)
+POOLED = "all"  # plan of the row that is all plans as one
 __all__ = ["CardInput", "version_card"]
 
 
@@ -27,7 +32,7 @@ def version_card(card: CardInput) -> str:
         What was found; what was not is named on the page, with the command that finds it.
     """
     parts = (_checks, _backtest, _recovery, _roas, _pairs, _placebo, _sensitivity)
-    sections = [part(card) for part in (*parts, _lift, _champion, _ground)]
+    sections = [part(card) for part in (*parts, _lift, _champion, _promises, _ground)]
     title = f"Evidence card: {card.model} version {card.version} {card.label}".rstrip()
     return render_page(title, lead(card), sections)
 
@@ -253,6 +258,43 @@ def _stability(stability: pd.DataFrame) -> pd.DataFrame:
         ["channel", "champion", "challenger", "inside", "overlap"]
     ]
     return _percent(table, "overlap").rename(columns={"challenger": "this_version"})
+
+
+def _promises(card: CardInput) -> Section:
+    heading = "Past promises: its plans, and what came"
+    if card.promises is None or card.promises.empty:
+        return Section(heading, [NO_PROMISE])
+    about = (
+        "A promise is judged where its plan was followed. The counts are of sales inside the "
+        "version's intervals given the spend that happened, so they judge the version either way; "
+        "of many weeks, 50 and 94 % should lie inside. Plans of the same weeks share their sales."
+    )
+    rows = [
+        {
+            "plan": f"{past.plan} {past.scenario}" if past.plan != POOLED else POOLED,
+            "from": past.start if past.plan != POOLED else "",
+            "promise": past.promise,
+            "weeks": _of(past.weeks, past.weeks_planned),
+            "spend_off_plan": _share(past.deviation) if past.plan != POOLED else "",
+            "inside_50_%": _counted(past.inside_50, past.weeks),
+            "inside_94_%": _counted(past.inside_94, past.weeks),
+            "totals_inside_94_%": _of(past.total_inside, past.plans),
+        }
+        for past in card.promises.itertuples()
+    ]
+    return Section(heading, [about], {"Plans, the latest first": pd.DataFrame(rows)})
+
+
+def _of(part: float, whole: float) -> str:
+    return f"{part:.0f} of {whole:.0f}" if pd.notna(part) and pd.notna(whole) else "n/a"
+
+
+def _counted(part: float, whole: float) -> str:
+    return f"{_of(part, whole)} ({part / whole:.0%})" if part <= whole and whole > 0 else "n/a"
+
+
+def _share(value: float) -> str:
+    return f"{value:.0%}" if pd.notna(value) else "n/a"
 
 
 def _ground(card: CardInput) -> Section:

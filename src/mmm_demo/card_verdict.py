@@ -52,6 +52,8 @@ class CardInput:
         Against the champion (`contest.stability`, `contest.explain`); None when this is it.
     lift
         `lift_report.compare_with_model`; None when no lift test calibrates the version.
+    promises
+        `promises.past_promises`, the last row all plans as one; None or empty when there is none.
     """
 
     model: str
@@ -72,6 +74,7 @@ class CardInput:
     stability: pd.DataFrame | None = None
     differences: pd.DataFrame | None = None
     lift: pd.DataFrame | None = None
+    promises: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         """Refuse evidence about another fit: it would speak for a model that it never saw."""

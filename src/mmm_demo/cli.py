@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,7 @@ from mmm_demo.terminal import (
     show_evidence,
     show_fit,
     show_plan,
+    show_track,
 )
 
 if TYPE_CHECKING:
@@ -226,6 +228,19 @@ def optimize(plan: str | None, market: str | None, **asked: Any) -> None:
     else:
         raise click.UsageError("a plan file says everything itself; drop the options")
     show_plan(done)
+
+
+@cli.command("track")
+@click.option("--plan", required=True, help="Run of the plan: its id or the first characters.")
+@click.option("--actuals", required=True, type=click.Path(), help="CSV of the weeks that came.")
+@click.option(
+    "--scenario", type=OrUnset(click.STRING, "first"), help="One of the plan.  [default: first]"
+)
+def track_command(plan: str, actuals: str, scenario: str | None) -> None:
+    """Hold a plan against what came: sales inside the promised interval, spend on plan or not."""
+    from mmm_demo import track_steps
+
+    show_track(track_steps.run_track(plan, Path(actuals), scenario, require_project_root(), say))
 
 
 @cli.command()

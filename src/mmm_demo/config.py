@@ -235,8 +235,8 @@ class BudgetConfig:
     total_budget
         Money for the whole window; the spend of the last `weeks` weeks when omitted.
     bounds
-        Lowest and highest total per channel in the window; by default the lowest and highest
-        total that the channel ever had over so many weeks.
+        Lowest and highest total per channel in the window; by default the totals that keep a
+        channel's working (adstocked) spend where the data have seen it.
     """
 
     weeks: Count = Field(default=13, ge=1, le=104)

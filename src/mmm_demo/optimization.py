@@ -148,7 +148,7 @@ class Planner:
         lowest, highest = window.observed
         slack = TOLERANCE * max(planned.sum(), 1.0)
         outside = (planned < lowest - slack) | (planned > highest + slack)
-        outside |= weekly.max(axis=0) > window.top_week + slack
+        outside |= window.leaves_the_seen(weekly)
         current = np.where(window.current > 0, window.current, np.nan)
         lower, upper = np.quantile(marginal, [0.03, 0.97], axis=1)
         return pd.DataFrame(

@@ -6,27 +6,19 @@ from dataclasses import dataclass, field
 import pandas as pd
 from matplotlib.figure import Figure
 
+from mmm_demo import plan_tables as show
 from mmm_demo import plotting_plan as plot
 from mmm_demo.explore_measures import join_words
 from mmm_demo.gate import DATA_DRIVEN
 from mmm_demo.page import Section, render_page
 from mmm_demo.plan_text import (
     UNRANKED,
-    aim,
     certificate_sentence,
-    chance,
-    channel_flags,
-    gap_text,
-    money,
     plan_sentences,
-    signed,
     smallest_sentence,
 )
 from mmm_demo.planning.plan import Plan
-from mmm_demo.planning.study import REPLAY, PlanStudy
-
-UNKNOWN = "n/a"
-TO = "\u00a0to\u00a0"  # a range is never broken between lines
+from mmm_demo.planning.study import PlanStudy
 
 
 @dataclass(frozen=True)
@@ -74,7 +66,7 @@ def plan_figures(study: PlanStudy) -> dict[str, Figure]:
     """Return the figures of a page by a name that may be part of a file's, in its order."""
     plan = study.main
     span = f"{plan.start:%Y-%m-%d} to {plan.end:%Y-%m-%d}"
-    scenarios = study.scenarios.assign(scenario=study.scenarios["scenario"].map(_spoken))
+    scenarios = study.scenarios.assign(scenario=study.scenarios["scenario"].map(show.spoken))
     return {
         "change": plot.budget_change(plan.table, f"What to change, {span}"),
         "gains": plot.gains(scenarios),
@@ -126,23 +118,6 @@ def _basis(ground: Ground) -> str:
 
 
 def _changes(plan: Plan, labels: Mapping[str, str], figure: Figure) -> Section:
-    table = plan.table
-    columns = {
-        "channel": table["channel"],
-        "last period": table["current"].map(money),
-        "plan": table["planned"].map(money),
-        "change": (table["planned"] - table["current"]).map(signed),
-        "change, %": _percent(table["change"]),
-    }
-    if plan.smallest is not None:
-        columns["smallest change"] = (plan.smallest.planned - table["current"]).map(signed)
-    columns |= {
-        "limits of the plan": _ranges(table, "lower_bound", "upper_bound"),
-        "observed": _ranges(table, "observed_low", "observed_high"),
-        "flags": channel_flags(plan, labels),
-    }
-    if (plan.window.cost != 1).any():
-        columns["plan in units"] = table["units"]
     about = (
         f"Money for the whole window of {plan.weeks} weeks beside that of the last {plan.weeks} "
         "weeks of the data. Observed: the least and the most that the channel ever had over so "
@@ -150,7 +125,7 @@ def _changes(plan: Plan, labels: Mapping[str, str], figure: Figure) -> Section:
     )
     smallest = "" if len(plan.unrankable) else smallest_sentence(plan)  # else the lead has it
     paragraphs = [text for text in (about, smallest) if text]
-    tables = {"By channel": pd.DataFrame(columns)}
+    tables = {"By channel": show.changes(plan, labels)}
     return Section("What to change", paragraphs, tables, {"Change": figure})
 
 
@@ -164,65 +139,12 @@ def _scenarios(study: PlanStudy, labels: Mapping[str, str], figure: Figure) -> S
         "plan."
     )
     tables = {
-        "Costs and sales": _costs(study.scenarios),
-        "Gain over the replay": _gains(study),
-        "Money by channel": _money(study),
-        "What each scenario asks for, and what to beware of": _asked(study, labels),
+        "Costs and sales": show.costs(study.scenarios),
+        "Gain over the replay": show.gains(study),
+        "Money by channel": show.money_by_channel(study),
+        "What each scenario asks for, and what to beware of": show.asked(study, labels),
     }
     return Section("Scenarios beside a replay", [about], tables, {"Gain by scenario": figure})
-
-
-def _costs(found: pd.DataFrame) -> pd.DataFrame:
-    table = pd.DataFrame(
-        {
-            "scenario": found["scenario"].map(_spoken),
-            "budget": found["budget"].map(money),
-            "expected sales": found["response"].map(money),
-            "94% interval": _between(found, "response_lower_94", "response_upper_94"),
-            "ROAS": found["roas"],
-            "marginal ROAS": found["mroas"],
-        }
-    )
-    if found["profit"].notna().any():
-        table["profit"] = found["profit"].map(money)
-    return table
-
-
-def _gains(study: PlanStudy) -> pd.DataFrame:
-    found = study.scenarios.iloc[1:]  # the replay is what they are held against
-    return pd.DataFrame(
-        {
-            "scenario": found["scenario"].map(_spoken),
-            "gain": found["gain"].map(signed),
-            "gain, %": _percent(found["share"], digits=1),
-            "50% interval": _between(found, "gain_lower_50", "gain_upper_50"),
-            "94% interval": _between(found, "gain_lower_94", "gain_upper_94"),
-            "probability": found["probability"].map(chance),
-            "worst 5%": found["shortfall"].map(signed),
-            "by timing alone": [signed(plan.timing) for plan in study.plans],
-        }
-    )
-
-
-def _spoken(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _money(study: PlanStudy) -> pd.DataFrame:
-    plan = study.main
-    columns = {item.scenario.name: item.table["planned"].map(money) for item in study.plans}
-    first = {"channel": plan.table["channel"], REPLAY: plan.table["current"].map(money)}
-    return pd.DataFrame(first | columns)
-
-
-def _asked(study: PlanStudy, labels: Mapping[str, str]) -> pd.DataFrame:
-    rows = []
-    for plan in study.plans:
-        flags = zip(plan.table["channel"], channel_flags(plan, labels), strict=True)
-        told = [f"{channel}: {text}" for channel, text in flags if text]
-        told = ([UNRANKED] if len(plan.unrankable) else []) + told
-        rows.append((_spoken(plan.scenario.name), aim(plan.scenario), "; ".join(told) or "nothing"))
-    return pd.DataFrame(rows, columns=["scenario", "asks for", "beware of"])
 
 
 def _ranking(plan: Plan) -> Section:
@@ -231,54 +153,27 @@ def _ranking(plan: Plan) -> Section:
         return Section(heading, ["The plan moves no money from one channel to another."])
     count = len(plan.unrankable)
     verdict = (
-        f"{UNRANKED}: {count} of {len(plan.pairs)} pairs have an interval that holds zero."
+        f"{UNRANKED}: {count} of {len(plan.pairs)} pairs have an interval that is not above zero."
         if count
-        else "Yes: no interval of a difference holds zero."
+        else "Yes: the interval of every difference is above zero."
     )
     about = (
         "For each pair of channels between which the plan moves money: by how much more sales the "
         "next unit of money brings with the one that gains, at the last period's spend."
     )
-    table = pd.DataFrame(
-        {
-            "gains": plan.pairs["taker"],
-            "gives": plan.pairs["giver"],
-            "difference": plan.pairs["difference"],
-            "94% interval": [
-                f"{low:.2f}{TO}{high:.2f}"
-                for low, high in zip(plan.pairs["lower_94"], plan.pairs["upper_94"], strict=True)
-            ],
-            "probability": plan.pairs["probability"].map(chance),
-            "ranked": plan.pairs["lower_94"] > 0,
-        }
-    )
-    return Section(heading, [verdict, about], {"Pairs": table})
+    return Section(heading, [verdict, about], {"Pairs": show.pairs(plan)})
 
 
 def _carryover(plan: Plan) -> Section:
-    table = plan.table
     about = (
         "Sales of the window come from earlier spend, whatever is planned (carry-in), and from the "
         "plan; some of the plan's come after the window (carry-out). Gains and ROAS count the "
         "plan's own, inside and after, and no carry-in."
     )
-    flows = {"carry-in": "carry_in", "in the window": "inside", "carry-out": "after"}
-    sales = pd.DataFrame({name: table[column] for name, column in flows.items()})
-    sales.loc["all"] = sales.sum()
-    sales = sales.map(money)
-    sales.insert(0, "channel", [*table["channel"], "all"])
-    returns = pd.DataFrame(
-        {
-            "channel": table["channel"],
-            "ROAS": table["roas"],
-            "marginal ROAS": table["mroas"],
-            "94% interval of it": [
-                f"{low:.2f}{TO}{high:.2f}"
-                for low, high in zip(table["lower_94"], table["upper_94"], strict=True)
-            ],
-        }
-    )
-    tables = {"Expected sales": sales, "Return on the planned money": returns}
+    tables = {
+        "Expected sales": show.flows(plan),
+        "Return on the planned money": show.returns(plan),
+    }
     return Section("When it comes: carry-in, window, carry-out", [about], tables)
 
 
@@ -301,44 +196,24 @@ def _frontier(frontier: pd.DataFrame, figure: Figure) -> Section:
         "most. A scenario with other limits, another aim or another spread over the weeks need not "
         "lie on the line."
     )
-    table = pd.DataFrame(
-        {
-            "budget": frontier["budget"].map(money),
-            "sales": frontier["mean"].map(money),
-            "50% interval": _between(frontier, "lower_50", "upper_50"),
-            "94% interval": _between(frontier, "lower_94", "upper_94"),
-            "ROAS": frontier["roas"],
-            "marginal ROAS": frontier["mroas"],
-        }
-    )
     shown = {"Budget frontier": figure}
-    return Section("What another budget would bring", [about], {"Frontier": table}, shown)
+    return Section(
+        "What another budget would bring", [about], {"Frontier": show.budgets(frontier)}, shown
+    )
 
 
 def _weeks(plan: Plan, figure: Figure) -> Section:
-    table = plan.weekly.map(money)
-    table.insert(0, "week", list(plan.weekly.index))
-    table["all"] = plan.weekly.sum(axis=1).map(money).to_numpy()
-    return Section("Week by week", [], {"Money by week": table}, {"Spend by week": figure})
+    return Section(
+        "Week by week", [], {"Money by week": show.weeks(plan)}, {"Spend by week": figure}
+    )
 
 
 def _optimum(study: PlanStudy) -> Section:
     heading, sentence = "Is there a better plan?", certificate_sentence(study.main)
     if len(study.plans) == 1:
         return Section(heading, [sentence])
-    table = pd.DataFrame(
-        {
-            "scenario": [_spoken(plan.scenario.name) for plan in study.plans],
-            "better by at most": [gap_text(plan) for plan in study.plans],
-            "than": [
-                "every plan within its limits" if plan.certified else "nearby plans only"
-                for plan in study.plans
-            ],
-            "error by thinning": [f"{abs(plan.thinning):.2%}" for plan in study.plans],
-        }
-    )
     caption = "By scenario; thinning: fewer draws for the search than for the numbers told"
-    return Section(heading, [sentence], {caption: table})
+    return Section(heading, [sentence], {caption: show.certificates(study)})
 
 
 def _ground(ground: Ground) -> Section:
@@ -362,17 +237,3 @@ def _ground(ground: Ground) -> Section:
     }
     table = pd.DataFrame(facts.items(), columns=["what", "value"])
     return Section("What it rests on", [roas], {"Ground": table})
-
-
-def _percent(values: pd.Series, digits: int = 0) -> list[str]:
-    return [UNKNOWN if pd.isna(value) else f"{value:+.{digits}%}" for value in values]
-
-
-def _ranges(table: pd.DataFrame, low: str, high: str) -> list[str]:
-    pairs = zip(table[low], table[high], strict=True)
-    return [f"{money(a)}{TO}{money(b)}" for a, b in pairs]
-
-
-def _between(table: pd.DataFrame, low: str, high: str) -> list[str]:
-    pairs = zip(table[low], table[high], strict=True)
-    return [UNKNOWN if pd.isna(a) else f"{money(a)}{TO}{money(b)}" for a, b in pairs]

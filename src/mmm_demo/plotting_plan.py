@@ -313,7 +313,7 @@ def weekly_spend(weekly: pd.DataFrame, last: np.ndarray) -> Figure:
         ax.stairs(plan, edges, color=MODEL, linewidth=1.8, label="Plan")
         style = {"color": INK, "linestyle": "--", "marker": "o", "markersize": 3.5}
         ax.plot(weeks, last[:, place], linewidth=1, label="Last period", **style)
-        look.number_axis(ax.xaxis, "", ticks=6)
+        look.number_axis(ax.xaxis, "", ticks=9)
         ax.xaxis.get_major_locator().set_params(integer=True)
         look.number_axis(ax.yaxis, "", ticks=4)
         ax.set_xlim(edges[0], edges[-1])

@@ -19,6 +19,7 @@ from mmm_demo.gated_store import CHAMPION, PREFIX
 from mmm_demo.judge import judge
 from mmm_demo.lift_report import compare_with_model
 from mmm_demo.outputs import Outputs
+from mmm_demo.promises import past_promises
 from mmm_demo.publish import Publisher
 from mmm_demo.review import backtest_of
 from mmm_demo.run_values import LABEL_TAG, Say
@@ -47,14 +48,14 @@ def run_card(market: str, name: str, root: Path, say: Say) -> Path:
     with open_run(f"card {version.name} {version.version}", "card") as run:
         run.log(params={"card.model": version.name, "card.version": version.version})
         bundle = registry.prove_version(version)
-        html = version_card(_card(version, bundle))
+        html = version_card(_card(version, bundle, past_promises(run, version)))
         publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
         page = publisher.page(html, f"card_{version.name}_v{version.version}")
     say(f"card: {page}")
     return page
 
 
-def _card(version: registry.ModelVersion, bundle: Bundle) -> CardInput:
+def _card(version: registry.ModelVersion, bundle: Bundle, promises: pd.DataFrame) -> CardInput:
     fitted, market = bundle.fitted, version.name.removeprefix(PREFIX)  # a run may be of any market
     judged = judge(fitted, fitted.decompose(), bundle.experiment.gate)
     weeks = pd.to_datetime(fitted.weeks)
@@ -86,6 +87,7 @@ def _card(version: registry.ModelVersion, bundle: Bundle) -> CardInput:
         stability=moved,
         differences=why,
         lift=None if lift is None else compare_with_model(lift, fitted.response),
+        promises=promises,
     )
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mmm_demo.pipeline import FitResult
     from mmm_demo.plan_steps import PlanResult
     from mmm_demo.review import EvidenceResult
+    from mmm_demo.track_steps import TrackResult
 
 # Names of channels and parameters, e.g. gamma_control[price], are no markup.
 console = Console(highlight=False, soft_wrap=True, markup=False)
@@ -62,6 +63,16 @@ def show_plan(done: "PlanResult") -> None:
     console.print(f"Model version {done.version.name} {done.version.version}")
     console.print(f"Report: {done.report}")
     console.print(f"Plan: {', '.join(map(str, done.files))}")
+
+
+def show_track(done: "TrackResult") -> None:
+    """Print a plan against what came, week by week, and the verdict."""
+    from mmm_demo import track_text
+
+    print_table(done.title, track_text.HEADER, track_text.rows(done.outcome))
+    for sentence in track_text.sentences(done.outcome):
+        console.print(f"* {sentence}")
+    console.print(f"Tracking run {done.run.run_id}")
 
 
 def print_table(title: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

@@ -45,6 +45,11 @@ def short(outcome: Outcome) -> str:
     return f"{len(outcome.weeks)} weeks, {inside} inside 94 %, total {side}, {outcome.status}"
 
 
+def headline(outcome: Outcome, name: str) -> str:
+    """Return the title of a figure of a plan with this name."""
+    return f"{name}: {short(outcome)}"
+
+
 def rows(outcome: Outcome) -> list[tuple[str, ...]]:
     """Return a row per week (`HEADER`) and one for all of them."""
     table = outcome.table

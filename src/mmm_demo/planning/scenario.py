@@ -79,8 +79,8 @@ class Scenario:
         Share of the draws that `cvar` looks at, the worst ones.
     bounds, relative_bounds
         Lowest and highest total by channel, in money or as multiples of its last period; `*` in
-        `relative_bounds` stands for all channels that are not named. Others default to the lowest
-        and highest total that they ever had over so many weeks.
+        `relative_bounds` stands for all channels that are not named. Others default to the totals
+        that keep their working (adstocked) spend where the data have seen it.
     fixed
         Channels that keep the money of the last period.
     groups

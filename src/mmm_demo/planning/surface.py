@@ -43,16 +43,14 @@ class Brought:
 
 @dataclass(frozen=True, eq=False)
 class Media:
-    """The media part of a model in one window, over some of its draws.
+    """The media part of a model in one window.
 
     Attributes
     ----------
-    rate_weights
-        Rate of saturation times adstock weight per unit of money, (channel, lag, sample).
-    carried
-        Rate-scaled adstocked spend from before the window, (channel, week, sample).
-    worth
-        Sales of full saturation, (channel, 1, sample).
+    window, response
+        The weeks, and the model in NumPy.
+    step
+        Every how many draws one is used.
     """
 
     window: Window
@@ -80,7 +78,7 @@ class Media:
 
     @cached_property
     def carried(self) -> np.ndarray:
-        """Return the rate-scaled adstocked spend from before the window."""
+        """Rate-scaled adstocked spend from before the window, (channel, week, sample)."""
         before = self.window.before * self.window.cost
         return self.adstock(np.vstack([before, 0 * self.window.last]))[:, len(before) :]
 

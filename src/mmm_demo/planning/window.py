@@ -27,10 +27,11 @@ class Window:
         when weeks between data and window leave it unknown. In the units of the weekly table.
     last
         Spend of the last period, the status quo, shape (week, channel), in money.
-    totals
-        Spend of every stretch of as many weeks in the data, shape (stretch, channel), in money.
-    top_week
-        Highest weekly spend ever, shape (channel,), in money.
+    weights
+        Mean share of a week's spend that works at each lag, shape (lag, channel).
+    working
+        Lowest and highest working spend (adstocked, by these weights) of any week in the data,
+        shape (2, channel), in money per week: where the data have seen the saturation curve.
     cost
         Money per unit of the weekly table, shape (channel,).
     """
@@ -39,8 +40,8 @@ class Window:
     channels: tuple[str, ...]
     before: np.ndarray
     last: np.ndarray
-    totals: np.ndarray
-    top_week: np.ndarray
+    weights: np.ndarray
+    working: np.ndarray
     cost: np.ndarray
 
     @property
@@ -58,6 +59,18 @@ class Window:
         """Return the first day of the last week."""
         return self.dates[-1]
 
+    def leaves_the_seen(self, weekly: np.ndarray) -> np.ndarray:
+        """Whether weekly money takes a channel's working spend above any in the data, (channel,).
+
+        Where the weeks before are not known, they count as without spend.
+        """
+        reach = len(self.weights) - 1
+        before = np.zeros((reach, len(self.channels)))
+        if len(self.before):
+            before = self.before * self.cost
+        highest = working_spend(np.vstack([before, weekly]), self.weights).max(axis=0)
+        return highest > np.maximum(self.working[1], self.last.max(axis=0)) * (1 + 1e-6)
+
     @property
     def current(self) -> np.ndarray:
         """Money of the last period by channel, shape (channel,)."""
@@ -65,8 +78,12 @@ class Window:
 
     @property
     def observed(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lowest and highest total by channel over so many weeks, each of shape (channel,)."""
-        return self.totals.min(axis=0), self.totals.max(axis=0)
+        """Lowest and highest total that keeps working spend where the data have seen it.
+
+        Each of shape (channel,). The last period's own total is always inside.
+        """
+        low, high = self.working * self.weeks
+        return np.minimum(low, self.current), np.maximum(high, self.current)
 
 
 def window_of(
@@ -93,17 +110,32 @@ def window_of(
     cost = np.array([cost_per_unit.get(name, 1.0) for name in channels])
     units = fitted.spend.to_numpy(float)
     follows = first == pd.Timestamp(fitted.weeks[-1]) + WEEK
-    reach = fitted.config.adstock_max_lag - 1
-    stretches = np.lib.stride_tricks.sliding_window_view(units, weeks, axis=0)
+    weights = fitted.response.weights.mean(axis=0)
+    reach = len(weights) - 1
+    working = working_spend(units, weights)
     return Window(
         start=first,
         channels=channels,
         before=units[len(units) - reach :] if follows else units[:0],
         last=units[-weeks:] * cost,
-        totals=stretches.sum(axis=2) * cost,
-        top_week=units.max(axis=0) * cost,
+        weights=weights,
+        working=np.array([working.min(axis=0), working.max(axis=0)]) * cost,
         cost=cost,
     )
+
+
+def working_spend(weekly: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return adstocked spend of the weeks whose whole past is known, shape (week, channel).
+
+    Parameters
+    ----------
+    weekly
+        Shape (week, channel).
+    weights
+        Share that works at each lag, shape (lag, channel).
+    """
+    stretches = np.lib.stride_tricks.sliding_window_view(weekly, len(weights), axis=0)
+    return np.einsum("wcl,lc->wc", stretches, weights[::-1])  # a stretch ends with its own week
 
 
 def window_start(fitted: FittedModel, start: str | None) -> pd.Timestamp:

@@ -1,0 +1,92 @@
+"""Plans side by side: what the table says of them can be had from the model itself."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from drawn_model import drawn_model
+from mmm_demo.planning.scenario import Scenario
+from mmm_demo.planning.study import REPLAY, scenario_table, weekly_table
+from planned import WIDE, planner, planner_of, study
+
+UNKNOWN = ["gain", "gain_lower_94", "gain_upper_50", "share", "probability", "shortfall"]
+
+
+def brings(planned: np.ndarray) -> np.ndarray:
+    fitted = drawn_model()
+    return fitted.response.incremental(fitted.spend.to_numpy(), planned).sum(axis=1)
+
+
+def test_the_replay_comes_first_and_has_no_gain_over_itself():
+    replay, last = study().scenarios.iloc[0], planner().window.last
+    assert replay["scenario"] == REPLAY
+    assert replay[UNKNOWN].isna().all()
+    assert replay["budget"] == pytest.approx(last.sum())
+    assert replay["response"] == pytest.approx(brings(last).mean())
+    assert replay["response_upper_94"] == pytest.approx(np.quantile(brings(last), 0.97))
+    more = brings(last * 1.001).mean() - brings(last).mean()
+    assert replay["mroas"] == pytest.approx(more / (0.001 * last.sum()), rel=1e-3)
+
+
+def test_each_plan_is_told_as_it_is():
+    found = study().scenarios.iloc[1:]
+    assert list(found["scenario"]) == ["keep_budget", "tv_as_before", "profit"]
+    assert list(found["objective"]) == ["response", "response", "profit"]
+    for row, plan in zip(found.to_dict("records"), study().plans, strict=True):
+        gain = brings(plan.weekly.to_numpy()) - brings(plan.window.last)
+        assert row["gain"] == pytest.approx(gain.mean())
+        assert row["gain_lower_50"] == pytest.approx(np.quantile(gain, 0.25))
+        assert row["probability"] == (gain > 0).mean()
+        assert row["budget"] == plan.total_budget
+        assert row["roas"] == pytest.approx(plan.response.mean() / plan.total_budget)
+        more = brings(plan.weekly.to_numpy() * 1.001).mean() - plan.response.mean()
+        assert row["mroas"] == pytest.approx(more / (0.001 * plan.total_budget), rel=1e-3)
+
+
+def test_the_only_margin_holds_for_every_row():
+    found = study().scenarios
+    assert found["profit"].to_numpy() == pytest.approx(0.4 * found["response"] - found["budget"])
+    assert found["profit"].idxmax() == 3  # the plan that was made for it
+
+
+def test_with_two_margins_each_scenario_has_its_own_and_the_replay_none():
+    scenarios = [
+        Scenario("plain", relative_bounds=WIDE),
+        Scenario("low", objective="profit", margin=0.3, relative_bounds=WIDE),
+        Scenario("high", objective="profit", margin=0.6, relative_bounds=WIDE),
+    ]
+    found = scenario_table(planner(), [planner().plan(scenario) for scenario in scenarios])
+    assert found["profit"].isna().tolist() == [True, True, False, False]
+    low, high = found.iloc[2], found.iloc[3]
+    assert low["profit"] == pytest.approx(0.3 * low["response"] - low["budget"])
+    assert high["profit"] == pytest.approx(0.6 * high["response"] - high["budget"])
+
+
+def test_without_a_margin_there_is_no_profit():
+    plan = planner().plan(Scenario("plain", relative_bounds=WIDE))
+    assert scenario_table(planner(), [plan])["profit"].isna().all()
+
+
+def test_curves_and_frontier_are_those_of_the_first_plan():
+    assert study().main is study().plans[0]
+    assert list(study().curves["channel"].unique()) == ["TV", "Radio"]
+    assert len(study().frontier) == 20
+    assert study().frontier["budget"].max() == pytest.approx(2 * planner().window.current.sum())
+
+
+def test_the_weekly_table_is_one_row_per_week_and_channel():
+    priced = planner_of(drawn_model(), Radio=2.0)
+    plan = priced.plan(Scenario("priced", relative_bounds=WIDE))
+    table = weekly_table(plan)
+    assert list(table.columns) == ["scenario", "week", "channel", "spend", "units"]
+    assert len(table) == 16
+    assert set(table["scenario"]) == {"priced"}
+    assert table["week"].min() == plan.start
+    assert table["week"].max() == plan.end
+    totals = table.groupby("channel")["spend"].sum()
+    planned = plan.table.set_index("channel")["planned"]
+    pd.testing.assert_series_equal(totals, planned[totals.index], check_names=False)
+    radio = table[table["channel"] == "Radio"]
+    assert radio["units"].to_numpy() == pytest.approx(radio["spend"].to_numpy() / 2)
+    tv = table[table["channel"] == "TV"]
+    assert tv["units"].to_numpy() == pytest.approx(tv["spend"].to_numpy())
