@@ -32,8 +32,8 @@ and truth; all get their model's true form (geometric adstock, logistic saturati
 Plain gets four chains, where the library would take two on two cores. Where an arm has no plan (our
 convergence checks refuse the fit twice, plain's optimizer raises) it leaves the budget as it is and
 is counted; plain has no gate, so its fit is used as it is, and counted where ours would refuse it.
-Observed bounds are the planner's default: totals that keep working (adstocked) spend where the data
-have seen it. Our arms take them by their posterior, `plain in bounds` and `best in bounds` by truth.
+Observed bounds are the planner's default: totals that keep working (adstocked) spend where the
+data have seen it. Ours take them by their posterior, `plain in bounds` and `best in bounds` by truth.
 
 What is not: only our arms see lift tests, though the library can take them; like for like is
 `without lift tests (any split)` against plain. Both models have the true form, at any spend, so a

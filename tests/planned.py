@@ -3,6 +3,9 @@
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
+import xarray as xr
+
 from drawn_model import drawn_model
 from mmm_demo.fitted import FittedModel
 from mmm_demo.optimization import Planner
@@ -26,10 +29,21 @@ def planner() -> Planner:
 
 
 @cache
-def s_shaped() -> Planner:
-    """Return a planner of the same draws under a saturation that is not concave."""
+def s_shaped(
+    lam: tuple[float, ...] | None = None, beta: tuple[float, ...] | None = None
+) -> Planner:
+    """Return a planner of the same draws under a saturation that is not concave.
+
+    `lam` and `beta`, by channel, take the place of the draws where they are given.
+    """
+    trace = drawn_model().trace
+    groups = {name: trace[name].to_dataset() for name in trace.children}
+    posterior = groups["posterior"] = groups["posterior"].copy(deep=True)
+    for name, values in (("saturation_lam", lam), ("saturation_beta", beta)):
+        if values is not None:
+            posterior[name][:] = np.array(values)
     config = replace(drawn_model().config, saturation="s_shaped")
-    return planner_of(FittedModel(config, drawn_model().trace))
+    return planner_of(FittedModel(config, xr.DataTree.from_dict(groups)))
 
 
 @cache

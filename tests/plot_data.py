@@ -57,13 +57,6 @@ def make_parts() -> pd.DataFrame:
     )
 
 
-def make_budget() -> pd.DataFrame:
-    current = np.array([1e6, 2e6, 0.0])
-    planned = np.array([1.5e6, 1e6, 5e5])
-    bounds = {"lower_bound": 0.5 * current, "upper_bound": 2 * current}
-    return pd.DataFrame({"channel": CHANNELS, "current": current, "planned": planned, **bounds})
-
-
 def make_truth() -> pd.DataFrame:
     returns = make_intervals(quantity="ROAS", truth=[1.0, 9.0, np.nan])
     shares = make_intervals(quantity="contribution share", truth=[1.0, 0.9, 2.0])
@@ -112,7 +105,6 @@ CASES: dict[str, Callable[[], Figure]] = {
     "roas": lambda: plotting.roas(make_intervals()),
     "adstock_curve": lambda: plotting.adstock_curve(make_curve("lag")),
     "saturation_curve": lambda: plotting.saturation_curve(make_curve("spend"), SPEND),
-    "budget_comparison": lambda: plotting.budget_comparison(make_budget(), "Plan of the quarter"),
     "truth_comparison": lambda: plotting.truth_comparison(make_truth()),
 }
 

@@ -357,6 +357,54 @@ def test_a_comparison_that_was_not_made_is_not_said_to_be_the_same() -> None:
     assert "Nothing differs" in rows_of(Page(version_card(same)), HEADINGS[8])[0]
 
 
+def promises() -> pd.DataFrame:
+    plans = {
+        "plan": ["0a1b2c3d", "4e5f6a7b", "all"],
+        "scenario": ["base", "bold", None],
+        "start": ["2026-04-06", "2026-01-05", None],
+        "promise": ["not followed", "held", "1 held, 1 not followed"],
+        "deviation": [0.253, 0.012, math.nan],
+        "plans": [1, 1, 2],
+        "weeks_planned": [13, 13, 26],
+        "weeks": [4, 13, 17],
+        "inside_50": [1, 7, 8],
+        "inside_94": [3, 12, 15],
+        "total_inside": [0, 1, 1],
+    }
+    return pd.DataFrame(plans)
+
+
+def test_past_promises_are_counted_plan_by_plan_and_together() -> None:
+    texts = rows_of(Page(version_card(make_card(promises=promises()))), HEADINGS[9])
+    first = texts.index("0a1b2c3d base")
+    assert texts[first : first + 8] == [
+        *("0a1b2c3d base", "2026-04-06", "not followed", "4 of 13", "25%"),
+        *("1 of 4 (25%)", "3 of 4 (75%)", "0 of 1"),
+    ]
+    last = texts.index("all")
+    assert texts[last : last + 6] == [
+        *("all", "1 held, 1 not followed", "17 of 26"),
+        *("8 of 17 (47%)", "15 of 17 (88%)", "1 of 2"),
+    ]
+
+
+@pytest.mark.parametrize("none", [None, pd.DataFrame()])
+def test_without_a_tracked_plan_the_card_names_the_command(none: pd.DataFrame | None) -> None:
+    (text,) = rows_of(Page(version_card(make_card(promises=none))), HEADINGS[9])
+    assert text.startswith("No plan of this version was tracked yet.")
+    assert text.endswith("mmm-demo track --plan RUN --actuals FILE")
+
+
+def test_promises_that_are_not_known_are_never_shown_as_kept() -> None:
+    unknown = promises().astype({"inside_94": float, "total_inside": float, "weeks": float})
+    unknown.loc[0, ["inside_94", "total_inside", "deviation"]] = math.nan
+    unknown.loc[1, "inside_94"] = 14.0  # of 13 weeks
+    texts = rows_of(Page(version_card(make_card(promises=unknown))), HEADINGS[9])
+    first, second = texts.index("0a1b2c3d base"), texts.index("4e5f6a7b bold")
+    assert texts[first + 4 : first + 8] == ["n/a", "1 of 4 (25%)", "n/a", "n/a"]
+    assert texts[second + 6] == "n/a"
+
+
 def test_lift_tests_that_were_not_compared_are_named() -> None:
     data = {"source": "csv", "path": "data/w.csv", "lift_tests": "data/tests.csv"}
     card = make_card(experiment=from_dict(plain_experiment(data=data), "here"))

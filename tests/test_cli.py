@@ -27,7 +27,8 @@ from mmm_demo.gate import Check, GateRefused, GateReport
 VERBS = {"main", "fit", "promote", "optimize", "report", "explore", "ui"}
 VERBS |= {"evidence", "card", "compare", "track"}
 PLACES = {  # module that does the work of each verb
-    "pipeline": ("main", "fit", "optimize", "report", "explore"),
+    "pipeline": ("main", "fit", "report", "explore"),
+    "plan_steps": ("optimize", "plan_file"),
     "review": ("evidence", "promote"),
     "reports": ("card", "compare"),
     "track_steps": ("track",),
@@ -197,6 +198,10 @@ def test_a_faulty_experiment_is_refused_before_heavy_modules_are_imported() -> N
         ["promote", "--version", "1", "--rollback"],
         ["optimize", "--weeks", "abc"],
         ["optimize", "--total-budget", "a lot"],
+        ["optimize", "--margin", "half"],
+        ["optimize", "plan.yaml", "--weeks", "4"],
+        ["optimize", "plan.yaml", "--market", "demo"],
+        ["optimize", "plan.yaml", "other.yaml"],
         ["report"],
         ["evidence"],
         ["evidence", "abc", "--battery", "none"],
@@ -263,6 +268,7 @@ def test_impossible_option_value_is_refused_like_one_in_the_file(ask: Ask, root:
         ["fit"],
         ["promote"],
         ["optimize"],
+        ["optimize", "plan.yaml"],
         ["report", "abc"],
         ["evidence", "abc"],
         ["card", "1"],
@@ -371,9 +377,22 @@ def test_optimize_passes_on_what_was_asked(ask: Ask, root: Path, pipeline: Simpl
     assert pipeline.asked["optimize"][:2] == ("demo", {"weeks": 4, "total_budget": 1e6})
     ask("optimize", "--market", "north", "--start", "2026-01-05")
     assert pipeline.asked["optimize"][:2] == ("north", {"start": "2026-01-05"})
-    unset = ("--weeks", "--start", "--total-budget")
-    ask("optimize", *(word for option in unset for word in (option, "from_champion")))
+    ask("optimize", "--objective", "profit", "--margin", "0.4")
+    assert pipeline.asked["optimize"][:2] == ("demo", {"objective": "profit", "margin": 0.4})
+    ask("optimize", "--objective", "target_roas", "--target", "3")
+    assert pipeline.asked["optimize"][1] == {"objective": "target_roas", "target": 3.0}
+    unset = [p.opts[0] for p in cli.commands["optimize"].params if isinstance(p, click.Option)]
+    assert len(unset) == 7
+    words = [word for option in unset for word in (option, "from_champion")]
+    ask("optimize", "from_champion", *words)
     assert pipeline.asked["optimize"][:2] == ("demo", {})
+    assert "plan_file" not in pipeline.asked
+
+
+def test_a_plan_file_is_planned_whole(ask: Ask, root: Path, pipeline: SimpleNamespace) -> None:
+    ask("optimize", "experiments/plans/demo_quarter.yaml")
+    assert pipeline.asked["plan_file"][:2] == ("experiments/plans/demo_quarter.yaml", root)
+    assert "optimize" not in pipeline.asked
 
 
 def test_evidence_passes_on_what_was_asked(ask: Ask, root: Path, pipeline: SimpleNamespace) -> None:

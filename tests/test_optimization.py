@@ -18,7 +18,7 @@ from mmm_demo.planning.library import LibraryPlanner
 from mmm_demo.planning.plan import Plan
 from mmm_demo.planning.scenario import Group, Scenario
 from mmm_demo.planning.surface import ByTotals
-from mmm_demo.planning.window import BudgetError, Window, window_of
+from mmm_demo.planning.window import BudgetError, window_of
 from mmm_demo.simulate import simulate_market
 from mmm_demo.trace import WEEKLY_TABLE
 
@@ -90,15 +90,16 @@ def test_the_default_plan_spends_what_the_last_13_weeks_did(thin, thin_plan):
     assert list(thin_plan.weekly.index) == [thin_plan.start + WEEK * i for i in range(WINDOW)]
 
 
-def test_the_default_bounds_are_what_each_channel_ever_had_in_so_many_weeks(thin, thin_plan):
-    for channel, spend in thin.spend.items():
-        totals = [spend.iloc[i : i + WINDOW].sum() for i in range(len(spend) - WINDOW + 1)]
+def test_the_default_bounds_keep_working_spend_where_the_data_have_seen_it(thin, thin_plan):
+    weights = thin.response.weights.mean(axis=0)
+    for place, (channel, spend) in enumerate(thin.spend.items()):
+        working = np.convolve(spend, weights[:, place], mode="valid") * WINDOW
         row = thin_plan.table.set_index("channel").loc[channel]
-        assert row["lower_bound"] == row["observed_low"] == pytest.approx(min(totals), abs=1e-6)
-        assert row["upper_bound"] == row["observed_high"] == pytest.approx(max(totals))
+        low, high = min(working.min(), row["current"]), max(working.max(), row["current"])
+        assert row["lower_bound"] == row["observed_low"] == pytest.approx(low, abs=1e-6)
+        assert row["upper_bound"] == row["observed_high"] == pytest.approx(high)
         assert row["lower_bound"] - 1 <= row["planned"] <= row["upper_bound"] + 1
         assert row["change"] == pytest.approx(row["planned"] / row["current"] - 1)
-    assert not thin_plan.table["outside_observed"].any()
 
 
 def test_a_plan_knows_its_odds(thin, thin_plan):
@@ -253,10 +254,8 @@ def test_no_other_split_inside_the_bounds_does_better(planner, wide):
 def test_marginal_returns_are_equal_inside_the_bounds_over_all_draws(planner, wide):
     rows, table = inside(wide), wide.table
     assert len(rows) > 1
-    # What is lost is at most all money times the largest difference of two marginal returns.
-    spread = rows["mroas"].max() - rows["mroas"].min()
-    assert spread * wide.total_budget <= 5e-3 * wide.response.mean()
-    slack = 0.005 * rows["mroas"].mean()
+    slack = 0.01 * rows["mroas"].mean()
+    assert rows["mroas"].max() - rows["mroas"].min() <= slack
     for word, sign in (("lower", 1), ("upper", -1)):
         beyond = table.loc[table["at_bound"] == word, "mroas"] - rows["mroas"].mean()
         assert (sign * beyond <= slack).all()
@@ -412,7 +411,9 @@ def test_groups_hold_and_clashing_ones_are_named(planner, wide):
     planned = by_channel(planner.plan(Scenario("g", groups=least, relative_bounds=WIDE)), "planned")
     assert planned["Search"] + planned["TV"] == pytest.approx(floor)
     with pytest.raises(BudgetError) as refusal:
-        planner.plan(Scenario("g", groups={"air": Group(("TV", "Radio"), at_most=5_000.0)}))
+        planner.plan(replace(plan.scenario, groups={"air": Group(("TV", "Radio"), at_most=5e3)}))
+    assert "TV at least" in str(refusal.value) or "Radio at least" in str(refusal.value)
+    assert "Search" not in str(refusal.value)
     assert "group air at most 5,000" in str(refusal.value)
 
 
@@ -454,7 +455,7 @@ def test_a_channel_switched_off_stays_off(thin):
 def test_with_every_channel_fixed_there_is_nothing_to_decide(thin):
     fixed = dict.fromkeys(thin.config.channel_columns, (100_000.0, 100_000.0))
     plan = optimize_budget(thin, BudgetConfig(total_budget=400_000.0, bounds=fixed))
-    assert (plan.table["planned"] == 100_000.0).all()
+    assert plan.table["planned"].to_numpy() == pytest.approx(100_000.0)
     assert (plan.table["at_bound"] == "fixed").all()
     with pytest.raises(BudgetError, match="a budget of at least 500,000"):
         optimize_budget(thin, BudgetConfig(total_budget=500_000.0, bounds=fixed))
@@ -517,19 +518,23 @@ def test_weights_of_ones_own_spread_a_channel_and_others_stay_even(planner):
     assert weekly["Radio"].to_numpy() == pytest.approx(weekly["Radio"].mean())
 
 
-def test_week_by_week_is_no_worse_than_any_profile(planner, wide):
-    best = planner.plan(Scenario("o", profile="optimised", relative_bounds=WIDE))
-    historical = planner.plan(Scenario("h", profile="historical", relative_bounds=WIDE))
-    assert best.response.mean() > wide.response.mean()
+def test_week_by_week_is_no_worse_than_any_profile(fitted):
+    planner, settings = planner_of(fitted, weeks=6), {"relative_bounds": WIDE}
+    best, flat, historical = (
+        planner.plan(Scenario("p", profile=profile, **settings))
+        for profile in ("optimised", "even", "historical")
+    )
+    assert best.response.mean() > flat.response.mean()
     assert best.response.mean() > historical.response.mean()
-    assert best.total_budget == pytest.approx(wide.total_budget)
+    assert best.total_budget == pytest.approx(flat.total_budget)
     assert best.gap <= 1e-3
     assert (best.weekly >= 0).all().all()
 
 
 @pytest.mark.parametrize("smoothness", [0.05, 0.3])
 def test_weeks_differ_by_no_more_than_the_smoothness_allows(thin, smoothness):
-    planner, settings = planner_of(thin), {"relative_bounds": WIDE, "profile": "optimised"}
+    planner = planner_of(thin, weeks=6)
+    settings = {"relative_bounds": WIDE, "profile": "optimised"}
     free = planner.plan(Scenario("free", **settings)).weekly
     plan = planner.plan(Scenario("smooth", smoothness=smoothness, **settings))
     steps = {
@@ -709,10 +714,3 @@ def test_the_law_of_a_plan_refuses_what_does_not_add_up(thin_plan):
         draws[3] = np.nan
         with pytest.raises(BudgetError, match="is not finite"):
             replace(thin_plan, **{name: draws})
-
-
-def test_the_window_is_a_value_of_its_own(planner):
-    window: Window = planner.window
-    assert window.dates[0] == window.start
-    assert window.current == pytest.approx(window.last.sum(axis=0))
-    assert window.totals[-1] == pytest.approx(window.current)

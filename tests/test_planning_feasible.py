@@ -19,8 +19,8 @@ WINDOW = Window(
     channels=CHANNELS,
     before=np.zeros((0, 3)),
     last=np.tile(CURRENT / 4, (4, 1)),
-    totals=np.array([CURRENT, LOWEST, HIGHEST]),
-    top_week=HIGHEST / 3,
+    weights=np.ones((1, 3)),
+    working=np.array([LOWEST, HIGHEST]) / 4,
     cost=np.ones(3),
 )
 
@@ -36,7 +36,7 @@ def spent(*last: float) -> Window:
 # Limits
 
 
-def test_by_default_the_budget_and_the_totals_ever_seen_are_kept():
+def test_by_default_the_budget_and_what_the_data_have_seen_are_kept():
     found = region()
     assert (found.budget, found.exact, found.limits) == (900.0, True, ())
     assert np.array_equal(found.low, LOWEST)
@@ -44,17 +44,13 @@ def test_by_default_the_budget_and_the_totals_ever_seen_are_kept():
 
 
 def test_bounds_in_money_relative_to_the_last_period_and_fixed():
-    found = region(
-        bounds={"TV": (0, 1000)}, relative_bounds={"Radio": (0.5, 2)}, fixed=("Search",)
-    )
+    found = region(bounds={"TV": (0, 1000)}, relative_bounds={"Radio": (0.5, 2)}, fixed=("Search",))
     assert found.low.tolist() == [0, 150, 200]
     assert found.high.tolist() == [1000, 600, 200]
 
 
 def test_all_channels_yield_to_the_named_ones():
-    found = region(
-        relative_bounds={"*": (0.5, 1.5), "Radio": (1, 3)}, bounds={"TV": (7, 900)}
-    )
+    found = region(relative_bounds={"*": (0.5, 1.5), "Radio": (1, 3)}, bounds={"TV": (7, 900)})
     assert found.low.tolist() == [7, 300, 100]
     assert found.high.tolist() == [900, 900, 300]
     assert region(relative_bounds={"*": (0.5, 1.5)}, fixed=("TV",)).high.tolist() == [400, 450, 300]
@@ -103,7 +99,7 @@ def test_unknown_channels_are_named_wherever_they_stand():
 
 @pytest.mark.parametrize("asked", [{}, {"relative_budget": 2.0}, {"objective": "cvar"}])
 def test_a_budget_relative_to_nothing_is_refused(asked):
-    with pytest.raises(BudgetError, match="nothing was spent in the last 4 weeks.*total_budget"):
+    with pytest.raises(BudgetError, match=r"nothing was spent in the last 4 weeks.*total_budget"):
         region(spent(0, 0, 0), **asked)
 
 
@@ -140,7 +136,7 @@ CLASHES = {
     ),
     "two groups": (
         {
-            "bounds": {name: (0, 900) for name in CHANNELS},
+            "bounds": dict.fromkeys(CHANNELS, (0, 900)),
             "groups": {
                 "more": Group(("TV", "Radio"), 600),
                 "less": Group(("TV", "Radio", "Search"), at_most=500),
@@ -152,7 +148,7 @@ CLASHES = {
     ),
     "two groups and the budget": (
         {
-            "bounds": {name: (0, 900) for name in CHANNELS} | {"Radio": (0, 50)},
+            "bounds": dict.fromkeys(CHANNELS, (0, 900)) | {"Radio": (0, 50)},
             "groups": {"a": Group(("TV", "Radio"), 600), "b": Group(("Search", "Radio"), 600)},
             "total_budget": 1000,
         },
@@ -177,7 +173,7 @@ CLASHES = {
     ),
     "a group's floor above a maximum budget": (
         {
-            "bounds": {name: (0, 900) for name in CHANNELS},
+            "bounds": dict.fromkeys(CHANNELS, (0, 900)),
             "groups": {"air": Group(("TV", "Radio"), 700)},
             "objective": "profit",
             "margin": 1,
@@ -186,7 +182,7 @@ CLASHES = {
         {"group air at least 700", "a budget of at most 600"},
     ),
     "small money": (
-        {"bounds": {name: (0, 0.5) for name in CHANNELS}, "total_budget": 2.25},
+        {"bounds": dict.fromkeys(CHANNELS, (0, 0.5)), "total_budget": 2.25},
         {"a budget of at least 2.25", "TV at most 0.5", "Radio at most 0.5", "Search at most 0.5"},
     ),
     "a maximum budget that says nothing": (
@@ -286,7 +282,9 @@ def test_the_furthest_spend_is_the_best_corner(limits):
         direction = rng.normal(size=3) * 10 ** rng.uniform(-6, 6)
         best = max(direction @ corner for corner in every)
         spend = found.furthest(direction)
-        assert direction @ spend == pytest.approx(best, rel=1e-7, abs=1e-6 * np.abs(direction).max())
+        assert direction @ spend == pytest.approx(
+            best, rel=1e-7, abs=1e-6 * np.abs(direction).max()
+        )
 
 
 def test_one_more_limit_is_kept():

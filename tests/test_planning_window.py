@@ -8,7 +8,7 @@ import pytest
 
 from drawn_model import drawn_model
 from mmm_demo.fitted import FittedModel
-from mmm_demo.planning.window import BudgetError, Window, window_of, window_start
+from mmm_demo.planning.window import BudgetError, Window, window_of, window_start, working_spend
 
 WEEK = pd.Timedelta(days=7)
 FITTED = drawn_model()
@@ -22,7 +22,8 @@ def window(weeks: int = 8, start: str | None = None, **cost: float) -> Window:
 
 
 def with_table(**columns: object) -> FittedModel:
-    changed = FittedModel(FITTED.config, FITTED.trace)
+    config = replace(FITTED.config, scaling=FITTED.response.scaling)
+    changed = FittedModel(config, FITTED.trace)
     changed.__dict__["table"] = FITTED.table.assign(**columns)
     return changed
 
@@ -64,31 +65,76 @@ def test_a_cost_of_no_channel_is_refused():
         window_of(FITTED, 8, None, {"tv": 2.0, "TV": 1.0, "Audio": 1.0})
 
 
-def test_last_period_and_totals_are_those_of_the_table():
+def by_hand(weekly: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return adstocked spend, week by week and lag by lag, of weeks whose past is known."""
+    lags = range(len(weights))
+    weeks = range(len(weights) - 1, len(weekly))
+    return np.array([sum(weekly[week - lag] * weights[lag] for lag in lags) for week in weeks])
+
+
+def test_the_last_period_and_what_the_data_have_seen():
     found = window(weeks=5)
     assert found.channels == ("TV", "Radio")
     assert np.array_equal(found.last, SPEND[-5:])
     assert np.allclose(found.current, SPEND[-5:].sum(axis=0))
-    sums = [SPEND[i : i + 5].sum(axis=0) for i in range(len(SPEND) - 4)]
-    assert np.allclose(found.totals, sums)
+    assert found.weights.shape == (4, 2)
+    assert np.allclose(found.weights.sum(axis=0), 1)
+    assert np.allclose(found.weights, FITTED.response.weights.mean(axis=0))
+    working = by_hand(SPEND, found.weights)
+    assert np.allclose(working_spend(SPEND, found.weights), working)
+    assert np.allclose(found.working, [working.min(axis=0), working.max(axis=0)])
     low, high = found.observed
-    assert np.allclose(low, np.min(sums, axis=0))
-    assert np.allclose(high, np.max(sums, axis=0))
-    assert np.array_equal(found.top_week, SPEND.max(axis=0))
+    assert np.allclose(low, np.minimum(5 * working.min(axis=0), found.current))
+    assert np.allclose(high, np.maximum(5 * working.max(axis=0), found.current))
 
 
-def test_a_window_as_long_as_the_data_was_seen_once():
-    low, high = window(weeks=len(SPEND)).observed
-    assert np.array_equal(low, high)
+@pytest.mark.parametrize("weeks", [1, 3, 13, 104])
+def test_the_last_period_is_always_among_the_seen(weeks):
+    found = window(weeks=weeks)
+    low, high = found.observed
+    assert (low <= found.current).all()
+    assert (found.current <= high).all()
+    assert not found.leaves_the_seen(found.last).any()
+
+
+def test_a_week_above_all_seen_is_flagged_in_its_channel():
+    found = window(weeks=8)
+    calm = np.tile(found.working.mean(axis=0), (8, 1))
+    later = replace(found, before=found.before[:0])
+    assert not later.leaves_the_seen(calm).any()
+    wild = calm.copy()
+    wild[2, 1] = 50 * found.working[1, 1]
+    assert later.leaves_the_seen(wild).tolist() == [False, True]
+    steady = np.tile(1.5 * SPEND.max(axis=0), (8, 1))
+    assert later.leaves_the_seen(steady).all()
+
+
+def test_spend_before_the_window_counts_towards_what_works_in_it():
+    found = window(weeks=4)
+    top = found.working[1].max()
+    hot = replace(found, before=np.full((3, 2), 50 * top))
+    assert hot.leaves_the_seen(np.zeros((4, 2))).all()
+
+
+def test_a_burst_as_a_steady_level_was_never_seen():
+    """Bursts of one week in eight: at their height every week, far more works than ever did."""
+    burst = np.where(np.arange(len(SPEND)) % 8 == 0, 1e5, 0.0)
+    found = window_of(with_table(Radio=burst), 16, None, {})
+    assert found.working[1, 1] < 0.9e5
+    steady = np.column_stack([found.last[:, 0], np.full(16, 1e5)])
+    assert found.leaves_the_seen(steady)[1]
 
 
 def test_cost_turns_units_into_money_but_not_what_is_carried_in():
     plain, dear = window(), window(Radio=2.5)
-    factor = [1.0, 2.5]
-    assert dear.cost.tolist() == factor
-    for name in ("last", "totals", "top_week", "current"):
+    factor = np.array([1.0, 2.5])
+    assert dear.cost.tolist() == factor.tolist()
+    for name in ("last", "working", "current", "observed"):
         assert np.allclose(getattr(dear, name), getattr(plain, name) * factor), name
     assert np.array_equal(dear.before, plain.before)
+    assert np.array_equal(dear.weights, plain.weights)
+    weekly = np.tile(plain.working[1], (8, 1)) * [1.2, 0.9]
+    assert np.array_equal(dear.leaves_the_seen(weekly * factor), plain.leaves_the_seen(weekly))
 
 
 @pytest.mark.parametrize("lag", [1, 2, 4, 9])
@@ -105,5 +151,6 @@ def test_a_channel_without_spend_stays_in_the_window():
     silent = window_of(with_table(Radio=0.0), 8, None, {})
     assert silent.current[1] == 0
     assert [side[1] for side in silent.observed] == [0, 0]
-    assert silent.top_week[1] == 0
-    assert np.isfinite(silent.totals).all()
+    assert not silent.working[:, 1].any()
+    assert not silent.leaves_the_seen(silent.last).any()
+    assert silent.leaves_the_seen(silent.last + 1.0)[1]

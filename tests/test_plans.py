@@ -12,13 +12,16 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from conftest import all_runs
+from helpers import PROJECT
 from mmm_demo import fit_steps, pipeline
 from mmm_demo.bundle import BundleRefused
 from mmm_demo.config import ExperimentConfig
 from mmm_demo.fitted import WEEK
-from mmm_demo.gate import GateReport
+from mmm_demo.gate import DATA_DRIVEN, NOT_ASSESSABLE, PRIOR_DRIVEN, Check, GateReport
 from mmm_demo.model import Sampling
-from mmm_demo.pipeline import FitResult, run_main, run_optimize
+from mmm_demo.pipeline import FitResult, run_main
+from mmm_demo.plan_steps import channel_labels, run_optimize
+from mmm_demo.planning.scenario import load_request
 from mmm_demo.promotion import ContestLost
 from mmm_demo.registry import find_alias
 from mmm_demo.trace import load_trace
@@ -27,6 +30,13 @@ from test_pipeline import silent, write_experiment
 from test_reports import ask as ask  # a fixture of some tests here
 from test_reports import promote
 from versions import data_folder
+
+
+def assert_nothing_planned(store: MlflowClient, project: Path) -> None:
+    """Check that a refused plan left neither a run nor a file."""
+    assert not plans(store)
+    assert not (project / "outputs").exists()
+
 
 # What a champion plans
 
@@ -38,10 +48,7 @@ def test_a_champion_that_was_tampered_with_gets_no_plan(make_version, store, pro
     gate.write_text(gate.read_text() + " ")
     with pytest.raises(BundleRefused, match=r"check 'bytes of gate.json' failed"):
         run_optimize("demo", {}, project, silent)
-    (plan,) = [run for run in all_runs(store) if run.data.tags["mmm.kind"] == "plan"]
-    assert plan.info.status == "FAILED"
-    assert not [name for name in plan.data.metrics if name.startswith("plan.")]
-    assert not list((project / "outputs").rglob("*.csv"))
+    assert_nothing_planned(store, project)
 
 
 def test_a_champion_plans_what_is_asked_for(make_version, store, project):
@@ -49,22 +56,25 @@ def test_a_champion_plans_what_is_asked_for(make_version, store, project):
     promote()
     done = run_optimize("demo", {"weeks": 4, "total_budget": 600_000.0}, project, silent)
     assert done.plan.weeks == 4
-    assert pd.read_csv(done.file)["planned"].sum() == pytest.approx(600_000.0)
-    assert done.file.name == f"budget_scenario_demo_{done.run.run_id[:8]}.csv"
+    (file,) = done.files
+    schedule = pd.read_csv(file, parse_dates=["week"])
+    assert schedule.columns.tolist() == ["week", "channel", "spend", "units"]
+    assert schedule["spend"].sum() == pytest.approx(600_000.0)
+    assert len(schedule) == 4 * len(done.plan.table)
+    assert schedule["week"].drop_duplicates().tolist() == list(done.plan.window.dates)
+    assert file.name == f"budget_scenario_demo_{done.run.run_id[:8]}.csv"
+    assert done.report.name == f"budget_report_demo_{done.run.run_id[:8]}.html"
     assert store.get_run(done.run.run_id).data.params["plan.weeks"] == "4"
 
 
-def test_a_budget_that_cannot_be_planned_leaves_a_failed_run_with_its_reason(
-    make_version, store, project
-):
+def test_a_budget_that_cannot_be_planned_leaves_nothing_behind(make_version, store, project):
     make_version()
     promote()
-    with pytest.raises(ValueError, match="no plan spends 1 in 13 weeks"):
+    with pytest.raises(ValueError, match="clash: a budget of at most 1; Social at least"):
         run_optimize("demo", {"total_budget": 1.0}, project, silent)
     with pytest.raises(ValueError, match="weeks"):
         run_optimize("demo", {"weeks": 0}, project, silent)
-    plans = [run for run in all_runs(store) if run.data.tags["mmm.kind"] == "plan"]
-    assert {run.info.status for run in plans} == {"FAILED"}
+    assert_nothing_planned(store, project)
 
 
 def test_a_market_without_a_champion_gets_no_plan(store, project):
@@ -90,7 +100,8 @@ def test_a_champion_plans_a_later_window_and_says_which(make_version, store, pro
     assert f"{start:%Y-%m-%d} to " in run.data.tags["mlflow.note.content"]
     params = run.data.params
     assert (params["plan.weeks"], params["plan.start"]) == ("4", f"{start:%Y-%m-%d}")
-    assert len(list((project / "outputs" / "optimization").iterdir())) == 1
+    made = sorted(path.suffix for path in (project / "outputs" / "optimization").iterdir())
+    assert made == [".csv", ".html", *[".png"] * 6]
 
 
 def make_version_end(make_version: Callable[..., Any]) -> pd.Timestamp:
@@ -120,8 +131,7 @@ def test_windows_that_cannot_be_planned_are_refused_and_write_nothing(
     answer = ask("optimize", "--start", "next monday")
     assert answer.code == 1
     assert "budget.start: must be a day such as 2026-01-05, got 'next monday'" in answer.err
-    assert {run.info.status for run in plans(store)} == {"FAILED"}
-    assert not (project / "outputs").exists()
+    assert_nothing_planned(store, project)
 
 
 def test_an_expired_champion_gets_no_plan(make_version, store, project, ask: Ask):
@@ -136,11 +146,7 @@ def test_an_expired_champion_gets_no_plan(make_version, store, project, ask: Ask
     assert answer.err.startswith("Refused: the champion was fitted ")
     assert "367 days ago; gate.max_age_days is 365" in answer.err
     assert "mmm-demo main" in answer.err
-    (run,) = plans(store)
-    assert run.info.status == "FAILED"
-    assert run.data.params["plan.model_version"] == "1"  # whose plan was refused
-    assert not [name for name in run.data.metrics if name.startswith("plan.")]
-    assert not (project / "outputs").exists()
+    assert_nothing_planned(store, project)
 
 
 # Main jobs whose version does not become champion
@@ -203,3 +209,104 @@ def test_a_version_that_may_not_become_the_first_champion_gets_no_plan(
         run_main(write_experiment(project, hard_to_please), project, silent, silent)
     assert find_alias("demo", "champion") is None
     assert not plans(store)
+
+
+# Plan files
+
+PLAN_FILE = PROJECT / "experiments" / "plans" / "demo_quarter.yaml"
+
+
+def test_the_scenarios_of_a_plan_file_are_planned_side_by_side(
+    make_version, store, project, ask: Ask
+):
+    version = make_version()
+    promote()
+    answer = ask("optimize", str(PLAN_FILE))
+    assert (answer.code, answer.err) == (0, "")
+    request = load_request(PLAN_FILE)
+    names = [scenario.name for scenario in request.scenarios]
+    (run,) = plans(store)
+    assert run.data.params["plan.scenarios"] == ", ".join(names)
+    assert run.data.params["plan.fit_run"] == version.run_id
+    (used,) = store.get_run(run.info.run_id).inputs.model_inputs
+    assert version.source.endswith(used.model_id)
+    for name in names:
+        assert name in answer.out
+        assert run.data.metrics[f"plan.{name}.uplift_mean"] != 0
+        path = store.download_artifacts(run.info.run_id, f"plan/budget_scenario_{name}.csv")
+        total = pd.read_csv(path)["spend"].sum()
+        assert total == pytest.approx(run.data.metrics[f"plan.{name}.total_budget"])
+    metrics = run.data.metrics
+    assert metrics["plan.cut_15_percent.total_budget"] == pytest.approx(
+        0.85 * metrics["plan.same_budget.total_budget"]
+    )
+    fixed = "plan.cut_15_percent.{}.TV"
+    assert metrics[fixed.format("planned")] == pytest.approx(metrics[fixed.format("current")])
+    assert metrics["plan.week_by_week.response"] >= metrics["plan.same_budget.response"]
+    page = Path(store.download_artifacts(run.info.run_id, "reports/budget_report.html"))
+    assert all(name.replace("_", " ") in page.read_text("utf-8") for name in names)
+
+
+def change(old: str, new: str) -> Callable[[str], str]:
+    return lambda text: text.replace(old, new, 1)
+
+
+@pytest.mark.parametrize(
+    ("edit", "code", "why"),
+    [
+        (change("weeks: 13", "weeks: 0"), 1, "weeks: Input should be greater than or equal to 1"),
+        (change("weeks: 13", "weeks: 104\nstart: 2031-01-06"), 3, "gate.max_gap_weeks is 13"),
+        (change("weeks: 13", "weeks: 13\nstart: 2024-01-01"), 1, "a plan cannot start"),
+        (change("weeks: 13", "weeks: 13\nstart: 2026-01-07"), 1, "Wednesday 2026-01-07"),
+        (change("market: demo", "market: nowhere"), 1, "no champion; run: mmm-demo promote"),
+        (change("relative_budget: 0.85", "total_budget: .nan"), 1, "a finite number, got nan"),
+        (change("relative_budget: 0.85", "total_budget: 0"), 1, "greater than 0, got 0"),
+        (change("relative_budget: 0.85", "total_budget: -5"), 1, "greater than 0, got -5"),
+        (change("relative_budget: 0.85", "total_budget: much"), 1, "a valid number, got 'much'"),
+        (change("[0.7, 1.3]", "[1.3, 0.7]"), 1, "bounds must satisfy low <= high, got *: [1.3, 0."),
+        (change("[TV]", "[Print]"), 1, "cut_15_percent names Print; channels: TV, Radio, Search"),
+        (change("0.85", "0.3"), 1, "these limits clash: "),
+        (change("target: 3.0", "target: 300"), 1, "target 300 is out of reach"),
+        (change("margin: 0.4", "margn: 0.4"), 1, "margn: unknown key; valid: bounds, "),
+        (change("scenarios:", "scenarios: []\nother:"), 1, "other: unknown key"),
+    ],
+)
+def test_a_plan_file_that_asks_for_the_impossible_is_told_so_and_leaves_nothing(
+    make_version, store, project, ask: Ask, edit, code, why
+):
+    make_version()
+    promote()
+    file = project / "plan.yaml"
+    file.write_text(edit(PLAN_FILE.read_text("utf-8")))
+    answer = ask("optimize", str(file))
+    assert answer.code == code
+    assert why in answer.err
+    assert answer.err.startswith("Refused: " if code == 3 else "Error: ")
+    assert "Traceback" not in answer.err
+    assert_nothing_planned(store, project)
+
+
+def test_a_plan_file_that_is_not_there_names_those_that_are(project, ask: Ask):
+    answer = ask("optimize", "experiments/plans/nothing.yaml")
+    assert answer.code == 1
+    assert "no plan file experiments/plans/nothing.yaml; files: " in answer.err
+    assert "experiments/plans/demo_quarter.yaml" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("check", "expected"),
+    [
+        (None, {}),
+        (("failed", "TV"), {"TV": PRIOR_DRIVEN, "Radio": DATA_DRIVEN}),
+        (("passed", ""), {"TV": DATA_DRIVEN, "Radio": DATA_DRIVEN}),
+        (("not assessable", "Radio"), {"TV": "not known", "Radio": NOT_ASSESSABLE}),
+    ],
+)
+def test_the_label_of_a_channel_is_what_the_gate_found(check, expected):
+    checks = ()
+    if check:
+        value = {"failed": 0.9, "passed": 0.1}.get(check[0], float("nan"))
+        checks = (
+            Check("prior_driven_share", "identification", value, "<=", 0.5, check[1], "look"),
+        )
+    assert channel_labels(GateReport(checks), ("TV", "Radio")) == expected

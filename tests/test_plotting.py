@@ -15,7 +15,6 @@ from plot_data import (
     WEEKS,
     legend_texts,
     line,
-    make_budget,
     make_curve,
     make_intervals,
     make_parts,
@@ -131,29 +130,6 @@ def test_curves_of_two_channels_are_refused(column: str) -> None:
             plotting.adstock_curve(both)
         else:
             plotting.saturation_curve(both, SPEND)
-
-
-def test_budget_comparison_shows_change_and_bounds() -> None:
-    fig = CASES["budget_comparison"]()
-    (ax,) = fig.axes
-    assert title(fig) == "Plan of the quarter"
-    assert texts(ax)[:3] == ["+50%", "-50%", "new"]
-    assert [bar.get_width() for bar in ax.patches] == [1e6, 2e6, 0, 1.5e6, 1e6, 5e5]
-    np.testing.assert_array_equal(ax.lines[0].get_xdata(), make_budget()["lower_bound"])
-    np.testing.assert_array_equal(ax.lines[1].get_xdata(), make_budget()["upper_bound"])
-    assert "Total 3M now, 3M planned" in subtitle(fig)
-    assert set(legend_texts(fig)) == {"Current", "Planned", "Bounds of the plan"}
-
-
-def test_budget_comparison_survives_wide_and_missing_bounds() -> None:
-    table = make_budget().assign(upper_bound=[np.inf, 1e9, np.nan])
-    fig = plotting.budget_comparison(table, "From $1M to $2M")
-    fig.canvas.draw()
-    assert not any(text.get_parse_math() for text in fig.texts)
-    assert fig.axes[0].get_xlim()[1] < 5e6
-    assert "bounds go beyond the view" in subtitle(fig)
-    nothing = table.assign(current=0.0, planned=0.0)
-    plotting.budget_comparison(nothing, "Nothing").canvas.draw()
 
 
 def test_truth_comparison_counts_hits_and_misses() -> None:

@@ -57,7 +57,7 @@ def test_weeks_and_money_are_counted() -> None:
 
 def test_short_words_name_weeks_total_and_verdict() -> None:
     assert short(make_outcome(outside=(0,))) == "6 weeks, 5 inside 94 %, total outside, not held"
-    assert headline(make_outcome(weeks=1), "A") == "A: 1 weeks, 1 inside 94 %, total inside, held"
+    assert headline(make_outcome(weeks=1), "A") == "A: 1 week, 1 inside 94 %, total inside, held"
 
 
 def test_rows_are_the_weeks_and_their_total() -> None:

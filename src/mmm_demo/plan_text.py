@@ -190,6 +190,11 @@ def _care(plan: Plan, labels: Mapping[str, str]) -> str:
     parts = [f"{join_words(list(where))} {what}" for what, where in found.items() if len(where)]
     if parts:
         return f"Read with care: {'; '.join(parts)}."
+    if not labels:
+        return (
+            "No channel leaves the spend ever observed or stops at a bound; whether their ROAS "
+            "rest on data or prior is not known."
+        )
     return "No channel leaves the spend ever observed, stops at a bound or rests on its prior."
 
 

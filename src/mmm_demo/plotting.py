@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
 from mmm_demo import plot_style as look
@@ -210,54 +209,6 @@ def _only_channel(curve: pd.DataFrame) -> str:
     if len(names) != 1:
         raise ValueError(f"a curve shows one channel, got {names}")
     return str(names[0])
-
-
-@look.styled
-def budget_comparison(table: pd.DataFrame, title: str) -> Figure:
-    """Set the planned budget beside the current one.
-
-    Parameters
-    ----------
-    table : pd.DataFrame (channel,)
-        Columns channel, current, planned, lower_bound, upper_bound: money in the window.
-    title : str
-        Title of the figure.
-
-    Returns
-    -------
-    Figure
-        One axes: two bars per channel, bounds as brackets, change in % on the right.
-    """
-    fig = look.new_figure(9.5, 0.7 * len(table) + 1.8, title)
-    ax = look.tidy(fig.subplots(), grid="x")
-    look.row_axis(ax, [str(name) for name in table["channel"]])
-    rows = np.arange(len(table))
-    ax.barh(rows - 0.19, table["current"], height=0.34, color=PALE, label="Current")
-    ax.barh(rows + 0.19, table["planned"], height=0.34, color=MODEL, label="Planned")
-    low, high = (table[f"{side}_bound"].to_numpy(float) for side in ("lower", "upper"))
-    longest = table[["current", "planned"]].max().max()  # NaN only when nothing is known
-    longest = longest if longest > 0 else 1.0
-    ax.hlines(rows + 0.19, low, np.minimum(high, 3 * longest), color=INK, linewidth=0.7)
-    for ends, side, label in ((low, 1, "Bounds of the plan"), (high, -1, None)):
-        bracket = [(0.4 * side, -1), (0, -1), (0, 1), (0.4 * side, 1)]
-        style = {"color": INK, "markersize": 12, "linestyle": "", "fillstyle": "none"}
-        ax.plot(ends, rows + 0.19, marker=Path(bracket), label=label, **style)
-    changes = [_change(part.current, part.planned) for part in table.itertuples()]
-    look.margin_text(ax, changes, "change")
-    look.number_axis(ax.xaxis, "Spend in the window")
-    total = f"Total {human(table['current'].sum())} now, {human(table['planned'].sum())} planned"
-    farthest = np.max(high[np.isfinite(high)], initial=longest)
-    ax.set_xlim(0, 1.04 * min(farthest, 2 * longest))
-    ax.set_title(total + ("; bounds go beyond the view" if (high > 2 * longest).any() else ""))
-    look.legend(fig, ax)
-    return fig
-
-
-def _change(current: float, planned: float) -> str:
-    """Write the relative change of a budget."""
-    if current > 0:
-        return f"{(planned - current) / current:+.0%}"
-    return "new" if planned > 0 else "none"
 
 
 @look.styled

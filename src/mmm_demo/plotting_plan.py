@@ -177,7 +177,9 @@ def _draw_curve(ax: Axes, part: Any, curve: pd.DataFrame, name: str) -> None:
         if high > low:
             ax.axvspan(low, high, zorder=0, **UNSEEN)
     for money, style in ((part.current, LAST), (part.planned, PLANNED)):
-        ax.plot([money], [np.interp(money, spend, mean)], linestyle="", zorder=4, **style)
+        ax.plot(
+            [money], [np.interp(money, spend, mean)], linestyle="", clip_on=False, zorder=4, **style
+        )
     look.number_axis(ax.xaxis, "", ticks=5)
     ax.set_xlim(0, spend[-1])
 

@@ -42,7 +42,8 @@ def short(outcome: Outcome) -> str:
     """Return the result in a few words, for a list."""
     inside = outcome.promised.table["inside_94"].sum()
     side = "inside" if outcome.promised.total.table["inside_94"].item() else "outside"
-    return f"{len(outcome.weeks)} weeks, {inside} inside 94 %, total {side}, {outcome.status}"
+    weeks = f"{len(outcome.weeks)} week{'s' * (len(outcome.weeks) != 1)}"
+    return f"{weeks}, {inside} inside 94 %, total {side}, {outcome.status}"
 
 
 def headline(outcome: Outcome, name: str) -> str:

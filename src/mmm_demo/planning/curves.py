@@ -148,7 +148,8 @@ def _best(planner: Planner, region: Region, surface: ByTotals, budgets: np.ndarr
     """Return the best spend of each budget, shape (budget, channel), each begun at the one before.
 
     Where the response is not concave, the budgets are passed once upwards and once downwards, each
-    time from the best of many searches at the end, and the better spend of the two counts.
+    time from the best of many searches at the end, and the better spend of the two counts: one
+    way alone stays on a hill that is no longer the highest.
     """
     up = _pass(planner, region, surface, budgets)
     if planner.concave:

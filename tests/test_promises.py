@@ -1,0 +1,106 @@
+"""Past promises of a version: what its tracking runs wrote down, once per plan."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+
+from mmm_demo.promises import MODEL, PLAN_RUN, VERSION, past_promises, record
+from mmm_demo.track import HELD, NOT_FOLLOWED, NOT_HELD, Outcome
+from mmm_demo.tracking import Run, open_run
+from track_data import make_outcome
+
+A, B = "a" * 32, "b" * 32
+
+
+@pytest.fixture
+def run(store: MlflowClient) -> Run:
+    """A run of the store that tracks nothing."""
+    with open_run("card", "card") as made:
+        return made
+
+
+def version(number: int = 1, name: str = "mmm_demo") -> ModelVersion:
+    return ModelVersion(name, str(number), 0)
+
+
+def write(plan: str, outcome: Outcome, **changes: object) -> None:
+    """Write down a tracked plan of version 1."""
+    ground = {PLAN_RUN: plan, MODEL: "mmm_demo", VERSION: 1, "track.scenario": "base"}
+    with open_run("track", "tracking") as made:
+        made.log(params=ground | record(outcome) | changes)
+
+
+def test_record_is_of_the_spend_that_happened() -> None:
+    # Week 0 came at 200, as the promise of 100 did not; given the spend it was half of all draws.
+    outcome = make_outcome(outside=(0,), spent=(3.0, 3.0, 3.0))
+    outcome.expected.draws[:, 0] += 100.0
+    found = record(outcome)
+    assert (found["track.weeks"], found["track.inside_94"]) == (6, 6)
+    assert outcome.promised.table["inside_94"].sum() == 5
+    assert found["track.total_inside"] == 1
+    assert found["track.status"] == NOT_FOLLOWED and found["track.deviation"] == 2.0
+
+
+def test_each_plan_counts_once_by_its_latest_tracking(run: Run) -> None:
+    write(A, make_outcome(weeks=2))
+    write(B, make_outcome(outside=(0, 1, 2)))
+    write(A, make_outcome(weeks=3))
+    found = past_promises(run, version())
+    assert found["plan"].tolist() == [A[:8], B[:8], "all"]
+    assert found["promise"].tolist() == [HELD, NOT_HELD, "1 held, 1 not held"]
+    assert found["weeks"].tolist() == [3, 6, 9]
+    assert found["weeks_planned"].tolist() == [6, 6, 12]
+    assert found["inside_94"].tolist() == [3, 3, 6]
+    assert found["plans"].tolist() == [1, 1, 2]
+    assert found["total_inside"].tolist() == [1, 0, 1]
+    assert found["start"].tolist()[:2] == ["2026-01-05"] * 2
+
+
+@pytest.mark.parametrize("other", [version(2), version(1, "mmm_other")])
+def test_promises_of_other_versions_are_not_this_ones(run: Run, other: ModelVersion) -> None:
+    assert past_promises(run, version()).empty
+    write(A, make_outcome())
+    assert past_promises(run, other).empty
+    assert len(past_promises(run, version())) == 2
+
+
+def test_a_tracking_that_did_not_finish_is_none(run: Run) -> None:
+    with pytest.raises(KeyError), open_run("track", "tracking") as made:
+        made.log(params={PLAN_RUN: A, MODEL: "mmm_demo", VERSION: 1} | record(make_outcome()))
+        raise KeyError("stop")
+    assert past_promises(run, version()).empty
+
+
+@pytest.mark.parametrize("told", [{"track.inside_94": "many"}, {"track.inside_94": "nan"}])
+def test_what_a_run_does_not_tell_is_not_counted_as_inside(
+    run: Run, told: Mapping[str, object]
+) -> None:
+    write(A, make_outcome())
+    write(B, make_outcome(), **told)
+    found = past_promises(run, version()).set_index("plan")
+    assert np.isnan(found.loc[B[:8], "inside_94"]) and np.isnan(found.loc["all", "inside_94"])
+    assert found.loc["all", "weeks"] == 12
+
+
+def test_a_run_that_tells_nothing_is_shown_as_unknown(run: Run) -> None:
+    with open_run("track", "tracking") as made:
+        made.log(params={PLAN_RUN: A, MODEL: "mmm_demo", VERSION: 1})
+    found = past_promises(run, version())
+    assert found["promise"].tolist() == ["not known", "1 not known"]
+    assert found[["weeks", "inside_50", "inside_94", "total_inside"]].isna().all(axis=None)
+
+
+def test_runs_of_every_experiment_count_page_by_page(
+    run: Run, store: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmm_demo.promises.PAGE", 1)
+    write(A, make_outcome())
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", store.create_experiment("another"))
+    write(B, make_outcome())
+    found = past_promises(run, version())
+    assert set(found["plan"]) == {A[:8], B[:8], "all"}
+    assert isinstance(found, pd.DataFrame)
