@@ -87,6 +87,7 @@ class Planner:
         return Plan(
             scenario=scenario,
             window=self.window,
+            region=region,
             table=self._table(region, weekly, brought, surface.marginal(brought)),
             weekly=pd.DataFrame(weekly, self.window.dates, pd.Index(self.window.channels)),
             response=brought.total,
@@ -119,7 +120,7 @@ class Planner:
         for surface in (thin, full):
             spend = maximise(goal, region, surface, spend, concave=self.concave)
             gap = certificate(goal, region, judge(goal, full, spend))
-            if gap <= WELL:
+            if gap <= WELL or self.thin.step == 1:
                 break
         if not gap <= GAP_MAX:
             raise BudgetError(

@@ -1,5 +1,6 @@
 """YAML files: read safely, checked whole, all faults reported together."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def read_mapping(path: str | Path, what: str, home: str) -> dict[str, Any]:
         raise FileNotFoundError(f"no {what} file {path}; files: {files}")
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 (is a SafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:  # 2026-02-30 is a date
         raise ConfigError(f"{path} is not readable YAML: {error}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold a mapping, got {type(content).__name__}")
@@ -101,3 +102,9 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
             raise yaml.YAMLError(f"key given twice: {', '.join(twice)}{node.start_mark}")
         return super().construct_mapping(node, deep)
+
+
+# YAML 1.1, which PyYAML reads, takes 1e6 for text.
+_UniqueKeyLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)

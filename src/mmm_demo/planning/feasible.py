@@ -33,6 +33,8 @@ class Region:
         Limits on sums of items.
     budget, exact
         Money for all items together, infinite for none, and whether all of it must be spent.
+    money
+        That can be spent; None for as much as budget and bounds allow.
     """
 
     low: np.ndarray
@@ -40,6 +42,7 @@ class Region:
     limits: tuple[Limit, ...]
     budget: float
     exact: bool
+    money: float | None = None
 
     @property
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
@@ -50,8 +53,17 @@ class Region:
     @property
     def unit(self) -> float:
         """Amount of money that makes the numbers of a solver about 1."""
-        finite = self.high[np.isfinite(self.high)].sum()
-        return (self.budget if np.isfinite(self.budget) else finite) / len(self.low) or 1.0
+        money = min(self.budget, self.high.sum()) if self.money is None else self.money
+        return float(money / len(self.low)) or 1.0
+
+    def keeps(self, spend: np.ndarray) -> bool:
+        """Whether a spend keeps every limit, up to rounding."""
+        slack = 1e-6 * self.unit * len(spend)
+        matrix, most = self.rows
+        over = spend.sum() - self.budget
+        inside = (spend >= self.low - slack).all() and (spend <= self.high + slack).all()
+        inside = inside and (matrix @ spend <= most + slack).all()
+        return bool(inside and (abs(over) if self.exact else over) <= slack)
 
     def furthest(
         self, direction: np.ndarray, floor: tuple[np.ndarray, float] | None = None
@@ -153,13 +165,8 @@ def region_of(scenario: Scenario, window: Window) -> Region:
             f"scenario {scenario.name} names {', '.join(unknown)}; channels: {', '.join(channels)}"
         )
     low, high = _bounds(scenario, window)
-    region = Region(
-        low,
-        high,
-        tuple(_group_limits(scenario, channels)),
-        _budget(scenario, window),
-        scenario.spends_all,
-    )
+    limits, budget = tuple(_group_limits(scenario, channels)), _budget(scenario, window)
+    region = Region(low, high, limits, budget, scenario.spends_all)
     _require_feasible(scenario, region, channels)
     return region
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mmm_demo.planning.feasible import Region
 from mmm_demo.planning.scenario import Scenario
 from mmm_demo.planning.window import BudgetError, Window
 
@@ -38,15 +39,15 @@ class Plan:
 
     Attributes
     ----------
-    scenario, window
-        What was asked, and when.
+    scenario, window, region
+        What was asked, when, and what that allows.
     table
         One row per channel. Money in the window: current (last period), planned, lower_bound,
         upper_bound, observed_low, observed_high; change (share of current); units (planned, in the
         weekly table's own); at_bound (`lower`, `upper`, `fixed` or empty); outside_observed (the
-        window's total or a week's spend was never seen); expected sales: carry_in (of earlier
-        spend, whatever is planned), inside and after (of the plan, in the window and by carryover);
-        roas, and mroas with lower_94 and upper_94 (of the next unit of money).
+        plan takes working spend where the data have not seen it). Expected sales: carry_in (of
+        earlier spend, whatever is planned), inside and after (of the plan, in the window and by
+        carryover); roas; mroas with lower_94 and upper_94 (of the next unit of money).
     weekly
         Money, index week, a column per channel.
     response, status_quo
@@ -71,6 +72,7 @@ class Plan:
 
     scenario: Scenario
     window: Window
+    region: Region
     table: pd.DataFrame
     weekly: pd.DataFrame
     response: np.ndarray
@@ -84,19 +86,17 @@ class Plan:
     certified: bool
 
     def __post_init__(self) -> None:
-        """Check the plan's own law: it spends the budget, keeps the bounds and adds up."""
-        planned, slack = self.table["planned"], TOLERANCE * max(self.total_budget, 1.0)
-        low, high = self.table["lower_bound"] - slack, self.table["upper_bound"] + slack
-        if not planned.between(low, high).all():
-            raise BudgetError(f"plan leaves its bounds:\n{self.table.to_string()}")
-        weekly = self.weekly.sum().to_numpy()
-        if not (np.abs(weekly - planned.to_numpy()) <= slack).all():
-            raise BudgetError(f"the weeks of the plan add up to {weekly}, not to\n{planned}")
-        asked = self.scenario.total_budget
-        if self.scenario.spends_all and asked and not abs(self.total_budget - asked) <= slack:
-            raise BudgetError(f"plan spends {self.total_budget:,.2f}, budget {asked:,.2f}")
-        if not (np.isfinite(self.response).all() and np.isfinite(self.status_quo).all()):
-            raise BudgetError("the response of the plan is not finite")
+        """Check the plan's own law: it keeps every limit, adds up, and all of it is measured."""
+        planned, weekly = self.table["planned"].to_numpy(), self.weekly.to_numpy()
+        if not self.region.keeps(planned):
+            limits = "; ".join(limit.text for limit in self.region.all_limits)
+            raise BudgetError(f"plan breaks its limits ({limits}):\n{self.table.to_string()}")
+        slack = TOLERANCE * self.region.unit * len(planned)
+        if not ((weekly >= 0).all() and (np.abs(weekly.sum(axis=0) - planned) <= slack).all()):
+            raise BudgetError(f"the weeks of the plan do not add up:\n{self.weekly.to_string()}")
+        draws = np.concatenate([self.response, self.status_quo])
+        if not (np.isfinite(draws).all() and np.isfinite([self.value, self.gap]).all()):
+            raise BudgetError("what the plan brings is not finite")
 
     @property
     def start(self) -> pd.Timestamp:
@@ -153,4 +153,5 @@ class Plan:
     @property
     def unrankable(self) -> pd.DataFrame:
         """Pairs between which money moves though the data cannot rank them."""
-        return self.pairs[~(self.pairs["lower_94"] > 0)]
+        ranked = (self.pairs["lower_94"] > 0) | (self.pairs["upper_94"] < 0)
+        return self.pairs[~ranked]

@@ -6,7 +6,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, TypeAdapter, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, TypeAdapter, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from mmm_demo.config import BudgetConfig, Slug, as_day
@@ -42,10 +42,12 @@ class Group:
 
     channels: tuple[str, ...] = Field(min_length=2)
     at_least: Money = 0.0
-    at_most: Positive | None = None
+    at_most: Money | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
+        if EVERY in self.channels:
+            raise ValueError(f"{EVERY!r} is for relative_bounds; name the channels")
         if len(set(self.channels)) < len(self.channels):
             raise ValueError(f"channels named twice: {', '.join(self.channels)}")
         if self.at_most is None and self.at_least == 0:
@@ -106,7 +108,11 @@ class Scenario:
     relative_bounds: dict[str, tuple[Money, Money]] = field(default_factory=dict)
     fixed: tuple[str, ...] = ()
     groups: dict[str, Group] = field(default_factory=dict)
-    profile: Literal["even", "historical", "optimised"] | dict[str, tuple[Money, ...]] = "even"
+    profile: Annotated[
+        Annotated[Literal["even", "historical", "optimised"], Tag("word")]
+        | Annotated[dict[str, tuple[Money, ...]], Tag("weights")],
+        Discriminator(lambda value: "weights" if isinstance(value, Mapping) else "word"),
+    ] = "even"
     smoothness: Annotated[Number, Field(gt=0, allow_inf_nan=False)] | None = None
 
     @field_validator("bounds", "relative_bounds")
@@ -133,8 +139,8 @@ class Scenario:
             raise ValueError("give total_budget or relative_budget, not both")
         if self.smoothness is not None and self.profile != "optimised":
             raise ValueError("smoothness needs profile: optimised")
-        if EVERY in self.bounds:
-            raise ValueError(f"{EVERY!r} is for relative_bounds")
+        if EVERY in {*self.bounds, *self.fixed, *self._weights}:
+            raise ValueError(f"{EVERY!r} is for relative_bounds; name the channels")
         limited = [*self.bounds, *self.relative_bounds, *self.fixed]
         if twice := sorted({name for name in limited if limited.count(name) > 1}):
             raise ValueError(f"limited twice (bounds, relative_bounds, fixed): {', '.join(twice)}")
@@ -151,10 +157,13 @@ class Scenario:
         return (self.tail or 0.1) if self.objective == "cvar" else 1.0
 
     @property
+    def _weights(self) -> Mapping[str, tuple[float, ...]]:
+        return self.profile if isinstance(self.profile, Mapping) else {}
+
+    @property
     def channels(self) -> set[str]:
         """Every channel that is named anywhere."""
-        profile = self.profile if isinstance(self.profile, Mapping) else ()
-        named = {*self.bounds, *self.relative_bounds, *self.fixed, *profile} - {EVERY}
+        named = {*self.bounds, *self.relative_bounds, *self.fixed, *self._weights} - {EVERY}
         return named.union(*(group.channels for group in self.groups.values()))
 
 
@@ -195,14 +204,12 @@ class PlanRequest:
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"scenarios with one name: {', '.join(twice)}")
         for scenario in self.scenarios:
-            if not isinstance(scenario.profile, Mapping):
-                continue
-            for channel, weights in scenario.profile.items():
-                if len(weights) != self.weeks or not math.fsum(weights) > 0:
+            for channel, weights in scenario._weights.items():
+                if len(weights) != self.weeks or not 0 < sum(weights) < math.inf:
                     raise ValueError(
                         f"scenario {scenario.name}: profile of {channel} needs {self.weeks} "
                         f"weights, not all zero; got {len(weights)} that add up to "
-                        f"{math.fsum(weights):g}"
+                        f"{sum(weights):g}"
                     )
         return self
 

@@ -68,7 +68,9 @@ def tail_mean(draws: np.ndarray, tail: float) -> tuple[float, np.ndarray]:
     """Return the mean of the worst draws and the weight of each draw in it.
 
     The edge of the tail is smoothed over a small part of the draws' spread (Rockafellar and
-    Uryasev's form with a softplus), so that the solver sees a slope everywhere.
+    Uryasev's form with a softplus), so that the solver sees a slope everywhere. The weights are the
+    exact slope of that value; the spread is part of it, so those of the best draws may be a little
+    below zero.
     """
     if tail >= 1:
         return float(draws.mean()), np.full(len(draws), 1 / len(draws))
@@ -78,8 +80,12 @@ def tail_mean(draws: np.ndarray, tail: float) -> tuple[float, np.ndarray]:
         level = (low + high) / 2
         inside = _sigmoid((level - draws) / edge)
         low, high = (level, high) if inside.mean() < tail else (low, level)
-    short = edge * np.logaddexp(0.0, (level - draws) / edge)
-    return float(level - short.mean() / tail), inside / inside.sum()
+    distance = (level - draws) / edge
+    short = np.logaddexp(0.0, distance)
+    by_edge = -(short - distance * inside).mean() / tail
+    deviation = draws - draws.mean()
+    edge_slope = SMOOTH * deviation / (len(draws) * max(float(draws.std()), 1e-300))
+    return float(level - edge * short.mean() / tail), inside / inside.sum() + by_edge * edge_slope
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
@@ -109,7 +115,7 @@ def judge(goal: Goal, surface: Surface, spend: np.ndarray, brought: Brought | No
     if goal.tail < 1:
         worst, weights = tail_mean(total, goal.tail)
         slope = surface.gradient(brought, weights)
-    size = max(abs(goal.least or 0.0), goal.least_roas * money, 1e-300)
+    size = max(abs(goal.least or 0.0), goal.least_roas * money, abs(mean), 1e-300)
     return Point(
         spend=spend,
         value=goal.worth * worst - goal.price * money,
@@ -165,9 +171,9 @@ def maximise(
     found: list[tuple[bool, float, np.ndarray]] = []
     for number, begin in enumerate(_starts(region, start, concave), 1):
         point = _search(goal, region, surface, begin)
-        gap = certificate(goal, region, point) if _keeps(region, point.spend) else np.inf
+        gap = certificate(goal, region, point) if region.keeps(point.spend) else np.inf
         found.append((gap <= GAP_MAX, point.value, point.spend))
-        if gap <= GOOD and (concave or number >= STARTS):
+        if (gap <= GOOD) if concave else (number >= STARTS and any(good for good, *_ in found)):
             break
     certified, _, spend = max(found, key=lambda item: item[:2])
     if not certified:
@@ -196,18 +202,25 @@ def _require_reachable(goal: Goal, region: Region, surface: Surface) -> None:
     if most.value >= goal.least and most.value > 0:
         return
     spend, brought = most.spend.sum(), float(surface.at(most.spend).total.mean())
-    roas = f", a ROAS of {brought / spend:.3g}" if spend > 0 else ""
+    closest = (
+        f"the allowed spend that comes closest is {spend:,.0f}, expected to bring {brought:,.0f}"
+    )
+    if not spend > region.unit * 1e-6:
+        first = float(judge(Goal(), surface, region.low).slope.max())
+        closest = f"even the first unit of money is expected to bring {first:.3g} at most"
+    elif goal.least_roas:
+        closest += f", a ROAS of {brought / spend:.3g}"
     raise BudgetError(
-        f"target {goal.least_roas or goal.least:,.6g} is out of reach: the allowed spend that "
-        f"comes closest is {spend:,.0f}, expected to bring {brought:,.0f}{roas}; widen the bounds, "
-        "raise the budget or lower the target"
+        f"target {goal.least_roas or goal.least:,.6g} is out of reach: {closest}; widen the "
+        "bounds, raise the budget or lower the target"
     )
 
 
 def _search(goal: Goal, region: Region, surface: Surface, begin: np.ndarray) -> Point:
     """Run SLSQP from one start; return where it ends."""
     unit, first = region.unit, judge(goal, surface, begin)
-    size = first.at_stake or 1.0
+    size = first.at_stake or region.unit
+    need_size = max(first.need_size, goal.least_roas * region.unit)
     seen: dict[bytes, Point] = {}
 
     def point(x: np.ndarray) -> Point:
@@ -229,8 +242,8 @@ def _search(goal: Goal, region: Region, surface: Surface, begin: np.ndarray) -> 
         constraints.append(
             {
                 "type": "ineq",
-                "fun": lambda x: point(x).need / first.need_size,
-                "jac": lambda x: point(x).need_slope * unit / first.need_size,
+                "fun": lambda x: point(x).need / need_size,
+                "jac": lambda x: point(x).need_slope * unit / need_size,
             }
         )
     with warnings.catch_warnings():
@@ -259,12 +272,3 @@ def _exactly(region: Region, spend: np.ndarray) -> np.ndarray:
 
 def _linear(matrix: np.ndarray, constant: np.ndarray, kind: str = "ineq") -> dict:
     return {"type": kind, "fun": lambda x: matrix @ x + constant, "jac": lambda x: matrix}
-
-
-def _keeps(region: Region, spend: np.ndarray) -> bool:
-    """Whether a spend keeps every limit, up to rounding."""
-    slack = 1e-6 * region.unit * len(spend)
-    matrix, most = region.rows
-    over = spend.sum() - region.budget
-    inside = not len(matrix) or (matrix @ spend <= most + slack).all()
-    return bool(inside and (abs(over) if region.exact else over) <= slack)

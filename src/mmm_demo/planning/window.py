@@ -68,8 +68,11 @@ class Window:
         before = np.zeros((reach, len(self.channels)))
         if len(self.before):
             before = self.before * self.cost
-        highest = working_spend(np.vstack([before, weekly]), self.weights).max(axis=0)
-        return highest > np.maximum(self.working[1], self.last.max(axis=0)) * (1 + 1e-6)
+        planned, replay = (
+            working_spend(np.vstack([before, spend]), self.weights).max(axis=0)
+            for spend in (weekly, self.last)
+        )
+        return planned > np.maximum(self.working[1], replay) * (1 + 1e-6)
 
     @property
     def current(self) -> np.ndarray:
