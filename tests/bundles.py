@@ -10,6 +10,7 @@ from mmm_demo.bundle import Bundle
 from mmm_demo.config import ExperimentConfig, ModelConfig
 from mmm_demo.fitted import WEEK, FittedModel
 from mmm_demo.gate import GateFile, GateReport
+from mmm_demo.planning.feasible import Region
 from mmm_demo.planning.honesty import PAIRS
 from mmm_demo.planning.plan import Plan
 from mmm_demo.planning.scenario import Scenario
@@ -57,6 +58,7 @@ def make_plan(fitted: FittedModel, weeks: int = 8, **planned: float) -> Plan:
     return Plan(
         scenario=Scenario("made"),
         window=window,
+        region=Region(0 * money, money, (), float(money.sum()), True),
         table=table,
         weekly=pd.DataFrame(window.last, window.dates, list(planned)),
         response=response,

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mmm_demo.planning.feasible import Region, _budget, _group_limits
 from mmm_demo.planning.plan import Plan
 from mmm_demo.planning.scenario import Group, Scenario
 from mmm_demo.planning.window import BudgetError, Window
@@ -59,7 +60,12 @@ def plan(**changes: object) -> Plan:
         "thinning": 0.0,
         "certified": True,
     }
-    return Plan(**valid | changes)
+    found = valid | changes
+    asked, table = found["scenario"], found["table"]
+    low, high = (table[name].to_numpy(float) for name in ("lower_bound", "upper_bound"))
+    limits, budget = tuple(_group_limits(asked, CHANNELS)), _budget(asked, WINDOW)
+    region = Region(low, high, limits, budget, asked.spends_all)
+    return Plan(**{"region": region} | found)
 
 
 def spending(*planned: float, weekly: bool = True) -> dict:

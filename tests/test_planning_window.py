@@ -111,9 +111,15 @@ def test_a_week_above_all_seen_is_flagged_in_its_channel():
 
 def test_spend_before_the_window_counts_towards_what_works_in_it():
     found = window(weeks=4)
-    top = found.working[1].max()
-    hot = replace(found, before=np.full((3, 2), 50 * top))
-    assert hot.leaves_the_seen(np.zeros((4, 2))).all()
+    first = np.zeros((4, 2))
+    first[0] = found.working[1] / found.weights[0]  # in its first week alone, just the highest ever
+    cold = replace(found, before=np.zeros((3, 2)), last=np.zeros((4, 2)))
+    assert not cold.leaves_the_seen(first).any()
+    warm = replace(cold, before=np.full((3, 2), 0.1 * found.working[1].min()))
+    assert warm.leaves_the_seen(first).all()
+    # What earlier spend does by itself is in the replay, too, and no decision of the plan.
+    hot = replace(cold, before=np.full((3, 2), 50 * found.working[1].max()))
+    assert not hot.leaves_the_seen(np.zeros((4, 2))).any()
 
 
 def test_a_burst_as_a_steady_level_was_never_seen():

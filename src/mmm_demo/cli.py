@@ -1,5 +1,6 @@
 """Words -> pipeline; errors -> exit codes. Heavy modules are imported inside the commands."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -269,6 +270,9 @@ def show_next(run_id: str) -> None:
 
 def main() -> None:
     """Run the command line and turn known errors into one clear line and an exit code."""
+    # Before NumPy is loaded: on small matrices, and beside chains, BLAS threads only cost time.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
     apply_defaults()
     # Ended from outside, a run is closed like after any error instead of staying RUNNING.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

@@ -1,7 +1,7 @@
 """A fitted model and a scenario -> a plan. Never fits."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +16,9 @@ from mmm_demo.planning.scenario import Scenario, scenario_of
 from mmm_demo.planning.solver import (
     GAP_MAX,
     Goal,
+    Point,
     certificate,
+    corrected,
     goal_of,
     judge,
     maximise,
@@ -25,10 +27,12 @@ from mmm_demo.planning.surface import Brought, ByTotals, ByWeek, Media
 from mmm_demo.planning.window import BudgetError, Window, window_of
 from mmm_demo.response import concave
 
-# The search evaluates every draw at every step, so it begins with a thousand of them. Over all
-# draws it is then certified, and goes on over all where that shows more than `WELL` to win.
+# The search evaluates every draw at every step, so it takes a thousand of them. All draws then
+# certify the plan; where they show more than `WELL` to win, they correct the thousand, and the
+# search goes on.
 SOLVER_DRAWS = 1000
-WELL = 5e-4
+WELL = 5e-5
+ROUNDS = 6
 WEEKLY = "optimised"
 
 
@@ -46,6 +50,7 @@ class Planner:
 
     fitted: FittedModel
     window: Window
+    _surfaces: dict[bytes, tuple[ByTotals, ByTotals]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def media(self) -> Media:
@@ -78,69 +83,76 @@ class Planner:
         """
         region, goal = region_of(scenario, self.window), goal_of(scenario)
         spread = spread_of(scenario, self.window)
-        weekly, gap = self._solve(scenario, goal, region, spread)
+        weekly, point, gap = self._solve(scenario, goal, region, spread)
         planned = weekly.sum(axis=0)
-        shares = np.where(planned > 0, weekly / np.where(planned > 0, planned, 1.0), spread)
-        surface = ByTotals(self.media, shares)
-        brought, before = surface.at(planned), surface.at(self.window.current)
-        marginal = surface.marginal(before)
+        if scenario.profile == WEEKLY:
+            spread = np.where(planned > 0, weekly / np.where(planned > 0, planned, 1.0), spread)
+        thin, full = self._by_totals(spread)
+        brought, before = full.at(planned), full.at(self.window.current)
+        expected, thinned = (float(one.total.mean()) for one in (brought, thin.at(planned)))
         return Plan(
             scenario=scenario,
             window=self.window,
             region=region,
-            table=self._table(region, weekly, brought, surface.marginal(brought)),
+            table=self._table(region, weekly, brought, full.marginal(brought)),
             weekly=pd.DataFrame(weekly, self.window.dates, pd.Index(self.window.channels)),
             response=brought.total,
             status_quo=self.replay.total,
-            value=judge(goal, surface, planned, brought).value,
+            value=point.value,
             timing=float((before.total - self.replay.total).mean()),
-            pairs=rank_pairs(marginal, self.window.current, planned, self.window.channels),
-            smallest=self._smallest(goal, region, shares, planned),
+            pairs=rank_pairs(
+                full.marginal(before), self.window.current, planned, self.window.channels
+            ),
+            smallest=self._smallest(goal, region, thin, planned),
             gap=gap,
-            thinning=self._thinning(shares, planned, brought),
+            thinning=thinned / expected - 1 if expected > 0 else 0.0,
             certified=self.concave,
         )
 
     def _solve(
         self, scenario: Scenario, goal: Goal, region: Region, spread: np.ndarray
-    ) -> tuple[np.ndarray, float]:
-        """Return the best money by week, shape (week, channel), and its gap over all draws."""
-        by_week = scenario.profile == WEEKLY
+    ) -> tuple[np.ndarray, Point, float]:
+        """Return the best money by week, shape (week, channel), what it is worth, and its gap."""
+        by_week, begin = scenario.profile == WEEKLY, self._begin(region)
+        thin, full = self._by_totals(spread)
         if by_week:
-            region = region.by_week(self.window.weeks, scenario.smoothness)
-        thin, full = (
-            ByWeek(media) if by_week else ByTotals(media, spread)
-            for media in (self.thin, self.media)
-        )
-        current = self.window.current
-        total = min(region.budget, max(current.sum(), 1.0))
-        begin = current * (total / current.sum()) if current.sum() > 0 else 0 * current
-        spend = (spread * begin).ravel() if by_week else begin
-        gap = np.inf
-        for surface in (thin, full):
-            spend = maximise(goal, region, surface, spend, concave=self.concave)
-            gap = certificate(goal, region, judge(goal, full, spend))
-            if gap <= WELL or self.thin.step == 1:
+            region, begin = region.by_week(self.window.weeks, scenario.smoothness), spread * begin
+            thin, full = ByWeek(self.thin), ByWeek(self.media)
+        surface, spend = thin, begin.ravel()
+        for number in range(ROUNDS):
+            one_hill = self.concave or number > 0  # later searches only settle what the first found
+            spend = maximise(goal, region, surface, spend, concave=one_hill)
+            point = judge(goal, full, spend)
+            gap = certificate(goal, region, point)
+            if gap <= WELL:
                 break
+            surface = corrected(goal, thin, full, point)
         if not gap <= GAP_MAX:
             raise BudgetError(
                 f"scenario {scenario.name}: the solver stopped short of the best plan, another "
                 f"could bring {gap:.2%} more; widen the bounds or change the budget"
             )
-        return full.weekly(spend), gap
+        return full.weekly(spend), point, gap
+
+    def _begin(self, region: Region) -> np.ndarray:
+        """Return last period's mix at the budget, shape (channel,)."""
+        current = self.window.current
+        spent = current.sum()
+        return current * (min(region.budget, spent) / spent) if spent > 0 else current
+
+    def _by_totals(self, spread: np.ndarray) -> tuple[ByTotals, ByTotals]:
+        """Return the surfaces of channel totals with this spread, over few draws and all."""
+        key = spread.tobytes()
+        if key not in self._surfaces:
+            self._surfaces[key] = ByTotals(self.thin, spread), ByTotals(self.media, spread)
+        return self._surfaces[key]
 
     def _smallest(
-        self, goal: Goal, region: Region, shares: np.ndarray, planned: np.ndarray
+        self, goal: Goal, region: Region, surface: ByTotals, planned: np.ndarray
     ) -> Move | None:
         if not self.concave:
             return None
-        surface = ByTotals(self.thin, shares)
         return smallest_move(goal, region, surface, self.window.current, planned)
-
-    def _thinning(self, shares: np.ndarray, planned: np.ndarray, brought: Brought) -> float:
-        thinned = float(ByTotals(self.thin, shares).at(planned).total.mean())
-        every = float(brought.total.mean())
-        return thinned / every - 1 if every > 0 else 0.0
 
     def _table(
         self, region: Region, weekly: np.ndarray, brought: Brought, marginal: np.ndarray

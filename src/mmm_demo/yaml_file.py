@@ -75,7 +75,8 @@ def build[T](
 
 
 def _fault_line(item: Mapping[str, Any], sections: Mapping[tuple[str, ...], type]) -> str:
-    path = ".".join(str(part) for part in item["loc"]) or "the file"
+    tags = {"word", "weights"}  # of a union's members, which no file names
+    path = ".".join(str(part) for part in item["loc"] if part not in tags) or "the file"
     if item["type"] == "unexpected_keyword_argument":
         return f"{path}: unknown key; valid: {', '.join(_valid_keys(item['loc'][:-1], sections))}"
     if item["type"] == "missing":

@@ -120,7 +120,8 @@ class Region:
         if smoothness is not None:
             limits += _smooth(totals, weeks, smoothness)
         size = weeks * channels
-        return Region(np.zeros(size), np.full(size, np.inf), tuple(limits), self.budget, self.exact)
+        low, high, money = np.zeros(size), np.full(size, np.inf), self.unit * channels
+        return Region(low, high, tuple(limits), self.budget, self.exact, money)
 
     @property
     def all_limits(self) -> list[Limit]:

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 
 from mmm_demo.planning.feasible import Region
 from mmm_demo.planning.scenario import Scenario
-from mmm_demo.planning.surface import Brought
+from mmm_demo.planning.surface import Brought, ByTotals, ByWeek, Corrected
 from mmm_demo.planning.window import BudgetError
 
 GAP_MAX = 1e-3  # share of the objective that another plan could bring more at most
@@ -125,6 +125,14 @@ def judge(goal: Goal, surface: Surface, spend: np.ndarray, brought: Brought | No
         need_size=size,
         need_slope=expected - goal.least_roas,
     )
+
+
+def corrected(goal: Goal, thin: ByTotals | ByWeek, full: ByTotals | ByWeek, at: Point) -> Corrected:
+    """Return the surface over few draws, made right at a point that all draws have judged."""
+    few, every = thin.at(at.spend), full.at(at.spend)
+    (low, some), (high, all_) = (tail_mean(one.total, goal.tail) for one in (few, every))
+    tilt = full.gradient(every, all_) - thin.gradient(few, some)
+    return Corrected(thin, at.spend, high - low, tilt)
 
 
 def certificate(goal: Goal, region: Region, point: Point) -> float:

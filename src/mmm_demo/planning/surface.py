@@ -1,11 +1,12 @@
 """What a window's spend brings, with its slope, for all draws at once.
 
 Two surfaces over the same model: of channel totals that are spread by a given profile, and of the
-spend of each week. Both are net of what earlier spend still earns in the window, which saturates
-it, and count the carryover after the window. Arrays are (channel, week, sample).
+spend of each week; a third corrects either over few draws by all. All are net of what earlier spend
+still earns in the window, which saturates it, and count the carryover after the window. Arrays are
+(channel, week, sample).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -24,11 +25,14 @@ class Brought:
         Sales in the window and by carryover after it, net of earlier spend; (channel, sample).
     slope
         Sales per unit of rate-scaled adstocked spend, (channel, week, sample).
+    shift
+        Sales that a correction adds to every draw.
     """
 
     inside: np.ndarray
     after: np.ndarray
     slope: np.ndarray
+    shift: float = 0.0
 
     @property
     def channels(self) -> np.ndarray:
@@ -38,7 +42,7 @@ class Brought:
     @property
     def total(self) -> np.ndarray:
         """Sales of all channels, shape (sample,)."""
-        return self.channels.sum(axis=0)
+        return self.channels.sum(axis=0) + self.shift
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,3 +175,34 @@ class ByWeek:
             within = steep[:, lag : lag + weeks]
             slopes += np.einsum("cts,cs->tc", within, media.rate_weights[:, lag])
         return slopes.ravel()
+
+
+@dataclass(frozen=True, eq=False)
+class Corrected:
+    """A surface over few draws, tilted so that at one spend it says what all draws say.
+
+    A search on it ends where one over all draws would, once the spend no longer moves.
+
+    Attributes
+    ----------
+    thin
+        The surface over few draws.
+    spend
+        Where it is right, shape (item,).
+    level, tilt
+        What all draws add there to the mean of the draws looked at, and to its slope.
+    """
+
+    thin: "ByTotals | ByWeek"
+    spend: np.ndarray
+    level: float
+    tilt: np.ndarray
+
+    def at(self, spend: np.ndarray) -> Brought:
+        """Return what a spend brings."""
+        shift = self.level + float(self.tilt @ (spend - self.spend))
+        return replace(self.thin.at(spend), shift=shift)
+
+    def gradient(self, brought: Brought, weights: np.ndarray) -> np.ndarray:
+        """Return the slope of the weighted draws."""
+        return self.thin.gradient(brought, weights) + self.tilt * weights.sum()
