@@ -33,7 +33,7 @@ Plain gets four chains, where the library would take two on two cores. Where an 
 convergence checks refuse the fit twice, plain's optimizer raises) it leaves the budget as it is and
 is counted; plain has no gate, so its fit is used as it is, and counted where ours would refuse it.
 Observed bounds are the planner's default: totals that keep working (adstocked) spend where the
-data have seen it. Ours take them by their posterior, `plain in bounds` and `best in bounds` by truth.
+data have seen it. Our arms take them by their posterior, the other bounded ones by truth.
 
 What is not: only our arms see lift tests, though the library can take them; like for like is
 `without lift tests (any split)` against plain. Both models have the true form, at any spend, so a

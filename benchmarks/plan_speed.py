@@ -19,6 +19,7 @@ project and caches warm; it makes a whole main job first.
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -26,6 +27,10 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+# As `mmm-demo` does: on small matrices BLAS threads only cost time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd

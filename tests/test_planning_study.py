@@ -1,13 +1,12 @@
 """Plans side by side: what the table says of them can be had from the model itself."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from drawn_model import drawn_model
 from mmm_demo.planning.scenario import Scenario
-from mmm_demo.planning.study import REPLAY, scenario_table, weekly_table
-from planned import WIDE, planner, planner_of, study
+from mmm_demo.planning.study import REPLAY, scenario_table
+from planned import WIDE, planner, study
 
 UNKNOWN = ["gain", "gain_lower_94", "gain_upper_50", "share", "probability", "shortfall"]
 
@@ -72,21 +71,3 @@ def test_curves_and_frontier_are_those_of_the_first_plan():
     assert list(study().curves["channel"].unique()) == ["TV", "Radio"]
     assert len(study().frontier) == 20
     assert study().frontier["budget"].max() == pytest.approx(2 * planner().window.current.sum())
-
-
-def test_the_weekly_table_is_one_row_per_week_and_channel():
-    priced = planner_of(drawn_model(), Radio=2.0)
-    plan = priced.plan(Scenario("priced", relative_bounds=WIDE))
-    table = weekly_table(plan)
-    assert list(table.columns) == ["scenario", "week", "channel", "spend", "units"]
-    assert len(table) == 16
-    assert set(table["scenario"]) == {"priced"}
-    assert table["week"].min() == plan.start
-    assert table["week"].max() == plan.end
-    totals = table.groupby("channel")["spend"].sum()
-    planned = plan.table.set_index("channel")["planned"]
-    pd.testing.assert_series_equal(totals, planned[totals.index], check_names=False)
-    radio = table[table["channel"] == "Radio"]
-    assert radio["units"].to_numpy() == pytest.approx(radio["spend"].to_numpy() / 2)
-    tv = table[table["channel"] == "TV"]
-    assert tv["units"].to_numpy() == pytest.approx(tv["spend"].to_numpy())

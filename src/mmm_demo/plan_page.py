@@ -120,8 +120,8 @@ def _basis(ground: Ground) -> str:
 def _changes(plan: Plan, labels: Mapping[str, str], figure: Figure) -> Section:
     about = (
         f"Money for the whole window of {plan.weeks} weeks beside that of the last {plan.weeks} "
-        "weeks of the data. Observed: the least and the most that the channel ever had over so "
-        "many weeks; beyond it, or beyond its highest week, the model extrapolates."
+        "weeks of the data. Observed: the totals that keep the spend at work in a week, carryover "
+        "of earlier weeks included, where the data have seen it; beyond, the model extrapolates."
     )
     smallest = "" if len(plan.unrankable) else smallest_sentence(plan)  # else the lead has it
     paragraphs = [text for text in (about, smallest) if text]

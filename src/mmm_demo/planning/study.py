@@ -118,13 +118,3 @@ def _replay_marginal(planner: Planner) -> float:
     draws = planner.replay.total.size
     slope = ByWeek(planner.media).gradient(planner.replay, np.full(draws, 1 / draws))
     return float(slope @ last / last.sum())
-
-
-def weekly_table(plan: Plan) -> pd.DataFrame:
-    """Return a plan as planners import it: scenario, week, channel, spend (money) and units."""
-    table = plan.weekly.melt(var_name="channel", value_name="spend", ignore_index=False)
-    cost = dict(zip(plan.window.channels, plan.window.cost, strict=True))
-    table = table.rename_axis("week").reset_index()
-    table["units"] = table["spend"] / table["channel"].map(cost).astype(float)
-    table.insert(0, "scenario", plan.scenario.name)
-    return table
