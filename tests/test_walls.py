@@ -24,7 +24,7 @@ every_module = pytest.mark.parametrize("module", SOURCES)
 PLOTTING = {"plot_style"} | {name for name in SOURCES if name.startswith("plotting")}
 CHECKS = {name for name in SOURCES if name.startswith("checks.")}
 # These name the type that they hand on.
-FIGURE_TYPE = {"figures", "page", "publish", "explore_page", "compare_page", "plan_page"}
+FIGURE_TYPE = {"figures", "page", "explore_page", "compare_page", "plan_page"}
 WALLS = {
     "mlflow": {"tracking", "registry", "gated_store", "evidence_store", "record"},
     "pymc_marketing": {"model", "planning.library"},

@@ -27,13 +27,30 @@ from mmm_demo.planning.surface import Brought, ByTotals, ByWeek, Media
 from mmm_demo.planning.window import BudgetError, Window, window_of
 from mmm_demo.response import concave
 
-# The search evaluates every draw at every step, so it takes a thousand of them. All draws then
-# certify the plan; where they show more than `WELL` to win, they correct the thousand, and the
-# search goes on.
-SOLVER_DRAWS = 1000
+# The search evaluates every draw at every step, so it takes a few of them. All draws then certify
+# the plan; where they show more than `WELL` to win, they correct the few, and the search goes on.
+SOLVER_DRAWS = 500
 WELL = 5e-5
 ROUNDS = 6
 WEEKLY = "optimised"
+
+
+@dataclass(frozen=True, eq=False)
+class Totals:
+    """The surfaces of channel totals with one spread over the weeks, over few draws and all."""
+
+    thin: ByTotals
+    full: ByTotals
+
+    @cached_property
+    def before(self) -> Brought:
+        """What the last period's totals bring with this spread."""
+        return self.full.at(self.full.media.window.current)
+
+    @cached_property
+    def marginal(self) -> np.ndarray:
+        """What the next unit of money would bring there, shape (channel, sample)."""
+        return self.full.marginal(self.before)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +67,7 @@ class Planner:
 
     fitted: FittedModel
     window: Window
-    _surfaces: dict[bytes, tuple[ByTotals, ByTotals]] = field(default_factory=dict, repr=False)
+    _surfaces: dict[bytes, Totals] = field(default_factory=dict, repr=False)
 
     @cached_property
     def media(self) -> Media:
@@ -84,26 +101,23 @@ class Planner:
         region, goal = region_of(scenario, self.window), goal_of(scenario)
         spread = spread_of(scenario, self.window)
         weekly, point, gap = self._solve(scenario, goal, region, spread)
-        planned = weekly.sum(axis=0)
+        planned, brought = weekly.sum(axis=0), point.brought
         if scenario.profile == WEEKLY:
             spread = np.where(planned > 0, weekly / np.where(planned > 0, planned, 1.0), spread)
-        thin, full = self._by_totals(spread)
-        brought, before = full.at(planned), full.at(self.window.current)
-        expected, thinned = (float(one.total.mean()) for one in (brought, thin.at(planned)))
+        totals = self._by_totals(spread)
+        thinned, expected = (float(one.total.mean()) for one in (totals.thin.at(planned), brought))
         return Plan(
             scenario=scenario,
             window=self.window,
             region=region,
-            table=self._table(region, weekly, brought, full.marginal(brought)),
+            table=self._table(region, weekly, brought, totals.full.marginal(brought)),
             weekly=pd.DataFrame(weekly, self.window.dates, pd.Index(self.window.channels)),
             response=brought.total,
             status_quo=self.replay.total,
             value=point.value,
-            timing=float((before.total - self.replay.total).mean()),
-            pairs=rank_pairs(
-                full.marginal(before), self.window.current, planned, self.window.channels
-            ),
-            smallest=self._smallest(goal, region, thin, planned),
+            timing=float((totals.before.total - self.replay.total).mean()),
+            pairs=rank_pairs(totals.marginal, self.window.current, planned, self.window.channels),
+            smallest=self._smallest(goal, region, totals.thin, planned),
             gap=gap,
             thinning=thinned / expected - 1 if expected > 0 else 0.0,
             certified=self.concave,
@@ -114,7 +128,8 @@ class Planner:
     ) -> tuple[np.ndarray, Point, float]:
         """Return the best money by week, shape (week, channel), what it is worth, and its gap."""
         by_week, begin = scenario.profile == WEEKLY, self._begin(region)
-        thin, full = self._by_totals(spread)
+        totals = self._by_totals(spread)
+        thin, full = totals.thin, totals.full
         if by_week:
             region, begin = region.by_week(self.window.weeks, scenario.smoothness), spread * begin
             thin, full = ByWeek(self.thin), ByWeek(self.media)
@@ -140,11 +155,12 @@ class Planner:
         spent = current.sum()
         return current * (min(region.budget, spent) / spent) if spent > 0 else current
 
-    def _by_totals(self, spread: np.ndarray) -> tuple[ByTotals, ByTotals]:
-        """Return the surfaces of channel totals with this spread, over few draws and all."""
+    def _by_totals(self, spread: np.ndarray) -> Totals:
+        """Return the surfaces of channel totals with this spread, kept for the next scenario."""
         key = spread.tobytes()
         if key not in self._surfaces:
-            self._surfaces[key] = ByTotals(self.thin, spread), ByTotals(self.media, spread)
+            thin, full = ByTotals(self.thin, spread), ByTotals(self.media, spread)
+            self._surfaces[key] = Totals(thin, full)
         return self._surfaces[key]
 
     def _smallest(

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from mmm_demo.gate import FAILED, NOT_ASSESSABLE, PASSED
 
 PNG_DPI = 110
+Drawing = Figure | bytes  # bytes are a PNG
 TEXT, LONG = 13, 29  # characters from which on a cell may wrap, and keeps a width to be read in
 MARKS = {PASSED: "passed", FAILED: "failed", NOT_ASSESSABLE: "unknown", "not measured": "unknown"}
 NUMBER = re.compile(r"[-+]?[\d,.]+\s?[%kMBT]?|n/a|[-+]?infinite")
@@ -33,13 +34,13 @@ class Section:
     tables
         By caption; numbers, dates and true/false are written as people read them.
     figures
-        By a text that says what they show.
+        By a text that says what they show; as PNG where they are drawn already (`png`).
     """
 
     heading: str
     paragraphs: Sequence[str] = ()
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    figures: Mapping[str, Figure] = field(default_factory=dict)
+    figures: Mapping[str, Drawing] = field(default_factory=dict)
 
 
 def render_page(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
@@ -58,7 +59,7 @@ def render_page(title: str, lead: Sequence[str], sections: Sequence[Section]) ->
         {
             "heading": section.heading,
             "paragraphs": section.paragraphs,
-            "figures": {text: _png(figure) for text, figure in section.figures.items()},
+            "figures": {text: _embedded(figure) for text, figure in section.figures.items()},
             "tables": {caption: _cells(table) for caption, table in section.tables.items()},
         }
         for section in sections
@@ -114,11 +115,16 @@ def _classes(text: str, number: bool) -> str:
     return "long" if len(text) >= LONG else "text" if len(text) >= TEXT else ""
 
 
-def _png(figure: Figure) -> str:
-    """Return a figure as base64 of a PNG, the same for the same figure."""
+def png(figure: Figure) -> bytes:
+    """Return a figure as PNG, the same for the same figure."""
     file = BytesIO()
     figure.savefig(file, format="png", dpi=PNG_DPI, metadata={"Software": None})
-    return base64.b64encode(file.getvalue()).decode("ascii")
+    return file.getvalue()
+
+
+def _embedded(figure: Drawing) -> str:
+    picture = figure if isinstance(figure, bytes) else png(figure)
+    return base64.b64encode(picture).decode("ascii")
 
 
 _ENVIRONMENT = jinja2.Environment(

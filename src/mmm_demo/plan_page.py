@@ -10,7 +10,7 @@ from mmm_demo import plan_tables as show
 from mmm_demo import plotting_plan as plot
 from mmm_demo.explore_measures import join_words
 from mmm_demo.gate import DATA_DRIVEN
-from mmm_demo.page import Section, render_page
+from mmm_demo.page import Drawing, Section, render_page
 from mmm_demo.plan_text import (
     UNRANKED,
     certificate_sentence,
@@ -77,7 +77,9 @@ def plan_figures(study: PlanStudy) -> dict[str, Figure]:
     }
 
 
-def plan_page(study: PlanStudy, ground: Ground, figures: Mapping[str, Figure] | None = None) -> str:
+def plan_page(
+    study: PlanStudy, ground: Ground, figures: Mapping[str, Drawing] | None = None
+) -> str:
     """Return plans as one self-contained HTML page, the first one in full.
 
     Parameters
@@ -117,7 +119,7 @@ def _basis(ground: Ground) -> str:
     )
 
 
-def _changes(plan: Plan, labels: Mapping[str, str], figure: Figure) -> Section:
+def _changes(plan: Plan, labels: Mapping[str, str], figure: Drawing) -> Section:
     about = (
         f"Money for the whole window of {plan.weeks} weeks beside that of the last {plan.weeks} "
         "weeks of the data. Observed: the totals that keep the spend at work in a week, carryover "
@@ -129,7 +131,7 @@ def _changes(plan: Plan, labels: Mapping[str, str], figure: Figure) -> Section:
     return Section("What to change", paragraphs, tables, {"Change": figure})
 
 
-def _scenarios(study: PlanStudy, labels: Mapping[str, str], figure: Figure) -> Section:
+def _scenarios(study: PlanStudy, labels: Mapping[str, str], figure: Drawing) -> Section:
     about = (
         "The replay repeats the last period's spend, week by week, in the window. A gain is over "
         "that replay. Probability: that the plan brings more. Worst 5%: mean gain of the worst "
@@ -177,7 +179,7 @@ def _carryover(plan: Plan) -> Section:
     return Section("When it comes: carry-in, window, carry-out", [about], tables)
 
 
-def _curves(figures: Mapping[str, Figure]) -> Section:
+def _curves(figures: Mapping[str, Drawing]) -> Section:
     about = (
         "Each curve is a channel's total spread over the weeks like the plan. Hatched: totals that "
         "the data have never seen, where the curve is the model's shape and nothing else."
@@ -189,7 +191,7 @@ def _curves(figures: Mapping[str, Figure]) -> Section:
     return Section("What more or less money per channel would bring", [about], figures=shown)
 
 
-def _frontier(frontier: pd.DataFrame, figure: Figure) -> Section:
+def _frontier(frontier: pd.DataFrame, figure: Drawing) -> Section:
     about = (
         "Every budget is divided for the most expected sales within the limits of the first "
         "scenario. Marginal ROAS: sales of the next unit of budget, put where limits let it bring "
@@ -202,7 +204,7 @@ def _frontier(frontier: pd.DataFrame, figure: Figure) -> Section:
     )
 
 
-def _weeks(plan: Plan, figure: Figure) -> Section:
+def _weeks(plan: Plan, figure: Drawing) -> Section:
     return Section(
         "Week by week", [], {"Money by week": show.weeks(plan)}, {"Spend by week": figure}
     )

@@ -18,6 +18,7 @@ from mmm_demo.gate import DATA_DRIVEN, NOT_ASSESSABLE, PRIOR_DRIVEN, GateReport
 from mmm_demo.limits import GateConfig
 from mmm_demo.optimization import Planner
 from mmm_demo.outputs import Outputs
+from mmm_demo.page import png
 from mmm_demo.plan_page import Ground, plan_figures, plan_page
 from mmm_demo.planning.plan import Plan
 from mmm_demo.planning.scenario import (
@@ -159,13 +160,13 @@ def _plan(
     plans = tuple(planner.plan(scenario) for scenario in request.scenarios)
     ground = _ground(champion)
     study = study_plans(planner, plans)
-    figures = plan_figures(study)
-    html = plan_page(study, ground, figures)
+    pictures = {name: png(figure) for name, figure in plan_figures(study).items()}
+    html = plan_page(study, ground, pictures)
     with open_run(f"plan {request.market}", "plan", parent) as run:
         _log_request(run, champion, request, window)
         publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
         files = tuple(_publish(publisher, plan, name) for plan in plans)
-        page = publisher.plan_report(html, figures, name or plans[0].scenario.name)
+        page = publisher.plan_report(html, pictures, name or plans[0].scenario.name)
         run.log(metrics={f"plan.{key}": value for key, value in _metrics(plans[0])})
         result = PlanResult(run, plans, version, ground.labels, files, page)
         run.describe(result.page)

@@ -12,8 +12,6 @@ from mmm_demo.outputs import Outputs, snake_case
 from mmm_demo.tracking import Run, temporary_folder
 
 if TYPE_CHECKING:  # a figure is written as it is; every module that draws one need not be loaded
-    from matplotlib.figure import Figure
-
     from mmm_demo.figures import NamedFigure
 
 PNG_DPI = 110
@@ -58,11 +56,11 @@ class Publisher:
         self._log(path, "plan", f"budget_scenario_{name}.csv")
         return path
 
-    def plan_report(self, html: str, figures: Mapping[str, "Figure"], description: str) -> Path:
-        """Write the report on plans, and its figures as PNG."""
-        for name, figure in figures.items():
+    def plan_report(self, html: str, pictures: Mapping[str, bytes], description: str) -> Path:
+        """Write the report on plans, and its figures, which are PNG by name."""
+        for name, picture in pictures.items():
             path = self.outputs.plan_figure(name, description)
-            figure.savefig(path, dpi=PNG_DPI)
+            path.write_bytes(picture)
             self._log(path, "plots/optimization", f"budget_{snake_case(name)}.png")
         path = self.outputs.plan_page(description)
         path.write_text(html, encoding="utf-8")

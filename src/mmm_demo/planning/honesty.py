@@ -12,7 +12,8 @@ from mmm_demo.planning.solver import Goal, Point, Surface, judge
 
 MOVED = 0.01  # share of the budget below which a channel's part counts as unchanged
 KEPT = 0.95  # share of the expected gain that the smallest move keeps
-CUTS = 40
+CUTS, BISECTIONS = 40, 10
+NEARLY = 0.001  # share by which the answer may move more than the smallest move does
 PAIRS = ["taker", "giver", "difference", "lower_94", "upper_94", "probability"]
 
 
@@ -54,7 +55,8 @@ def smallest_move(
     """Return the allowed spend closest to the status quo that keeps most of the expected gain.
 
     Closest in the sum of absolute changes. The goal is concave, so each tangent is a limit that no
-    good spend breaks: linear programs with ever more tangents close in on the answer.
+    good spend breaks, and a linear program over tangents gives a lower bound of the move. Tangents
+    at the edge of what is good enough (Veinott's supporting hyperplanes) close in on the answer.
 
     Parameters
     ----------
@@ -72,23 +74,46 @@ def smallest_move(
     gain = best.value - before.value
     if goal.least is not None or not gain > 0:
         return None
-    enough, slack = before.value + KEPT * gain, 1e-4 * gain
-    cuts = [(best.slope, best.value - best.slope @ planned), _tangent(before, current)]
+    enough = before.value + KEPT * gain
+    cuts = [_tangent(before), _tangent(best)]
     for _ in range(CUTS):
-        spend = _closest(region, current, cuts, enough)
-        if spend is None:
+        closest = _closest(region, current, cuts, enough)
+        if closest is None:
             return None
-        found = judge(goal, surface, spend)
-        if found.value >= enough - slack:
-            moved = float(np.maximum(spend - current, 0).sum())
-            given = float(np.maximum(current - spend, 0).sum())
-            return Move(spend, max(moved, given), (found.value - before.value) / gain)
-        cuts.append(_tangent(found, spend))
+        found = judge(goal, surface, closest)
+        edge = _edge(goal, surface, found, best, enough)
+        if _moved(edge.spend, current) <= (1 + NEARLY) * _moved(closest, current):
+            kept = (edge.value - before.value) / gain
+            return Move(edge.spend, _money_moved(edge.spend - current), kept)
+        cuts.append(_tangent(edge))
     return None
 
 
-def _tangent(point: Point, spend: np.ndarray) -> tuple[np.ndarray, float]:
-    return point.slope, point.value - point.slope @ spend
+def _moved(spend: np.ndarray, current: np.ndarray) -> float:
+    return float(np.abs(spend - current).sum())
+
+
+def _money_moved(change: np.ndarray) -> float:
+    return float(max(np.maximum(change, 0).sum(), np.maximum(-change, 0).sum()))
+
+
+def _edge(goal: Goal, surface: Surface, short: Point, best: Point, enough: float) -> Point:
+    """Return the point that just gains enough, between a spend that does not and the plan."""
+    if short.value >= enough:
+        return short
+    low, high, edge = 0.0, 1.0, best
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        point = judge(goal, surface, short.spend + middle * (best.spend - short.spend))
+        if point.value >= enough:
+            high, edge = middle, point
+        else:
+            low = middle
+    return edge
+
+
+def _tangent(point: Point) -> tuple[np.ndarray, float]:
+    return point.slope, float(point.value - point.slope @ point.spend)
 
 
 def _closest(

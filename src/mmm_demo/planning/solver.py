@@ -97,6 +97,7 @@ class Point:
     """Goal and need at one spend, with their slopes, shape (item,)."""
 
     spend: np.ndarray
+    brought: Brought
     value: float
     slope: np.ndarray
     at_stake: float
@@ -105,9 +106,9 @@ class Point:
     need_slope: np.ndarray
 
 
-def judge(goal: Goal, surface: Surface, spend: np.ndarray, brought: Brought | None = None) -> Point:
-    """Evaluate goal and need at a spend; `brought` is what it brings, where that is known."""
-    brought = surface.at(spend) if brought is None else brought
+def judge(goal: Goal, surface: Surface, spend: np.ndarray) -> Point:
+    """Evaluate goal and need at a spend."""
+    brought = surface.at(spend)
     total, money = brought.total, float(spend.sum())
     mean, even = tail_mean(total, 1.0)
     expected = surface.gradient(brought, even)
@@ -118,6 +119,7 @@ def judge(goal: Goal, surface: Surface, spend: np.ndarray, brought: Brought | No
     size = max(abs(goal.least or 0.0), goal.least_roas * money, abs(mean), 1e-300)
     return Point(
         spend=spend,
+        brought=brought,
         value=goal.worth * worst - goal.price * money,
         slope=goal.worth * slope - goal.price,
         at_stake=goal.worth * abs(worst) + goal.price * money,
@@ -129,7 +131,7 @@ def judge(goal: Goal, surface: Surface, spend: np.ndarray, brought: Brought | No
 
 def corrected(goal: Goal, thin: ByTotals | ByWeek, full: ByTotals | ByWeek, at: Point) -> Corrected:
     """Return the surface over few draws, made right at a point that all draws have judged."""
-    few, every = thin.at(at.spend), full.at(at.spend)
+    few, every = thin.at(at.spend), at.brought
     (low, some), (high, all_) = (tail_mean(one.total, goal.tail) for one in (few, every))
     tilt = full.gradient(every, all_) - thin.gradient(few, some)
     return Corrected(thin, at.spend, high - low, tilt)
