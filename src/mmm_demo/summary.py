@@ -11,6 +11,7 @@ from mmm_demo.data import MarketingData
 from mmm_demo.gate import PASSED, Check, GateReport
 from mmm_demo.plan_text import chance, channel_flags, plan_sentences
 from mmm_demo.planning.plan import Plan
+from mmm_demo.plot_style import human
 
 
 def gate_rows(report: GateReport) -> list[tuple[str, str, str, str]]:
@@ -181,9 +182,9 @@ def scenario_rows(plans: Sequence[Plan]) -> list[tuple[str, ...]]:
     rows = []
     for plan in plans:
         gain = plan.uplift
-        between = f"{amount(gain['lower_94'])} to {amount(gain['upper_94'])}"
-        uplift = f"{amount(gain['mean'])} ({gain['share']:+.1%})"
-        name, money = plan.scenario.name, amount(plan.total_budget)
+        between = f"{human(gain['lower_94'])} to {human(gain['upper_94'])}"
+        uplift = f"{human(gain['mean'])} ({gain['share']:+.1%})"
+        name, money = plan.scenario.name, human(plan.total_budget)
         rows.append((name, money, uplift, between, chance(gain["probability"])))
     return rows
 

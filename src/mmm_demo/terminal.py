@@ -62,7 +62,8 @@ def show_plan(done: "PlanResult") -> None:
         print_table("Scenarios", summary.SCENARIO_HEADER, summary.scenario_rows(done.plans))
     console.print(f"Model version {done.version.name} {done.version.version}")
     console.print(f"Report: {done.report}")
-    console.print(f"Plan: {', '.join(map(str, done.files))}")
+    for file in done.files:
+        console.print(f"Plan: {file}")
 
 
 def show_track(done: "TrackResult") -> None:
