@@ -51,6 +51,7 @@ def make_plan(fitted: FittedModel, weeks: int = 8, **planned: float) -> Plan:
         channels=tuple(planned),
         before=np.empty((0, len(planned))),
         last=np.tile(money / weeks, (weeks, 1)),
+        observed=np.array([money, money]),
         weights=np.ones((1, len(planned))),
         working=np.array([0 * money, money]),
         cost=np.ones(len(planned)),

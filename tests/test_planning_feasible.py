@@ -19,6 +19,7 @@ WINDOW = Window(
     channels=CHANNELS,
     before=np.zeros((0, 3)),
     last=np.tile(CURRENT / 4, (4, 1)),
+    observed=np.array([LOWEST, HIGHEST]),
     weights=np.ones((1, 3)),
     working=np.array([LOWEST, HIGHEST]) / 4,
     cost=np.ones(3),
@@ -58,7 +59,7 @@ def test_all_channels_yield_to_the_named_ones():
 
 def test_limits_of_one_scenario_leave_the_window_alone():
     region(bounds={"TV": (0, 1000)})
-    assert np.array_equal(WINDOW.observed[1], HIGHEST)
+    assert np.array_equal(WINDOW.seen[1], HIGHEST)
 
 
 @pytest.mark.parametrize(
@@ -311,10 +312,27 @@ def test_a_direction_of_nothing_gives_an_allowed_spend():
 # Week by week
 
 
+def weekly_of(whole: Region, smoothness: float | None, weeks: int = 4) -> Region:
+    """Return the same limits by week; channels without a choice are spread evenly."""
+    return whole.by_week(np.tile(whole.low / weeks, (weeks, 1)), smoothness)
+
+
+def test_channels_without_a_choice_keep_their_weeks_however_rough():
+    whole, last = region(fixed=("TV",)), np.outer([0.1, 0.6, 0.0, 0.3], CURRENT)
+    weekly = whole.by_week(last, 0.1)
+    rng = np.random.default_rng(5)
+    for _ in range(10):
+        spend = weekly.furthest(rng.normal(size=12)).reshape(4, 3)
+        assert np.allclose(spend[:, 0], last[:, 0])
+        steps = np.abs(np.diff(spend[:, 1:], axis=0))
+        assert (steps <= 0.1 * spend[:, 1:].mean(axis=0) + 1e-6).all()
+        assert spend.sum() == pytest.approx(900)
+
+
 def test_weeks_keep_the_limits_on_totals():
     groups = {"air": Group(("TV", "Radio"), 300, 500)}
     whole = region(groups=groups)
-    weekly = whole.by_week(4, None)
+    weekly = weekly_of(whole, None)
     rng = np.random.default_rng(2)
     assert (weekly.budget, weekly.exact) == (whole.budget, whole.exact)
     for _ in range(10):
@@ -332,7 +350,7 @@ def test_weeks_reach_as_far_as_totals():
     for limits in REGIONS:
         whole = region(**limits)
         for smoothness in (None, 0.3):
-            weekly, direction = whole.by_week(4, smoothness), rng.normal(size=3)
+            weekly, direction = weekly_of(whole, smoothness), rng.normal(size=3)
             far = weekly.furthest(np.tile(direction, 4))
             best = direction @ whole.furthest(direction)
             assert np.tile(direction, 4) @ far == pytest.approx(best, abs=1e-4)
@@ -340,7 +358,7 @@ def test_weeks_reach_as_far_as_totals():
 
 @pytest.mark.parametrize("smoothness", [0.05, 0.5])
 def test_weeks_are_as_smooth_as_asked_and_no_smoother(smoothness):
-    rng, weekly = np.random.default_rng(4), region().by_week(4, smoothness)
+    rng, weekly = np.random.default_rng(4), weekly_of(region(), smoothness)
     steepest = 0.0
     for _ in range(20):
         spend = weekly.furthest(rng.normal(size=12)).reshape(4, 3)
@@ -352,18 +370,18 @@ def test_weeks_are_as_smooth_as_asked_and_no_smoother(smoothness):
 def test_weeks_without_smoothness_may_jump():
     direction = np.zeros((4, 3))
     direction[2, 0] = 1
-    spend = region().by_week(4, None).furthest(direction.ravel()).reshape(4, 3)
+    spend = weekly_of(region(), None).furthest(direction.ravel()).reshape(4, 3)
     assert spend[2, 0] == pytest.approx(600)
     assert not spend[[0, 1, 3], 0].any()
 
 
 def test_one_week_is_its_total():
-    spend = region().by_week(1, 0.1).furthest(np.array([1.0, 0, 0]))
+    spend = weekly_of(region(), 0.1, 1).furthest(np.array([1.0, 0, 0]))
     assert spend.sum() == pytest.approx(900)
 
 
 @pytest.mark.parametrize("limits", REGIONS)
 def test_the_unit_of_money_makes_an_item_about_one(limits):
     """A solver's tolerances mean nothing where the numbers are in the thousands."""
-    for found in (region(**limits), region(**limits).by_week(4, None)):
+    for found in (region(**limits), weekly_of(region(**limits), None)):
         assert 0.1 <= 900 / len(found.low) / found.unit <= 10

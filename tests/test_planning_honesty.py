@@ -7,7 +7,7 @@ import pytest
 
 from mmm_demo.planning.feasible import Limit, Region
 from mmm_demo.planning.honesty import KEPT, PAIRS, rank_pairs, smallest_move
-from mmm_demo.planning.plan import Move
+from mmm_demo.planning.plan import AGAINST, RANKED, UNRANKED, Move
 from mmm_demo.planning.solver import Goal, judge, maximise
 from test_planning_solver import Logs, logs, random_region, random_spends, uncertain
 
@@ -112,6 +112,7 @@ def test_it_keeps_the_gain_and_nothing_allowed_is_closer(name, seed):
     goal, exact = GOALS[name]
     region, surface, current, planned = solved(seed, goal, exact)
     move = smallest_move(goal, region, surface, current, planned)
+    current = current * planned.sum() / current.sum()  # the old mix at the plan's budget
     before, best = (judge(goal, surface, spend).value for spend in (current, planned))
     kept = (judge(goal, surface, move.planned).value - before) / (best - before)
     slack = 1e-6 * region.budget
@@ -129,7 +130,8 @@ def test_it_keeps_the_gain_and_nothing_allowed_is_closer(name, seed):
     assert move.moved == pytest.approx(max(up, down))
     rng = np.random.default_rng(seed + 50)
     for spend in closer(rng, region, current, planned, move):
-        if judge(goal, surface, spend).value >= before + KEPT * (best - before):
+        good = judge(goal, surface, spend).value >= before + KEPT * (best - before)
+        if good and region.keeps(spend):  # the old mix at another budget need not be allowed
             assert moved(spend, current) >= size * (1 - 1e-3) - slack
 
 
@@ -154,12 +156,23 @@ def test_a_grid_finds_no_smaller_one():
     assert move.moved < 0.8 * 3
 
 
-def test_where_the_budget_grows_the_money_that_moves_is_counted_once():
+def test_another_budget_moves_nothing_by_itself():
     surface, region = logs([3.0, 1.0]), Region(np.zeros(2), np.full(2, 20.0), (), 12.0, True)
     current, planned = np.array([2.0, 4.0]), np.array([9.5, 2.5])
     move = smallest_move(Goal(), region, surface, current, planned)
     assert move.planned.sum() == pytest.approx(12)
-    assert move.moved >= 6
+    assert move.moved == pytest.approx(move.planned[0] - 4)  # the old mix of 12 is 4 and 8
+    same = smallest_move(Goal(), region, surface, 2 * current, planned)
+    assert np.allclose(same.planned, move.planned)
+
+
+def test_a_pair_is_ranked_or_not_or_against_the_data():
+    for place, verdict in ((5.0, RANKED), (0.0, UNRANKED), (-5.0, AGAINST)):
+        marginal = np.array([RNG.normal(place, 1, 500), np.zeros(500), np.zeros(500)])
+        (row,) = pairs([150, 50, 200], marginal=marginal).to_dict("records")
+        assert row["verdict"] == verdict
+    unknown = np.full((3, 500), np.nan)
+    assert pairs([150, 50, 200], marginal=unknown)["verdict"].tolist() == [UNRANKED]
 
 
 def test_it_keeps_limits_on_groups():

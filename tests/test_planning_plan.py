@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from mmm_demo.planning.feasible import Region, _budget, _group_limits
-from mmm_demo.planning.plan import Plan
+from mmm_demo.planning.honesty import PAIRS as PAIRS_COLUMNS
+from mmm_demo.planning.plan import AGAINST, RANKED, UNRANKED, Plan
 from mmm_demo.planning.scenario import Group, Scenario
 from mmm_demo.planning.window import BudgetError, Window
 
@@ -18,6 +19,7 @@ WINDOW = Window(
     channels=CHANNELS,
     before=np.zeros((0, 2)),
     last=np.tile(CURRENT / 4, (4, 1)),
+    observed=np.array([CURRENT, CURRENT]),
     weights=np.ones((1, 2)),
     working=np.array([CURRENT, CURRENT]) / 4,
     cost=np.ones(2),
@@ -34,12 +36,13 @@ TABLE = pd.DataFrame(
 WEEKLY = pd.DataFrame(np.tile(PLANNED / 4, (4, 1)), WINDOW.dates, pd.Index(CHANNELS))
 PAIRS = pd.DataFrame(
     [
-        ("a", "b", 1.0, 0.1, 2.0, 0.99),
-        ("a", "c", 1.0, -0.1, 2.0, 0.9),
-        ("a", "d", 1.0, 0.0, 2.0, 0.96),
-        ("a", "e", 1.0, np.nan, np.nan, np.nan),
+        ("a", "b", 1.0, 0.1, 2.0, 0.99, RANKED),
+        ("a", "c", 1.0, -0.1, 2.0, 0.9, UNRANKED),
+        ("a", "d", 1.0, 0.0, 2.0, 0.96, UNRANKED),
+        ("a", "e", 1.0, np.nan, np.nan, np.nan, UNRANKED),
+        ("a", "f", -1.0, -2.0, -0.1, 0.01, AGAINST),
     ],
-    columns=["taker", "giver", "difference", "lower_94", "upper_94", "probability"],
+    columns=PAIRS_COLUMNS,
 )
 DRAWS = np.arange(1.0, 101.0)
 
@@ -182,7 +185,9 @@ def test_what_the_data_cannot_rank_is_what_is_not_surely_above_zero():
 def test_the_schedule_has_a_row_for_each_week_and_channel():
     window = replace(WINDOW, cost=np.array([1.0, 4.0]))
     table = plan(window=window).schedule
-    assert table.columns.tolist() == ["week", "channel", "spend", "units"]
+    named = ["scenario", "week", "channel", "spend", "units", "cost_per_unit"]
+    assert table.columns.tolist() == named
+    assert table["cost_per_unit"].tolist() == [1.0, 4.0] * 4
     assert len(table) == 8
     assert table["week"].tolist() == [day for day in WINDOW.dates for _ in CHANNELS]
     assert table["channel"].tolist() == [*CHANNELS] * 4

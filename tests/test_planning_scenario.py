@@ -254,7 +254,7 @@ REFUSED = {
         plan(scenarios=[{"name": "a"}, {"name": "b"}, {"name": "a"}]),
         "the file: scenarios with one name: a",
     ),
-    "no scenario": (plan(scenarios=[]), "the file: a plan needs at least one scenario"),
+    "no scenario": (plan(scenarios=[]), "the file: a plan has 1 to 20 scenarios, got 0"),
     "scenarios left out": ({"market": "demo"}, "scenarios: missing"),
     "market left out": ({"scenarios": [{"name": "a"}]}, "market: missing"),
     "name left out": (plan(scenarios=[{}]), "scenarios.0.name: missing"),

@@ -394,7 +394,7 @@ def test_weeks_are_solved_without_a_budget_and_are_no_worse_than_totals(asked, s
     totals = maximise(goal, region, even, window.current, concave=True)
     whole = judge(goal, even, totals)
     start = even.weekly(window.current).ravel()
-    weekly, surface = region.by_week(4, smoothness), ByWeek(media)
+    weekly, surface = region.by_week(np.zeros((4, 2)), smoothness), ByWeek(media)
     spend = maximise(goal, weekly, surface, start, concave=True)
     point = judge(goal, surface, spend)
     assert certificate(goal, weekly, point) <= GAP_MAX

@@ -83,7 +83,9 @@ def test_the_last_period_and_what_the_data_have_seen():
     working = by_hand(SPEND, found.weights)
     assert np.allclose(working_spend(SPEND, found.weights), working)
     assert np.allclose(found.working, [working.min(axis=0), working.max(axis=0)])
-    low, high = found.observed
+    totals = np.array([SPEND[i : i + 5].sum(axis=0) for i in range(len(SPEND) - 4)])
+    assert np.allclose(found.observed, [totals.min(axis=0), totals.max(axis=0)])
+    low, high = found.seen
     assert np.allclose(low, np.minimum(5 * working.min(axis=0), found.current))
     assert np.allclose(high, np.maximum(5 * working.max(axis=0), found.current))
 
@@ -91,7 +93,7 @@ def test_the_last_period_and_what_the_data_have_seen():
 @pytest.mark.parametrize("weeks", [1, 3, 13, 104])
 def test_the_last_period_is_always_among_the_seen(weeks):
     found = window(weeks=weeks)
-    low, high = found.observed
+    low, high = found.seen
     assert (low <= found.current).all()
     assert (found.current <= high).all()
     assert not found.leaves_the_seen(found.last).any()
@@ -135,7 +137,7 @@ def test_cost_turns_units_into_money_but_not_what_is_carried_in():
     plain, dear = window(), window(Radio=2.5)
     factor = np.array([1.0, 2.5])
     assert dear.cost.tolist() == factor.tolist()
-    for name in ("last", "working", "current", "observed"):
+    for name in ("last", "working", "current", "observed", "seen"):
         assert np.allclose(getattr(dear, name), getattr(plain, name) * factor), name
     assert np.array_equal(dear.before, plain.before)
     assert np.array_equal(dear.weights, plain.weights)
@@ -150,13 +152,14 @@ def test_what_still_works_is_carried_in_only_where_the_window_follows(lag):
     assert np.array_equal(follows.before, SPEND[len(SPEND) - (lag - 1) :])
     later = window_of(fitted, 8, f"{LAST + 2 * WEEK:%Y-%m-%d}", {})
     assert later.before.shape == (0, 2)
+    assert (follows.unknown_weeks, later.unknown_weeks) == (0, 1)
     assert np.array_equal(later.last, follows.last)
 
 
 def test_a_channel_without_spend_stays_in_the_window():
     silent = window_of(with_table(Radio=0.0), 8, None, {})
     assert silent.current[1] == 0
-    assert [side[1] for side in silent.observed] == [0, 0]
+    assert [side[1] for side in (*silent.seen, *silent.observed)] == [0, 0, 0, 0]
     assert not silent.working[:, 1].any()
     assert not silent.leaves_the_seen(silent.last).any()
     assert silent.leaves_the_seen(silent.last + 1.0)[1]

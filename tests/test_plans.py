@@ -58,7 +58,8 @@ def test_a_champion_plans_what_is_asked_for(make_version, store, project):
     assert done.plan.weeks == 4
     (file,) = done.files
     schedule = pd.read_csv(file, parse_dates=["week"])
-    assert schedule.columns.tolist() == ["week", "channel", "spend", "units"]
+    named = ["scenario", "week", "channel", "spend", "units", "cost_per_unit"]
+    assert schedule.columns.tolist() == named
     assert schedule["spend"].sum() == pytest.approx(600_000.0)
     assert len(schedule) == 4 * len(done.plan.table)
     assert schedule["week"].drop_duplicates().tolist() == list(done.plan.window.dates)

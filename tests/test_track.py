@@ -32,7 +32,7 @@ def make_table(fitted: FittedModel, spend: np.ndarray = SPEND, gap: int = 0) -> 
 
 def make_planned(weeks: pd.Series, units: np.ndarray = SPEND, cost: object = 1.0) -> Planned:
     table = pd.DataFrame(units, index=pd.DatetimeIndex(weeks), columns=CHANNELS)
-    return Planned(table, table * cost)
+    return Planned(table, pd.Series(cost, CHANNELS, dtype=float))
 
 
 def make_outcome(
@@ -225,14 +225,13 @@ def test_a_plan_is_followed_up_to_a_tenth_of_its_money(
     assert outcome.status == status
 
 
-def test_money_that_is_not_known_is_no_followed_plan() -> None:
+def test_money_where_none_was_planned_is_no_followed_plan() -> None:
     plan = np.column_stack([np.full(WEEKS, 100.0), np.zeros(WEEKS)])
     spent = np.full((WEEKS, 2), 100.0)
-    outcome = make_outcome(spent, plan, cost=[2.0, 2.0])  # of Radio, the plan tells no cost
-    assert np.isnan(outcome.deviation) and outcome.status == NOT_ASSESSABLE
-    assert np.isnan(dict(outcome.metrics())["spend_realised"])
-    # What was not spent has cost nothing, whatever a unit costs.
-    assert make_outcome(plan, plan, cost=[2.0, 2.0]).deviation == 0
+    outcome = make_outcome(spent, plan, cost=[2.0, 12.5])
+    assert dict(outcome.metrics())["spend_realised"] == pytest.approx(WEEKS * 100 * 14.5)
+    assert outcome.deviation == pytest.approx(12.5 / 2) and outcome.status == NOT_FOLLOWED
+    assert make_outcome(plan, plan, cost=[2.0, 12.5]).deviation == 0
     nothing = make_outcome(spent, 0 * plan)
     assert np.isinf(nothing.deviation) and nothing.status == NOT_FOLLOWED
     assert make_outcome(0 * spent, 0 * plan).deviation == 0

@@ -24,6 +24,7 @@ def make_schedule(cost: tuple[float, float] = (1.0, 1.0), **columns: Any) -> pd.
             "channel": [*CHANNELS] * 3,
             "spend": units * np.tile(cost, 3),
             "units": units,
+            "cost_per_unit": np.tile(cost, 3),
         }
     )
     return table.assign(**columns)
@@ -57,18 +58,20 @@ def test_plan_is_read_by_week_and_channel_in_any_order_of_rows() -> None:
     assert planned.cost.to_dict() == {"TV": 2.0, "Radio": 0.5}
 
 
-def test_cost_of_a_channel_without_units_is_known_only_where_units_are_money() -> None:
-    dark = {"units": [1.0, 0.0] * 3}
-    money = read(make_schedule(**dark, spend=[1.0, 0.0] * 3))
-    assert money.cost.to_dict() == {"TV": 1.0, "Radio": 1.0}
-    clicks = read(make_schedule(**dark, spend=[2.0, 0.0] * 3))
-    assert clicks.cost["TV"] == 2.0 and np.isnan(clicks.cost["Radio"])
+def test_cost_of_a_channel_without_planned_units_is_known() -> None:
+    dark = {"units": [1.0, 0.0] * 3, "spend": [1.0, 0.0] * 3}
+    assert read(make_schedule((1.0, 12.5), **dark)).cost.to_dict() == {"TV": 1.0, "Radio": 12.5}
 
 
 @pytest.mark.parametrize(
     ("schedule", "reason"),
     [
         (make_schedule().drop(columns="units"), "lacks units"),
+        (make_schedule(cost_per_unit=2.0), "6 unusable row"),  # spend is not units times cost
+        (
+            make_schedule(cost_per_unit=[1, 1, 1, 1, 1, 2], spend=[1, 2, 3, 4, 5, 12]),
+            "cost per unit",
+        ),
         (make_schedule(units=[1, 2, np.nan, 4, 5, 6]), "1 unusable row.*'units': nan"),
         (make_schedule(spend=[1, 2, -3, 4, 5, 6]), "1 unusable row"),
         (make_schedule(spend=[1, 2, "x", 4, 5, 6]), "1 unusable row.*'x'"),

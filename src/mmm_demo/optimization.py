@@ -1,6 +1,5 @@
 """A fitted model and a scenario -> a plan. Never fits."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -131,7 +130,8 @@ class Planner:
         totals = self._by_totals(spread)
         thin, full = totals.thin, totals.full
         if by_week:
-            region, begin = region.by_week(self.window.weeks, scenario.smoothness), spread * begin
+            begin = spread * begin
+            region = region.by_week(spread * region.low, scenario.smoothness)
             thin, full = ByWeek(self.thin), ByWeek(self.media)
         surface, spend = thin, begin.ravel()
         for number in range(ROUNDS):
@@ -193,7 +193,9 @@ class Planner:
                 "observed_high": highest,
                 "outside_observed": outside,
                 "at_bound": _at_bound(region, planned, slack),
-                "carry_in": self.media.carry_in.mean(axis=1),
+                "carry_in": self.media.carry_in.mean(axis=1)
+                if not window.unknown_weeks
+                else np.nan,
                 "inside": brought.inside.mean(axis=1),
                 "after": brought.after.mean(axis=1),
                 "roas": brought.channels.mean(axis=1) / np.where(planned > 0, planned, np.nan),
@@ -217,17 +219,22 @@ def _at_bound(region: Region, planned: np.ndarray, slack: float) -> list[str]:
 
 
 def spread_of(scenario: Scenario, window: Window) -> np.ndarray:
-    """Return how a scenario spreads a channel's money over the weeks, shape (week, channel)."""
-    even = np.full(window.last.shape, 1 / window.weeks)
+    """Return how a scenario spreads a channel's money over the weeks, shape (week, channel).
+
+    Fixed channels keep the weeks of the last period, too.
+    """
+    spread = np.full(window.last.shape, 1 / window.weeks)
     current = window.current
+    as_before = np.where(current > 0, window.last / np.where(current > 0, current, 1.0), spread)
     if scenario.profile == "historical":
-        return np.where(current > 0, window.last / np.where(current > 0, current, 1.0), even)
-    if isinstance(scenario.profile, Mapping):
-        for place, name in enumerate(window.channels):
-            if name in scenario.profile:
-                weights = np.array(scenario.profile[name])
-                even[:, place] = weights / weights.sum()
-    return even
+        return as_before
+    for place, name in enumerate(window.channels):
+        if name in scenario.fixed:
+            spread[:, place] = as_before[:, place]
+        elif name in scenario.weights:
+            weights = np.array(scenario.weights[name])
+            spread[:, place] = weights / weights.sum()
+    return spread
 
 
 def optimize_budget(fitted: FittedModel, budget: BudgetConfig) -> Plan:

@@ -17,7 +17,7 @@ from mmm_demo.plan_text import (
     plan_sentences,
     smallest_sentence,
 )
-from mmm_demo.planning.plan import Plan
+from mmm_demo.planning.plan import AGAINST, Plan
 from mmm_demo.planning.study import PlanStudy
 
 
@@ -108,22 +108,26 @@ def plan_page(
         _optimum(study),
         _ground(ground),
     ]
-    return render_page(title.rstrip(), [*plan_sentences(plan, labels), _basis(ground)], sections)
+    return render_page(title.rstrip(), [*plan_sentences(plan, labels), basis(ground)], sections)
 
 
-def _basis(ground: Ground) -> str:
+def basis(ground: Ground) -> str:
+    """Say in one line what plans rest on: version, age, data, gate, lift tests, evidence."""
     tests = f"{ground.lift_tests or 'no'} lift test{'' if ground.lift_tests == 1 else 's'}"
+    evidence = f"evidence: {ground.evidence}" if ground.evidence else "no evidence gathered"
+    age = f"{ground.age_days} day{'' if ground.age_days == 1 else 's'} old"
     return (
-        f"It rests on {ground.model} version {ground.version}, {ground.age_days} days old, fitted "
-        f"to {ground.span}; gate: {ground.gate}; {tests}."
+        f"It rests on {ground.model} version {ground.version}, {age}, fitted to {ground.span}; "
+        f"gate: {ground.gate}; {tests}; {evidence}."
     )
 
 
 def _changes(plan: Plan, labels: Mapping[str, str], figure: Drawing) -> Section:
     about = (
         f"Money for the whole window of {plan.weeks} weeks beside that of the last {plan.weeks} "
-        "weeks of the data. Observed: the totals that keep the spend at work in a week, carryover "
-        "of earlier weeks included, where the data have seen it; beyond, the model extrapolates."
+        f"weeks of the data. Observed: the lowest and the highest total of any {plan.weeks} weeks "
+        "in a row. Outside of it, or where more spend works in a week (carryover of earlier weeks "
+        "included) than in any week of the data, the model extrapolates and the channel is flagged."
     )
     smallest = "" if len(plan.unrankable) else smallest_sentence(plan)  # else the lead has it
     paragraphs = [text for text in (about, smallest) if text]
@@ -132,17 +136,24 @@ def _changes(plan: Plan, labels: Mapping[str, str], figure: Drawing) -> Section:
 
 
 def _scenarios(study: PlanStudy, labels: Mapping[str, str], figure: Drawing) -> Section:
+    weeks = study.main.weeks
     about = (
-        "The replay repeats the last period's spend, week by week, in the window. A gain is over "
-        "that replay. Probability: that the plan brings more. Worst 5%: mean gain of the worst "
-        "5% of cases. ROAS: sales per unit of money, net of earlier spend, carryover after the "
-        "window included. Marginal ROAS: of the next unit of money, spread like the row's own. By "
-        "timing alone: what the last period's totals would gain, spread over the weeks like the "
-        "plan."
+        f"The replay repeats the spend of the last {weeks} weeks of the data, week by week, in the "
+        "window; it is not the same season a year before. A gain is over that replay. Probability: "
+        "that the plan sells more (of profit: earns more). Worst 5%: mean gain of the worst 5% of "
+        "cases. ROAS: sales per unit of money, net of earlier spend, carryover after the window "
+        "included. Marginal ROAS: of the next unit of money, spread like the row's own. By timing: "
+        "what the last period's totals would gain, spread over the weeks like the plan; by "
+        "amounts: the rest, by other amounts per channel."
     )
     tables = {
         "Costs and sales": show.costs(study.scenarios),
-        "Gain over the replay": show.gains(study),
+        "Sales beyond those of the replay": show.gains(study),
+    }
+    profits = show.profits(study.scenarios)
+    if len(profits):
+        tables["Profit (margin x incremental sales - spend) beside the replay"] = profits
+    tables |= {
         "Money by channel": show.money_by_channel(study),
         "What each scenario asks for, and what to beware of": show.asked(study, labels),
     }
@@ -153,17 +164,28 @@ def _ranking(plan: Plan) -> Section:
     heading = "Can the data rank the channels?"
     if plan.pairs.empty:
         return Section(heading, ["The plan moves no money from one channel to another."])
-    count = len(plan.unrankable)
-    verdict = (
-        f"{UNRANKED}: {count} of {len(plan.pairs)} pairs have an interval that is not above zero."
-        if count
-        else "Yes: the interval of every difference is above zero."
-    )
     about = (
         "For each pair of channels between which the plan moves money: by how much more sales the "
         "next unit of money brings with the one that gains, at the last period's spend."
     )
-    return Section(heading, [verdict, about], {"Pairs": show.pairs(plan)})
+    return Section(heading, [_verdict(plan), about], {"Pairs": show.pairs(plan)})
+
+
+def _verdict(plan: Plan) -> str:
+    count, every = len(plan.unrankable), len(plan.pairs)
+    forced = int((plan.pairs["verdict"] == AGAINST).sum())
+    if not count and not forced:
+        return "Yes: the interval of every difference is above zero."
+    unsure = (
+        f"{UNRANKED}: of {every} pairs, {count} have an interval that contains zero or is not "
+        "measured. The gain as a whole may be sure all the same; that these moves are part of it "
+        "is not."
+    )
+    against = (
+        f"Against the data: in {forced} of {every} pairs the limits force money to where the next "
+        "unit earns less."
+    )
+    return " ".join(text for text, told in ((unsure, count), (against, forced)) if told)
 
 
 def _carryover(plan: Plan) -> Section:
@@ -181,8 +203,8 @@ def _carryover(plan: Plan) -> Section:
 
 def _curves(figures: Mapping[str, Drawing]) -> Section:
     about = (
-        "Each curve is a channel's total spread over the weeks like the plan. Hatched: totals that "
-        "the data have never seen, where the curve is the model's shape and nothing else."
+        "Each curve is a channel's total spread over the weeks like the plan. Hatched: totals that no "
+        "stretch of as many weeks in the data had, where the curve rests on the model's shape."
     )
     shown = {
         "Response by channel": figures["response_curves"],
@@ -198,10 +220,15 @@ def _frontier(frontier: pd.DataFrame, figure: Drawing) -> Section:
         "most. A scenario with other limits, another aim or another spread over the weeks need not "
         "lie on the line."
     )
-    shown = {"Budget frontier": figure}
-    return Section(
-        "What another budget would bring", [about], {"Frontier": show.budgets(frontier)}, shown
-    )
+    missing, heading = frontier.attrs["missing"], "What another budget would bring"
+    paragraphs = [about]
+    if missing:
+        paragraphs.append(
+            f"{missing} of {missing + len(frontier)} budgets are missing: no search for them ended "
+            "at a certified plan."
+        )
+    tables = {"Frontier": show.budgets(frontier)} if len(frontier) else {}
+    return Section(heading, paragraphs, tables, {"Budget frontier": figure})
 
 
 def _weeks(plan: Plan, figure: Drawing) -> Section:

@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 
 from mmm_demo import registry
-from mmm_demo.config import registered_model_name
-from mmm_demo.evidence_store import load_evidence
+from mmm_demo.config import BudgetConfig, registered_model_name
+from mmm_demo.evidence_store import SEVERITY, load_evidence
 from mmm_demo.experiment_file import with_budget
 from mmm_demo.expiry import require_fresh
 from mmm_demo.fitted import WEEK
-from mmm_demo.gate import DATA_DRIVEN, NOT_ASSESSABLE, PRIOR_DRIVEN, GateReport
+from mmm_demo.gate import DATA_DRIVEN, NOT_ASSESSABLE, PASSED, PRIOR_DRIVEN, GateReport
 from mmm_demo.limits import GateConfig
 from mmm_demo.optimization import Planner
 from mmm_demo.outputs import Outputs
@@ -28,7 +28,7 @@ from mmm_demo.planning.scenario import (
     scenario_of,
 )
 from mmm_demo.planning.study import study_plans
-from mmm_demo.planning.window import Window, window_of
+from mmm_demo.planning.window import BudgetError, Window, window_of
 from mmm_demo.publish import Publisher
 from mmm_demo.run_values import LABEL_TAG, Say, by_channel
 from mmm_demo.summary import flag_lines, plan_markdown
@@ -131,6 +131,8 @@ def run_optimize(
     experiment = champion.bundle.experiment
     own = {name: value for name, value in overrides.items() if name in OF_THE_BUDGET}
     budget = with_budget(experiment, own).budget
+    if budget.weeks != experiment.budget.weeks and (budget.bounds or "total_budget" not in own):
+        _require_free(experiment.budget, budget.weeks)
     asked = {name: value for name, value in overrides.items() if name not in own}
     scenario = scenario_of(budget, experiment.name)
     settings = {
@@ -141,6 +143,16 @@ def run_optimize(
     window = {"market": market, "weeks": budget.weeks, "start": budget.start}
     request = request_from_dict(window | {"scenarios": [settings | asked]}, "the plan asked for")
     return _plan(champion, request, "", root, say, parent)
+
+
+def _require_free(budget: BudgetConfig, weeks: int) -> None:
+    """Refuse to take money that was meant for one window for another."""
+    money = {"total_budget": budget.total_budget, "bounds": budget.bounds}
+    if meant := [name for name, value in money.items() if value]:
+        raise BudgetError(
+            f"the champion's {' and '.join(meant)} are for {budget.weeks} weeks, not for {weeks}; "
+            "write a plan file with money for the window"
+        )
 
 
 def _plan(
@@ -179,7 +191,9 @@ def _ground(champion: registry.Champion) -> Ground:
     weeks, tests = pd.to_datetime(bundle.fitted.weeks), bundle.fitted.lift_tests
     made = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
     evidence = load_evidence(version)
-    found = {} if evidence is None else {check.stage: check.status for check in evidence.checks}
+    found: dict[str, str] = {}
+    for check in evidence.checks if evidence else ():  # the worst of a battery's checks stands
+        found[check.stage] = max(found.get(check.stage, PASSED), check.status, key=SEVERITY.index)
     report = bundle.gate.report
     return Ground(
         model=version.name,
@@ -201,11 +215,11 @@ def channel_labels(report: GateReport, channels: Sequence[str]) -> dict[str, str
     check = next((item for item in report.checks if item.name == DRIVEN), None)
     if check is None:
         return {}
-    named, rest = check.where.split(", "), DATA_DRIVEN
-    label = PRIOR_DRIVEN
+    named = f", {check.where}, "  # a channel's own name may have a comma
+    label, rest = PRIOR_DRIVEN, DATA_DRIVEN
     if check.status == NOT_ASSESSABLE:  # the check names those that could not be measured
         label, rest = NOT_ASSESSABLE, "not known"
-    return {name: label if name in named else rest for name in channels}
+    return {name: label if f", {name}, " in named else rest for name in channels}
 
 
 def _require_fresh(champion: registry.Champion, window: Window) -> None:

@@ -4,7 +4,16 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from mmm_demo.plan_text import UNRANKED, aim, chance, channel_flags, gap_text, money, signed
+from mmm_demo.plan_text import (
+    UNRANKED,
+    aim,
+    by_amounts,
+    chance,
+    channel_flags,
+    gap_text,
+    money,
+    signed,
+)
 from mmm_demo.planning.plan import Plan
 from mmm_demo.planning.study import REPLAY, PlanStudy
 
@@ -36,7 +45,7 @@ def changes(plan: Plan, labels: Mapping[str, str]) -> pd.DataFrame:
 
 def costs(found: pd.DataFrame) -> pd.DataFrame:
     """Return what the replay and each scenario cost and bring (`PlanStudy.scenarios`)."""
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "scenario": found["scenario"].map(spoken),
             "budget": found["budget"].map(money),
@@ -46,13 +55,24 @@ def costs(found: pd.DataFrame) -> pd.DataFrame:
             "marginal ROAS": found["mroas"],
         }
     )
-    if found["profit"].notna().any():
-        table["profit"] = found["profit"].map(money)
-    return table
+
+
+def profits(found: pd.DataFrame) -> pd.DataFrame:
+    """Return profit, and gain in it over the replay, of the rows whose margin is known."""
+    found = found[found["profit"].notna()]
+    return pd.DataFrame(
+        {
+            "scenario": found["scenario"].map(spoken),
+            "expected profit": found["profit"].map(money),
+            "gain": found["profit_gain"].map(signed),
+            "94% interval": _between(found, "profit_gain_lower_94", "profit_gain_upper_94"),
+            "probability": found["profit_probability"].map(_chance),
+        }
+    )
 
 
 def gains(study: PlanStudy) -> pd.DataFrame:
-    """Return by how much each scenario beats the replay, and how sure that is."""
+    """Return how much more each scenario sells than the replay, and how sure that is."""
     found = study.scenarios.iloc[1:]  # the replay is what they are held against
     return pd.DataFrame(
         {
@@ -62,8 +82,9 @@ def gains(study: PlanStudy) -> pd.DataFrame:
             "50% interval": _between(found, "gain_lower_50", "gain_upper_50"),
             "94% interval": _between(found, "gain_lower_94", "gain_upper_94"),
             "probability": found["probability"].map(chance),
-            "worst 5%": found["shortfall"].map(signed),
-            "by timing alone": [signed(plan.timing) for plan in study.plans],
+            "worst 5%, on average": found["shortfall"].map(signed),
+            "by amounts": [signed(by_amounts(plan)) for plan in study.plans],
+            "by timing": [signed(plan.timing) for plan in study.plans],
         }
     )
 
@@ -85,10 +106,13 @@ def asked(study: PlanStudy, labels: Mapping[str, str]) -> pd.DataFrame:
     rows = []
     for plan in study.plans:
         flags = zip(plan.table["channel"], channel_flags(plan, labels), strict=True)
-        told = [f"{channel}: {text}" for channel, text in flags if text]
-        told = ([UNRANKED] if len(plan.unrankable) else []) + told
-        rows.append((spoken(plan.scenario.name), aim(plan.scenario), "; ".join(told) or "nothing"))
-    return pd.DataFrame(rows, columns=["scenario", "asks for", "beware of"])
+        told = [UNRANKED] if len(plan.unrankable) else []
+        told += [f"{channel}: {text}" for channel, text in flags if text]
+        scenario = plan.scenario
+        beware = "; ".join(told) or "nothing"
+        rows.append((spoken(scenario.name), scenario.description, aim(scenario), beware))
+    table = pd.DataFrame(rows, columns=["scenario", "described as", "asks for", "beware of"])
+    return table if table["described as"].any() else table.drop(columns="described as")
 
 
 def pairs(plan: Plan) -> pd.DataFrame:
@@ -101,7 +125,7 @@ def pairs(plan: Plan) -> pd.DataFrame:
             "difference": found["difference"],
             "94% interval": _returns(found),
             "probability": found["probability"].map(chance),
-            "ranked": found["lower_94"] > 0,
+            "verdict": found["verdict"],
         }
     )
 
@@ -110,7 +134,7 @@ def flows(plan: Plan) -> pd.DataFrame:
     """Return the expected sales of each channel by when and from what they come."""
     names = {"carry_in": "carry-in", "inside": "in the window", "after": "carry-out"}
     sales = plan.table[[*names]].rename(columns=names)
-    sales.loc["all"] = sales.sum()
+    sales.loc["all"] = sales.sum(skipna=False)  # carry-in may be unknown
     sales = sales.map(money)
     sales.insert(0, "channel", [*plan.table["channel"], "all"])
     return sales
@@ -175,6 +199,10 @@ def _percent(values: pd.Series, digits: int = 0) -> list[str]:
     return [UNKNOWN if pd.isna(value) else f"{value:+.{digits}%}" for value in values]
 
 
+def _chance(value: float) -> str:
+    return UNKNOWN if pd.isna(value) else chance(value)
+
+
 def _ranges(table: pd.DataFrame, low: str, high: str) -> list[str]:
     pairs = zip(table[low], table[high], strict=True)
     return [f"{money(a)}{TO}{money(b)}" for a, b in pairs]
@@ -187,4 +215,4 @@ def _between(table: pd.DataFrame, low: str, high: str) -> list[str]:
 
 def _returns(table: pd.DataFrame) -> list[str]:
     pairs = zip(table["lower_94"], table["upper_94"], strict=True)
-    return [f"{low:.2f}{TO}{high:.2f}" for low, high in pairs]
+    return [UNKNOWN if pd.isna(low) else f"{low:.2f}{TO}{high:.2f}" for low, high in pairs]

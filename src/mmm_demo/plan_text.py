@@ -7,16 +7,18 @@ import numpy as np
 import pandas as pd
 
 from mmm_demo.explore_measures import join_words
-from mmm_demo.gate import PRIOR_DRIVEN
-from mmm_demo.planning.honesty import KEPT
-from mmm_demo.planning.plan import TOLERANCE, Plan
+from mmm_demo.gate import DATA_DRIVEN, NOT_ASSESSABLE, PRIOR_DRIVEN
+from mmm_demo.planning.honesty import KEPT, mix_at
+from mmm_demo.planning.plan import AGAINST, TOLERANCE, Plan, spread
+from mmm_demo.planning.plan import UNRANKED as NOT_RANKED
 from mmm_demo.planning.scenario import Scenario
 from mmm_demo.plot_style import human
 
-UNRANKED = "CANNOT BE RANKED"  # the label of a plan that moves money between such channels
+UNRANKED = NOT_RANKED.upper()  # the label of a plan that moves money between such channels
 SMALL = 0.005  # share of the budget below which a change is not told
 TOLD = 6  # changes and pairs that a sentence lists at most
 SURE = 0.995  # from here on a probability is `over 99%`
+TARGETS = ("target_response", "target_roas", "target_mroas")
 
 
 def plan_sentences(plan: Plan, labels: Mapping[str, str]) -> list[str]:
@@ -33,10 +35,12 @@ def plan_sentences(plan: Plan, labels: Mapping[str, str]) -> list[str]:
     -------
     list of str
         That the channels cannot be ranked, if so, then what to change, what that is expected to
-        bring (and how much of it by timing alone), and what to beware of.
+        bring (profit, saving or target first, where the scenario asks for it; how much of the sales
+        comes from moving money and how much from timing), and what to beware of.
     """
-    parts = (_unranked(plan), _change(plan), _gain(plan), _care(plan, labels))
-    return [part for part in parts if part]
+    asked = (_unranked(plan), _forced(plan), _change(plan), _reached(plan))
+    brought = (_profit(plan), _sales(plan), _care(plan, labels), _unknown_weeks(plan))
+    return [part for part in (*asked, *brought) if part]
 
 
 def chance(probability: float) -> str:
@@ -65,7 +69,7 @@ def aim(scenario: Scenario) -> str:
     target = money(scenario.target or 0.0)
     return {
         "response": "most expected sales for the budget",
-        "profit": f"most expected profit at a margin of {scenario.margin or 0:.0%}",
+        "profit": f"most expected profit at a margin of {scenario.margin or 0:g} per unit of sales",
         "cvar": f"best sales in the worst {scenario.worst_share:.0%} of cases",
         "target_response": f"{target} sales at the least cost",
         "target_roas": f"most sales at a ROAS of at least {target}",
@@ -83,7 +87,7 @@ def channel_flags(plan: Plan, labels: Mapping[str, str]) -> list[str]:
         flags = [f"at {row.at_bound} bound" if row.at_bound in ("lower", "upper") else row.at_bound]
         flags += ["outside observed range"] if row.outside_observed else []
         label = labels.get(str(row.channel), "")
-        flags += [label] if label not in ("", "data-driven") else []
+        flags += [label] if label not in ("", DATA_DRIVEN) else []
         texts.append(", ".join(flag for flag in flags if flag))
     return texts
 
@@ -107,35 +111,71 @@ def _by_channel(plan: Plan) -> pd.DataFrame:
     return plan.table.set_index(plan.table["channel"].astype(str))
 
 
+def _moved_between(pairs: pd.DataFrame) -> str:
+    told = [f"from {pair.giver} to {pair.taker}" for pair in pairs.itertuples()]
+    more = len(told) - TOLD
+    return join_words(told[:TOLD] + ([f"between {more} more pairs"] if more > 0 else []))
+
+
 def _unranked(plan: Plan) -> str:
-    pairs = [f"{pair.taker} over {pair.giver}" for pair in plan.unrankable.itertuples()]
-    if not pairs:
+    if plan.unrankable.empty:
         return ""
-    listed = pairs[:TOLD] + ([f"{len(pairs) - TOLD} more"] if len(pairs) > TOLD else [])
-    text = (
-        f"{UNRANKED}: the data do not tell which of two channels earns more with the next unit of "
-        f"money, though this plan prefers {join_words(listed)}."
+    return (
+        f"{UNRANKED}: this plan moves money {_moved_between(plan.unrankable)}, but the data do not "
+        "tell which of the two earns more with the next unit of money. The gain of the plan as a "
+        "whole may be sure all the same (its probability is told below); that these moves are part "
+        f"of it is not. {smallest_sentence(plan) or _no_smallest(plan)}"
     )
-    return f"{text} {smallest_sentence(plan)}".rstrip()
+
+
+def _forced(plan: Plan) -> str:
+    forced = plan.pairs[plan.pairs["verdict"] == AGAINST]
+    if forced.empty:
+        return ""
+    return (
+        f"Against the data: its limits force the plan to move money {_moved_between(forced)}, "
+        "where the next unit of money earns less."
+    )
 
 
 def smallest_sentence(plan: Plan) -> str:
     """Say how little would do nearly as well; empty where there is no such move."""
     if plan.smallest is None:
         return ""
-    table = _by_channel(plan)
-    change = pd.Series(plan.smallest.planned, table.index) - table["current"]
-    told = moves(change, table["current"], SMALL * plan.total_budget) or "none"
+    mix = _mix(plan)
+    told = moves(plan.smallest.planned - mix, mix, SMALL * plan.total_budget) or "none"
+    begin = "" if _same_budget(plan) else " from last period's mix at this budget"
+    goal = {
+        "profit": " in profit",
+        "cvar": f" in the worst {plan.scenario.worst_share:.0%} of cases",
+    }.get(plan.scenario.objective, "")
     return (
-        f"The smallest change that keeps {KEPT:.0%} of the expected gain: {told}; it moves "
-        f"{money(plan.smallest.moved)}, the plan {money(moved(plan))}."
+        f"The smallest change{begin} that keeps {KEPT:.0%} of what moving money is expected to "
+        f"gain{goal}: {told}; it moves {money(plan.smallest.moved)}, the plan {money(moved(plan))}."
     )
 
 
+def _no_smallest(plan: Plan) -> str:
+    if plan.scenario.objective in TARGETS:
+        return "No smallest change is told for a scenario with a target."
+    if not plan.certified:
+        return "No smallest change is told where saturation is S-shaped."
+    return "No smallest change is told: moving money at this budget is not expected to gain."
+
+
 def moved(plan: Plan) -> float:
-    """Return the money that a plan moves, counted once."""
-    change = plan.table["planned"] - plan.table["current"]
+    """Return the money that a plan moves against last period's mix at its budget, counted once."""
+    change = _by_channel(plan)["planned"] - _mix(plan)
     return float(max(change.clip(lower=0).sum(), -change.clip(upper=0).sum()))
+
+
+def _mix(plan: Plan) -> pd.Series:
+    table = _by_channel(plan)
+    return pd.Series(mix_at(table["current"].to_numpy(), plan.total_budget), table.index)
+
+
+def _same_budget(plan: Plan) -> bool:
+    return abs(plan.total_budget - plan.current_budget) <= SMALL * plan.current_budget
 
 
 def _change(plan: Plan) -> str:
@@ -157,45 +197,120 @@ def _against(budget: float, current: float) -> str:
     return f"{abs(change):.0%} {'more' if change > 0 else 'less'} than in"
 
 
-def _gain(plan: Plan) -> str:
-    gain, more = plan.uplift, plan.total_budget - plan.current_budget
-    if not np.abs(plan.gain).max() > TOLERANCE * np.abs(plan.status_quo).max():
-        return f"It is what the last {plan.weeks} weeks spent, and brings no more and no less."
-    share = f" ({gain['share']:+.1%})" if math.isfinite(gain["share"]) else ""
-    cost = ""
-    if abs(more) > SMALL * plan.current_budget:
-        cost = f" for {money(abs(more))} {'more' if more > 0 else 'less'} money"
+def _reached(plan: Plan) -> str:
+    """Say what a target costs or saves, and how sure it is to be reached."""
+    scenario, target = plan.scenario, plan.scenario.target or 0.0
+    if scenario.objective == "target_response":
+        reached, less = plan.response >= target, plan.current_budget - plan.total_budget
+        share = f" ({abs(less) / plan.current_budget:.1%})" if plan.current_budget > 0 else ""
+        lead = (
+            f"{'Saves' if less >= 0 else 'Costs'} {money(abs(less))}{share} "
+            f"{'of what' if less >= 0 else 'more than'} the last {plan.weeks} weeks spent; the "
+            f"target of {money(target)} sales"
+        )
+    elif scenario.objective == "target_roas":
+        reached = plan.response >= target * plan.total_budget
+        roas = f"{plan.response.mean() / plan.total_budget:.3g}" if plan.total_budget > 0 else "n/a"
+        lead = f"Expected ROAS: {roas}; the target of {target:g}"
+    else:
+        return ""
+    sure = chance(float(reached.mean()))
+    return f"{lead} is met in expectation, and reached with a probability of {sure}."
+
+
+def _profit(plan: Plan) -> str:
+    draws = plan.profit_gain
+    if draws is None or _as_before(plan):
+        return ""
+    gain = spread(draws)
     return (
-        f"Expected: {money(abs(gain['mean']))} {'more' if gain['mean'] >= 0 else 'fewer'} sales"
-        f"{share} than by repeating the last {plan.weeks} weeks{cost}; 50% interval "
-        f"{signed(gain['lower_50'])} to {signed(gain['upper_50'])}, 94% interval "
-        f"{signed(gain['lower_94'])} to {signed(gain['upper_94'])}. It beats the repeat with a "
-        f"probability of {chance(gain['probability'])}; the worst 5% of cases bring "
-        f"{signed(gain['shortfall'])} on average. Timing alone, the old totals spread over the "
-        f"weeks like the plan, would bring {signed(plan.timing)}."
+        f"Expected: {_more(gain['mean'])} profit than by repeating the last {plan.weeks} weeks, at "
+        f"a margin of {plan.scenario.margin:g} per unit of sales. {_sureness(gain, 'earns')}"
     )
 
 
+def _sales(plan: Plan) -> str:
+    if _as_before(plan):
+        return f"It is what the last {plan.weeks} weeks spent, and brings no more and no less."
+    gain, more = plan.uplift, plan.total_budget - plan.current_budget
+    share = f" ({gain['share']:+.1%})" if math.isfinite(gain["share"]) else ""
+    cost = "" if _same_budget(plan) else f" for {_more(more)} money"
+    return (
+        f"Expected: {_more(gain['mean'], 'fewer')} sales{share} than by repeating the last "
+        f"{plan.weeks} weeks{cost}: {_sources(plan)}. {_sureness(gain, 'sells')}"
+    )
+
+
+def _as_before(plan: Plan) -> bool:
+    return not np.abs(plan.gain).max() > TOLERANCE * np.abs(plan.status_quo).max()
+
+
+def _sources(plan: Plan) -> str:
+    """Say what part of the expected sales comes from amounts, and what from timing."""
+    amounts, timing = by_amounts(plan), plan.timing
+    what = "moving money" if _same_budget(plan) else "spending other amounts"
+    if not abs(timing) > TOLERANCE * float(np.abs(plan.status_quo).mean()):
+        return f"all of it from {what}, none from timing"
+    told = money if min(amounts, timing) >= 0 else signed
+    return f"{told(amounts)} from {what}, {told(timing)} from spreading it over the weeks"
+
+
+def by_amounts(plan: Plan) -> float:
+    """Return the expected sales that come from the amounts by channel, not from timing."""
+    return plan.uplift["mean"] - plan.timing
+
+
+def _sureness(gain: Mapping[str, float], verb: str) -> str:
+    return (
+        f"50% interval {signed(gain['lower_50'])} to {signed(gain['upper_50'])}, 94% interval "
+        f"{signed(gain['lower_94'])} to {signed(gain['upper_94'])}. It {verb} more than the repeat "
+        f"with a probability of {chance(gain['probability'])}; in the worst 5% of cases it "
+        f"{verb} on average {_more(gain['shortfall'])} than the repeat."
+    )
+
+
+def _more(value: float, less: str = "less") -> str:
+    return f"{money(abs(value))} {'more' if value >= 0 else less}"
+
+
 def _care(plan: Plan, labels: Mapping[str, str]) -> str:
+    """Name every channel that leaves the data, stops at a limit or does not rest on the data."""
     table = _by_channel(plan)
-    names = list(table.index)
+    known = pd.Series({name: labels.get(name, "not known") for name in table.index}, dtype=object)
+    stopped = "bound, so that the limit stopped it, not the data"
     found = {
-        "outside the spend ever observed": table.index[table["outside_observed"]],
-        "at the upper bound": table.index[table["at_bound"] == "upper"],
-        "at the lower bound": table.index[table["at_bound"] == "lower"],
-        "resting on the prior more than on data": [
-            name for name in names if labels.get(name) == PRIOR_DRIVEN
-        ],
+        f"outside the spend that the data have seen (in {plan.weeks} weeks, or at work in one)": (
+            table["outside_observed"]
+        ),
+        f"at the upper {stopped}": table["at_bound"] == "upper",
+        f"at the lower {stopped}": table["at_bound"] == "lower",
+        "resting on the prior more than on data": known == PRIOR_DRIVEN,
+        "whose ROAS could not be assessed": known == NOT_ASSESSABLE,
     }
-    parts = [f"{join_words(list(where))} {what}" for what, where in found.items() if len(where)]
+    if labels:
+        rest = ~known.isin([DATA_DRIVEN, PRIOR_DRIVEN, NOT_ASSESSABLE])
+        found["whose ROAS may rest on the prior (not known)"] = rest
+    told = {what: join_words(list(table.index[where])) for what, where in found.items()}
+    parts = [f"{names} {what}" for what, names in told.items() if names]
+    unknown = "" if labels else "Whether the ROAS rest on data or on the prior is not known."
     if parts:
-        return f"Read with care: {'; '.join(parts)}."
-    if not labels:
-        return (
-            "No channel leaves the spend ever observed or stops at a bound; whether their ROAS "
-            "rest on data or prior is not known."
-        )
-    return "No channel leaves the spend ever observed, stops at a bound or rests on its prior."
+        return f"Read with care: {'; '.join(parts)}. {unknown}".rstrip()
+    if unknown:
+        return f"No channel leaves the spend that the data have seen or stops at a bound. {unknown}"
+    return (
+        "No channel leaves the spend that the data have seen, stops at a bound or rests on its "
+        "prior."
+    )
+
+
+def _unknown_weeks(plan: Plan) -> str:
+    count = plan.window.unknown_weeks
+    if not count:
+        return ""
+    what = "week between data and window is not known and counts"
+    if count > 1:
+        what = "weeks between data and window are not known and count"
+    return f"{count} {what} as without spend."
 
 
 def gap_text(plan: Plan) -> str:
@@ -207,15 +322,26 @@ def certificate_sentence(plan: Plan) -> str:
     """Say how sure it is that no other plan is better, and what the search left out."""
     if plan.certified:
         text = (
-            f"No other plan within the limits is better by more than {gap_text(plan)} of what is "
-            "at stake, over all draws: the response is concave, so this holds for each of them."
+            "Judged over all draws, no other plan within the limits is better by more than "
+            f"{gap_text(plan)} of what is at stake: {_at_stake(plan.scenario)}. As the response is "
+            "concave, this holds against every allowed plan."
         )
     else:
         text = (
-            f"The best of many searches. Nearby plans are not better by more than {gap_text(plan)}"
-            ", but where saturation is S-shaped that proves nothing about plans further away."
+            "The best of many searches. Judged over all draws, nearby plans are not better by more "
+            f"than {gap_text(plan)} of what is at stake: {_at_stake(plan.scenario)}. Where "
+            "saturation is S-shaped that proves nothing about plans further away."
         )
     return (
         f"{text} Over the draws searched with, the plan's expected response differs by "
         f"{abs(plan.thinning):.2%} from that over all draws."
     )
+
+
+def _at_stake(scenario: Scenario) -> str:
+    return {
+        "profit": "margin x expected sales + spend",
+        "cvar": f"the expected sales in the worst {scenario.worst_share:.0%} of cases",
+        "target_response": "the spend",
+        "target_mroas": "expected sales + target x spend",
+    }.get(scenario.objective, "the expected sales")

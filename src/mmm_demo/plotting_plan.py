@@ -53,8 +53,8 @@ def budget_change(table: pd.DataFrame, title: str) -> Figure:
     Returns
     -------
     Figure
-        One axes: two bars per channel, bounds as brackets, the range ever observed as a grey line
-        below them, change in money and % on the right.
+        One axes: two bars per channel, bounds as brackets, the totals ever observed as a grey
+        line below them, change in money and % on the right.
     """
     fig = look.new_figure(9.5, 0.85 * len(table) + 1.9, title)
     ax = look.tidy(fig.subplots(), grid="x")
@@ -70,7 +70,7 @@ def budget_change(table: pd.DataFrame, title: str) -> Figure:
         bracket = [(0.4 * side, -1), (0, -1), (0, 1), (0.4 * side, 1)]
         style = {"color": INK, "markersize": 11, "linestyle": "", "fillstyle": "none"}
         ax.plot(places, rows + 0.06, marker=Path(bracket), label=label, **style)
-    seen = {"color": MUTED, "linewidth": 3, "label": "Range ever observed"}
+    seen = {"color": MUTED, "linewidth": 3, "label": "Totals ever observed"}
     ax.hlines(rows + 0.33, table["observed_low"], table["observed_high"], **seen)
     look.margin_text(ax, [_change(part) for part in table.itertuples()], "change")
     look.number_axis(ax.xaxis, MONEY)
@@ -170,7 +170,7 @@ def _panels(
 
 
 def _draw_curve(ax: Axes, part: Any, curve: pd.DataFrame, name: str) -> None:
-    """Draw a mean, both points on it, and what was never observed."""
+    """Draw a mean, both points on it, and the totals that were never observed."""
     spend, mean = curve["spend"].to_numpy(float), curve[name].to_numpy(float)
     ax.plot(spend, mean, color=MODEL, linewidth=1.8)
     for low, high in ((0.0, part.observed_low), (part.observed_high, spend[-1])):
@@ -191,7 +191,7 @@ def _curve_legend(fig: Figure, *, inner: bool) -> None:
         Patch(color=MODEL, alpha=0.18, label="94% interval"),
         Line2D([], [], linestyle="", label="Last period", **LAST),
         Line2D([], [], linestyle="", label="Plan", **PLANNED),
-        Patch(label="Never observed", **UNSEEN),
+        Patch(label="Total never observed", **UNSEEN),
     ]
     fig.legend(handles=keys, loc="outside lower center", ncols=len(keys))
 
@@ -250,7 +250,7 @@ def _mark(ax: Axes, scenarios: pd.DataFrame, name: str) -> None:
 
 @look.styled
 def gains(scenarios: pd.DataFrame) -> Figure:
-    """Show by how much each plan is expected to beat a replay of the last period.
+    """Show how much more each plan is expected to sell than a replay of the last period.
 
     Parameters
     ----------
@@ -263,7 +263,9 @@ def gains(scenarios: pd.DataFrame) -> Figure:
         One axes: 50 and 94 % intervals against the zero line; mean and probability on the right.
     """
     shown = scenarios[scenarios["gain"].notna()]
-    fig = look.new_figure(9, 0.6 * len(shown) + 1.8, "Gain over a replay of the last period")
+    fig = look.new_figure(
+        9, 0.6 * len(shown) + 1.8, "Gain in sales over a replay of the last period"
+    )
     ax = look.tidy(fig.subplots(), grid="x")
     look.row_axis(ax, [str(name) for name in shown["scenario"]])
     ax.axvline(0, color=INK, linewidth=1)

@@ -10,7 +10,7 @@ from mmm_demo.config import ExperimentConfig
 from mmm_demo.data import MarketingData
 from mmm_demo.gate import PASSED, Check, GateReport
 from mmm_demo.plan_text import chance, channel_flags, plan_sentences
-from mmm_demo.planning.plan import Plan
+from mmm_demo.planning.plan import Plan, spread
 from mmm_demo.plot_style import human
 
 
@@ -159,7 +159,14 @@ def roas_table(roas: pd.DataFrame) -> tuple[tuple[str, ...], list[tuple[str, ...
 
 
 PLAN_HEADER = ("channel", "last period", "planned", "change", "beware")
-SCENARIO_HEADER = ("scenario", "money", "uplift", "94 % interval", "beats replay")
+SCENARIO_HEADER = (
+    "scenario",
+    "money",
+    "sales beyond replay",
+    "94 % interval",
+    "probability",
+    "profit beyond replay",
+)
 
 
 def plan_rows(plan: Plan, labels: Mapping[str, str]) -> list[tuple[str, ...]]:
@@ -178,15 +185,23 @@ def plan_rows(plan: Plan, labels: Mapping[str, str]) -> list[tuple[str, ...]]:
 
 
 def scenario_rows(plans: Sequence[Plan]) -> list[tuple[str, ...]]:
-    """Return name, money, expected uplift, its interval and probability of each scenario."""
+    """Return name, money, gain in sales with interval and probability, and gain in profit."""
     rows = []
     for plan in plans:
         gain = plan.uplift
         between = f"{human(gain['lower_94'])} to {human(gain['upper_94'])}"
         uplift = f"{human(gain['mean'])} ({gain['share']:+.1%})"
         name, money = plan.scenario.name, human(plan.total_budget)
-        rows.append((name, money, uplift, between, chance(gain["probability"])))
+        rows.append((name, money, uplift, between, chance(gain["probability"]), _profit(plan)))
     return rows
+
+
+def _profit(plan: Plan) -> str:
+    if plan.profit_gain is None:
+        return "no margin"
+    gain = spread(plan.profit_gain)
+    between = f"{human(gain['lower_94'])} to {human(gain['upper_94'])}"
+    return f"{human(gain['mean'])} ({between}, {chance(gain['probability'])})"
 
 
 def plan_title(plan: Plan) -> str:
@@ -197,7 +212,9 @@ def plan_title(plan: Plan) -> str:
     )
 
 
-def plan_markdown(plans: Sequence[Plan], name: str, labels: Mapping[str, str]) -> str:
+def plan_markdown(
+    plans: Sequence[Plan], name: str, labels: Mapping[str, str], ground: str = ""
+) -> str:
     """Return the Markdown of a plan run's page.
 
     Parameters
@@ -208,10 +225,13 @@ def plan_markdown(plans: Sequence[Plan], name: str, labels: Mapping[str, str]) -
         Model, version and what its results must be called.
     labels
         What each channel's ROAS rests on, by channel.
+    ground
+        What the plans rest on, in one line (`plan_page.basis`); empty to leave it out.
     """
     plan = plans[0]
     lines = [f"### Budget plan from {name}", f"{plan_title(plan)}.", ""]
-    lines += [f"* {sentence}" for sentence in plan_sentences(plan, labels)]
+    told = [*plan_sentences(plan, labels), *filter(None, [ground])]
+    lines += [f"* {sentence}" for sentence in told]
     lines += ["", *_table(PLAN_HEADER, plan_rows(plan, labels))]
     if len(plans) > 1:
         lines += ["", "**Scenarios**", "", *_table(SCENARIO_HEADER, scenario_rows(plans))]

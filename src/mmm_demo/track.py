@@ -84,8 +84,7 @@ class Outcome:
     promised, expected
         Sales under the planned spend, and under the spend that happened.
     spend
-        A row per week and channel: week, channel, planned, realised, deviation; money. Realised
-        and deviation are NaN where the plan tells no cost of a channel's units.
+        A row per week and channel: week, channel, planned, realised, deviation; money.
     """
 
     weeks: pd.DatetimeIndex
@@ -200,7 +199,7 @@ def track(fitted: FittedModel, planned: Planned, table: pd.DataFrame) -> Outcome
 
 def _spend(planned: Planned, units: pd.DataFrame) -> pd.DataFrame:
     """Return planned and realised money by week and channel, from realised units."""
-    money = (units * planned.cost).where(units > 0, 0.0)  # nothing costs nothing, at any cost
+    money = units * planned.cost
     weeks, channels = len(units), list(units.columns)
     table = pd.DataFrame(
         {

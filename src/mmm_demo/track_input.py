@@ -1,7 +1,6 @@
 """A stored plan and the weeks that came after it, read and checked."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -9,7 +8,8 @@ import pandas as pd
 from mmm_demo.contract import Contract, validate_table
 from mmm_demo.fitted import FittedModel
 
-COLUMNS = ["week", "channel", "spend", "units"]
+NUMBERS = ["spend", "units", "cost_per_unit"]
+COLUMNS = ["week", "channel", *NUMBERS]
 ISO = "%Y-%m-%d"
 
 
@@ -19,25 +19,23 @@ class TrackError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Planned:
-    """A plan's spend, both of shape (week, channel), indexed by week, columns in model order.
+    """A plan's spend, shape (week, channel), indexed by week, columns in model order.
 
     Attributes
     ----------
     units
         In the units of the weekly table.
-    money
-        In money.
+    cost
+        Money per unit, by channel.
     """
 
     units: pd.DataFrame
-    money: pd.DataFrame
+    cost: pd.Series
 
-    @cached_property
-    def cost(self) -> pd.Series:
-        """Money per unit by channel; NaN for one without planned units beside units that cost."""
-        cost = self.money.sum() / self.units.sum().replace(0.0, np.nan)
-        # The weekly table is in money unless a channel shows otherwise.
-        return cost.fillna(1.0) if np.allclose(cost.dropna(), 1.0) else cost
+    @property
+    def money(self) -> pd.DataFrame:
+        """The same in money."""
+        return self.units * self.cost
 
 
 def read_plan(
@@ -48,7 +46,8 @@ def read_plan(
     Parameters
     ----------
     schedule
-        A row per week and channel: week, channel, spend (money), units (of the weekly table).
+        A row per week and channel: week, channel, spend (money), units (of the weekly table),
+        cost_per_unit.
     dates, channels
         Weeks and channels that it must have, each once.
     where
@@ -62,8 +61,9 @@ def read_plan(
     if missing := [name for name in COLUMNS if name not in schedule]:
         raise TrackError(f"{where} lacks {', '.join(missing)}; plan again: mmm-demo optimize")
     days = pd.to_datetime(schedule["week"], format=ISO, errors="coerce").astype("datetime64[ns]")
-    numbers = schedule[["spend", "units"]].apply(pd.to_numeric, errors="coerce")
+    numbers = schedule[NUMBERS].apply(pd.to_numeric, errors="coerce")
     wrong = ~(np.isfinite(numbers) & (numbers >= 0)).all(axis=1) | days.isna()
+    wrong |= ~np.isclose(numbers["spend"], numbers["units"] * numbers["cost_per_unit"], rtol=1e-6)
     if wrong.any():
         first = schedule.loc[wrong, COLUMNS].iloc[0].to_dict()
         raise TrackError(f"{where}: {wrong.sum()} unusable row(s), first {first}; plan again")
@@ -76,8 +76,10 @@ def read_plan(
             f"found {len(found)} rows, {len(set(found) & set(wanted))} of these. Plan again"
         )
     numbers.index = found
-    unstacked = (numbers[name].unstack().loc[dates, list(channels)] for name in ("units", "spend"))
-    return Planned(*unstacked)
+    units, cost = (numbers[name].unstack()[list(channels)] for name in ("units", "cost_per_unit"))
+    if (cost.nunique() > 1).any():
+        raise TrackError(f"{where}: the cost per unit of a channel changes; plan again")
+    return Planned(units.loc[dates], cost.iloc[0])
 
 
 def join_actuals(

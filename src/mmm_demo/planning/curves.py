@@ -11,6 +11,7 @@ from mmm_demo.planning.plan import INTERVALS, Plan
 from mmm_demo.planning.scenario import Scenario
 from mmm_demo.planning.solver import Goal, maximise
 from mmm_demo.planning.surface import Brought, ByTotals
+from mmm_demo.planning.window import BudgetError
 
 BEYOND = 1.5  # how far the curves go beyond the most that was or would be spent
 LEAST, MOST = 0.5, 2.0  # ends of the frontier, as multiples of the budget
@@ -93,12 +94,14 @@ def budget_frontier(planner: Planner, scenario: Scenario, points: int = 20) -> p
     pandas.DataFrame
         One row per budget: budget (money), mean, lower_94, lower_50, upper_50, upper_94 (sales),
         roas, and mroas: sales of the next unit of budget, put where the limits let it bring most
-        (of the last unit, where they allow no more; NaN where no other budget is allowed).
+        (of the last unit, where they allow no more; NaN where no other budget is allowed). A
+        budget for which no search ends at a certified plan has no row; `attrs["missing"]` is their
+        number.
 
     Raises
     ------
     BudgetError
-        When the scenario's limits clash, or a search ends short of the best plan.
+        When the scenario's limits clash.
     """
     region, spread = region_of(scenario, planner.window), spread_of(scenario, planner.window)
     thin, full = ByTotals(planner.thin, spread), ByTotals(planner.media, spread)
@@ -106,6 +109,8 @@ def budget_frontier(planner: Planner, scenario: Scenario, points: int = 20) -> p
     budgets = _budgets(region, ends, float(planner.window.current.sum()), points)
     rows = []
     for budget, spend in zip(budgets, _best(planner, region, thin, budgets), strict=True):
+        if spend is None:
+            continue
         brought = full.at(spend)
         levels = np.quantile(brought.total, [*INTERVALS.values()])
         rows.append(
@@ -117,7 +122,9 @@ def budget_frontier(planner: Planner, scenario: Scenario, points: int = 20) -> p
                 "mroas": _next_unit(region, ends, budget, _slope(full, brought)),
             }
         )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=["budget", "mean", *INTERVALS, "roas", "mroas"])
+    table.attrs["missing"] = len(budgets) - len(table)
+    return table
 
 
 def _slope(surface: ByTotals, brought: Brought) -> np.ndarray:
@@ -144,30 +151,40 @@ def _budgets(region: Region, ends: tuple[float, float], current: float, points: 
     return np.linspace(least, most, points if most > least else 1)
 
 
-def _best(planner: Planner, region: Region, surface: ByTotals, budgets: np.ndarray) -> np.ndarray:
-    """Return the best spend of each budget, shape (budget, channel), each begun at the one before.
+def _best(
+    planner: Planner, region: Region, surface: ByTotals, budgets: np.ndarray
+) -> list[np.ndarray | None]:
+    """Return the best spend (channel,) of each budget, each begun at the one before.
 
-    Where the response is not concave, the budgets are passed once upwards and once downwards, each
-    time from the best of many searches at the end, and the better spend of the two counts: one
-    way alone stays on a hill that is no longer the highest.
+    None where no search ends at a certified spend. Where the response is not concave, the budgets
+    are passed once upwards and once downwards, each time from the best of many searches at the
+    end, and the better spend of the two counts: one way alone stays on a hill that is no longer
+    the highest.
     """
     up = _pass(planner, region, surface, budgets)
     if planner.concave:
         return up
     down = _pass(planner, region, surface, budgets[::-1])[::-1]
-    brought = [[surface.at(spend).total.mean() for spend in way] for way in (up, down)]
-    return np.where(np.greater_equal(*brought)[:, None], up, down)
+    found = [[spend for spend in pair if spend is not None] for pair in zip(up, down, strict=True)]
+    return [max(pair, key=lambda spend: surface.at(spend).total.mean(), default=None)
+            for pair in found]  # fmt: skip
 
 
-def _pass(planner: Planner, region: Region, surface: ByTotals, budgets: np.ndarray) -> np.ndarray:
-    spends: list[np.ndarray] = []
+def _pass(
+    planner: Planner, region: Region, surface: ByTotals, budgets: np.ndarray
+) -> list[np.ndarray | None]:
+    spends: list[np.ndarray | None] = []
     begin, many = planner.window.current, not planner.concave
     for budget in budgets:
         start = begin * (budget / begin.sum()) if begin.sum() > 0 else begin
-        begin = maximise(Goal(), _at(region, budget), surface, start, concave=not many)
+        try:
+            begin = maximise(Goal(), _at(region, budget), surface, start, concave=not many)
+        except BudgetError:  # one budget less; the plans themselves are solved
+            spends.append(None)
+            continue
         spends.append(begin)
         many = False  # later searches follow the spend from budget to budget
-    return np.array(spends)
+    return spends
 
 
 def _next_unit(

@@ -101,26 +101,28 @@ class Region:
             raise BudgetError(f"no spend keeps all limits: {done.message}")
         return done.x * self.unit
 
-    def by_week(self, weeks: int, smoothness: float | None) -> "Region":
+    def by_week(self, weekly: np.ndarray, smoothness: float | None) -> "Region":
         """Return the same limits on the spend of each week, spread as one likes.
 
         Parameters
         ----------
-        weeks
-            Length of the window.
+        weekly
+            Money of channels that leave no choice, which keep it week by week, shape (week,
+            channel); of the others nothing is taken.
         smoothness
             Most that a week may differ from the week before, as a share of the mean week.
         """
+        weeks, free = len(weekly), self.high > self.low
         channels = len(self.low)
         totals = np.tile(np.eye(channels), weeks)  # (channel, week x channel)
-        box = [Limit("low", -row, -low) for row, low in zip(totals, self.low, strict=True)]
-        box += [Limit("high", row, high) for row, high in zip(totals, self.high, strict=True)]
+        ends = zip(totals[free], self.low[free], self.high[free], strict=True)
+        box = [item for row, low, high in ends for item in _box("", row, low, high)]
         limits = [replace(limit, weights=limit.weights @ totals) for limit in self.limits]
         limits += [limit for limit in box if np.isfinite(limit.most)]
         if smoothness is not None:
-            limits += _smooth(totals, weeks, smoothness)
-        size = weeks * channels
-        low, high, money = np.zeros(size), np.full(size, np.inf), self.unit * channels
+            limits += _smooth(totals, weeks, smoothness, np.flatnonzero(free))
+        low, high = (np.where(free, end, weekly).ravel() for end in (0.0, np.inf))
+        money = self.unit * channels
         return Region(low, high, tuple(limits), self.budget, self.exact, money)
 
     @property
@@ -139,11 +141,18 @@ class Region:
         return limits
 
 
-def _smooth(totals: np.ndarray, weeks: int, smoothness: float) -> list[Limit]:
+def _box(name: str, row: np.ndarray, low: float, high: float) -> tuple[Limit, Limit]:
+    return (
+        Limit(f"{name} at least {_money(low)}", -row, -low),
+        Limit(f"{name} at most {_money(high)}", row, high),
+    )
+
+
+def _smooth(totals: np.ndarray, weeks: int, smoothness: float, free: Sequence[int]) -> list[Limit]:
     channels, size = totals.shape
     limits = []
     for week in range(1, weeks):
-        for channel in range(channels):
+        for channel in free:
             step = np.zeros(size)
             step[week * channels + channel] = 1.0
             step[(week - 1) * channels + channel] = -1.0
@@ -173,7 +182,7 @@ def region_of(scenario: Scenario, window: Window) -> Region:
 
 
 def _bounds(scenario: Scenario, window: Window) -> tuple[np.ndarray, np.ndarray]:
-    low, high = window.observed
+    low, high = window.seen
     current = window.current
     if EVERY in scenario.relative_bounds:
         low, high = (np.array(side) * current for side in scenario.relative_bounds[EVERY])
@@ -221,8 +230,7 @@ def _require_feasible(scenario: Scenario, region: Region, channels: Sequence[str
     for row, name, low, high in zip(
         np.eye(len(channels)), channels, region.low, region.high, strict=True
     ):
-        limits.append(Limit(f"{name} at least {_money(low)}", -row, -low))
-        limits.append(Limit(f"{name} at most {_money(high)}", row, high))
+        limits += _box(name, row, low, high)
     if _possible(limits, region.unit):
         return
     clash = list(limits)

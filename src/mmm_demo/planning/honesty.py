@@ -7,14 +7,14 @@ import pandas as pd
 from scipy.optimize import linprog
 
 from mmm_demo.planning.feasible import Region
-from mmm_demo.planning.plan import Move
+from mmm_demo.planning.plan import AGAINST, RANKED, UNRANKED, Move
 from mmm_demo.planning.solver import Goal, Point, Surface, judge
 
 MOVED = 0.01  # share of the budget below which a channel's part counts as unchanged
 KEPT = 0.95  # share of the expected gain that the smallest move keeps
 CUTS, BISECTIONS = 40, 10
 NEARLY = 0.001  # share by which the answer may move more than the smallest move does
-PAIRS = ["taker", "giver", "difference", "lower_94", "upper_94", "probability"]
+PAIRS = ["taker", "giver", "difference", "lower_94", "upper_94", "probability", "verdict"]
 
 
 def rank_pairs(
@@ -34,26 +34,38 @@ def rank_pairs(
     -------
     pandas.DataFrame
         Columns taker, giver, difference (mean), lower_94, upper_94, probability (that the taker's
-        is larger).
+        is larger), verdict.
     """
     budget = planned.sum()
-    mix = current * (budget / current.sum()) if current.sum() > 0 else np.zeros_like(current)
-    shift = planned - mix
+    shift = planned - mix_at(current, budget)
     takers, givers = (np.flatnonzero(side > MOVED * budget) for side in (shift, -shift))
     rows = []
     for taker, giver in product(takers, givers):
         difference = marginal[taker] - marginal[giver]
         lower, upper = np.quantile(difference, [0.03, 0.97])
         names, sure = (channels[taker], channels[giver]), float((difference > 0).mean())
-        rows.append((*names, float(difference.mean()), float(lower), float(upper), sure))
+        told = (float(difference.mean()), float(lower), float(upper), sure)
+        rows.append((*names, *told, _verdict(lower, upper)))
     return pd.DataFrame(rows, columns=PAIRS)
+
+
+def _verdict(lower: float, upper: float) -> str:
+    if lower > 0:
+        return RANKED
+    return AGAINST if upper < 0 else UNRANKED
+
+
+def mix_at(current: np.ndarray, budget: float) -> np.ndarray:
+    """Return the last period's mix at another budget, shape (channel,)."""
+    return current * (budget / current.sum()) if current.sum() > 0 else np.zeros_like(current)
 
 
 def smallest_move(
     goal: Goal, region: Region, surface: Surface, current: np.ndarray, planned: np.ndarray
 ) -> Move | None:
-    """Return the allowed spend closest to the status quo that keeps most of the expected gain.
+    """Return the allowed spend closest to the old mix that keeps most of what reallocation gains.
 
+    The old mix is the last period's at the plan's budget.
     Closest in the sum of absolute changes. The goal is concave, so each tangent is a limit that no
     good spend breaks, and a linear program over tangents gives a lower bound of the move. Tangents
     at the edge of what is good enough (Veinott's supporting hyperplanes) close in on the answer.
@@ -70,6 +82,7 @@ def smallest_move(
     Move or None
         None where the plan gains nothing, or where no answer was found.
     """
+    current = mix_at(current, planned.sum())
     before, best = judge(goal, surface, current), judge(goal, surface, planned)
     gain = best.value - before.value
     if goal.least is not None or not gain > 0:

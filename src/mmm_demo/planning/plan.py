@@ -10,6 +10,7 @@ from mmm_demo.planning.scenario import Scenario
 from mmm_demo.planning.window import BudgetError, Window
 
 TOLERANCE = 1e-6
+RANKED, UNRANKED, AGAINST = "ranked", "cannot be ranked", "against the data"
 SHORTFALL_TAIL = 0.05
 INTERVALS = {"lower_94": 0.03, "lower_50": 0.25, "upper_50": 0.75, "upper_94": 0.97}
 
@@ -58,8 +59,9 @@ class Plan:
     timing
         Expected sales that last period's totals would win by the plan's spread over the weeks.
     pairs
-        Columns taker, giver, difference, lower_94, upper_94, probability: for each pair of channels
-        between which the plan moves money, by how much more the next unit brings with the taker.
+        Columns taker, giver, difference, lower_94, upper_94, probability, verdict: for each pair of
+        channels between which the plan moves money, by how much more the next unit brings with the
+        taker, and whether the data rank the two.
     smallest
         The smallest move; None where the plan gains nothing or none could be computed.
     gap
@@ -125,11 +127,15 @@ class Plan:
 
     @property
     def schedule(self) -> pd.DataFrame:
-        """What a planner imports: a row per week and channel; week, channel, spend, units."""
+        """What a planner imports: a row per week and channel.
+
+        Columns scenario, week, channel, spend (money), units (of the weekly table), cost_per_unit.
+        """
         spend = self.weekly.rename_axis("week").rename_axis("channel", axis=1).stack()
         table = spend.rename("spend").reset_index()
-        cost = dict(zip(self.window.channels, self.window.cost, strict=True))
-        return table.assign(units=table["spend"] / table["channel"].map(cost))
+        table.insert(0, "scenario", self.scenario.name)
+        cost = table["channel"].map(dict(zip(self.window.channels, self.window.cost, strict=True)))
+        return table.assign(units=table["spend"] / cost, cost_per_unit=cost)
 
     @property
     def gain(self) -> np.ndarray:
@@ -138,20 +144,31 @@ class Plan:
 
     @property
     def uplift(self) -> dict[str, float]:
-        """Gain over the replay: mean, intervals, share, probability, and mean of the worst 5 %."""
-        gain, base = self.gain, float(self.status_quo.mean())
-        levels = {name: float(np.quantile(gain, at)) for name, at in INTERVALS.items()}
-        worst = np.sort(gain)[: max(1, round(SHORTFALL_TAIL * len(gain)))]
-        return {
-            "mean": float(gain.mean()),
-            **levels,
-            "share": float(gain.mean()) / base if base > 0 else float("nan"),
-            "probability": float((gain > 0).mean()),
-            "shortfall": float(worst.mean()),
-        }
+        """The gain in figures (`spread`), and as a share of what the replay brings."""
+        base = float(self.status_quo.mean())
+        share = float(self.gain.mean()) / base if base > 0 else float("nan")
+        return spread(self.gain) | {"share": share}
+
+    @property
+    def profit_gain(self) -> np.ndarray | None:
+        """Margin of the gain minus the further spend, shape (sample,); None without a margin."""
+        if self.scenario.margin is None:
+            return None
+        return self.scenario.margin * self.gain - (self.total_budget - self.current_budget)
 
     @property
     def unrankable(self) -> pd.DataFrame:
         """Pairs between which money moves though the data cannot rank them."""
-        ranked = (self.pairs["lower_94"] > 0) | (self.pairs["upper_94"] < 0)
-        return self.pairs[~ranked]
+        return self.pairs[self.pairs["verdict"] == UNRANKED]
+
+
+def spread(gain: np.ndarray) -> dict[str, float]:
+    """Return a gain in figures: mean, intervals, probability, and mean of the worst 5 %."""
+    levels = {name: float(np.quantile(gain, at)) for name, at in INTERVALS.items()}
+    worst = np.sort(gain)[: max(1, round(SHORTFALL_TAIL * len(gain)))]
+    return {
+        "mean": float(gain.mean()),
+        **levels,
+        "probability": float((gain > 0).mean()),
+        "shortfall": float(worst.mean()),
+    }

@@ -26,6 +26,7 @@ NEEDS = {
 }
 SPENDS_ALL = ("response", "cvar")  # the others take the budget as the most they may spend
 EVERY = "*"
+MOST_SCENARIOS = 20
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -84,7 +85,7 @@ class Scenario:
         `relative_bounds` stands for all channels that are not named. Others default to the totals
         that keep their working (adstocked) spend where the data have seen it.
     fixed
-        Channels that keep the money of the last period.
+        Channels that keep the money of the last period, week by week.
     groups
         Common limits, by a name of your own.
     profile
@@ -139,7 +140,7 @@ class Scenario:
             raise ValueError("give total_budget or relative_budget, not both")
         if self.smoothness is not None and self.profile != "optimised":
             raise ValueError("smoothness needs profile: optimised")
-        if EVERY in {*self.bounds, *self.fixed, *self._weights}:
+        if EVERY in {*self.bounds, *self.fixed, *self.weights}:
             raise ValueError(f"{EVERY!r} is for relative_bounds; name the channels")
         limited = [*self.bounds, *self.relative_bounds, *self.fixed]
         if twice := sorted({name for name in limited if limited.count(name) > 1}):
@@ -157,13 +158,14 @@ class Scenario:
         return (self.tail or 0.1) if self.objective == "cvar" else 1.0
 
     @property
-    def _weights(self) -> Mapping[str, tuple[float, ...]]:
+    def weights(self) -> Mapping[str, tuple[float, ...]]:
+        """Weekly weights by channel, where the profile gives some."""
         return self.profile if isinstance(self.profile, Mapping) else {}
 
     @property
     def channels(self) -> set[str]:
         """Every channel that is named anywhere."""
-        named = {*self.bounds, *self.relative_bounds, *self.fixed, *self._weights} - {EVERY}
+        named = {*self.bounds, *self.relative_bounds, *self.fixed, *self.weights} - {EVERY}
         return named.union(*(group.channels for group in self.groups.values()))
 
 
@@ -199,12 +201,12 @@ class PlanRequest:
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         names = [scenario.name for scenario in self.scenarios]
-        if not names:
-            raise ValueError("a plan needs at least one scenario")
+        if not 1 <= len(names) <= MOST_SCENARIOS:
+            raise ValueError(f"a plan has 1 to {MOST_SCENARIOS} scenarios, got {len(names)}")
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"scenarios with one name: {', '.join(twice)}")
         for scenario in self.scenarios:
-            for channel, weights in scenario._weights.items():
+            for channel, weights in scenario.weights.items():
                 if len(weights) != self.weeks or not 0 < sum(weights) < math.inf:
                     raise ValueError(
                         f"scenario {scenario.name}: profile of {channel} needs {self.weeks} "

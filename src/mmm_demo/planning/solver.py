@@ -175,7 +175,7 @@ def maximise(
     BudgetError
         When the need cannot be met, or no search ends at a spend that is certified.
     """
-    _require_reachable(goal, region, surface)
+    _require_reachable(goal, region, surface, concave)
     if not (region.high > region.low).any():
         return region.low  # nothing to decide
     found: list[tuple[bool, float, np.ndarray]] = []
@@ -203,22 +203,24 @@ def _starts(region: Region, start: np.ndarray, concave: bool) -> Iterator[np.nda
         yield np.mean(corners, axis=0)
 
 
-def _require_reachable(goal: Goal, region: Region, surface: Surface) -> None:
+def _require_reachable(goal: Goal, region: Region, surface: Surface, concave: bool) -> None:
     """Refuse a target that no allowed spend reaches, with the closest that one comes."""
     if goal.least is None:
         return
-    surplus = Goal(price=goal.least_roas)
-    most = _search(surplus, region, surface, region.furthest(np.ones(len(region.low))))
+    surplus, top = Goal(price=goal.least_roas), region.furthest(np.ones(len(region.low)))
+    begins = [top] if concave else [top, *_starts(region, top, concave)]
+    ends = (_search(surplus, region, surface, begin) for begin in begins)
+    most = max(ends, key=lambda end: end.value)
     if most.value >= goal.least and most.value > 0:
         return
-    spend, brought = most.spend.sum(), float(surface.at(most.spend).total.mean())
+    spend, brought = most.spend.sum(), float(most.brought.total.mean())
     closest = (
         f"the allowed spend that comes closest is {spend:,.0f}, expected to bring {brought:,.0f}"
     )
-    if not spend > region.unit * 1e-6:
+    if concave and not spend > region.unit * 1e-6:
         first = float(judge(Goal(), surface, region.low).slope.max())
         closest = f"even the first unit of money is expected to bring {first:.3g} at most"
-    elif goal.least_roas:
+    elif goal.least_roas and spend > 0:
         closest += f", a ROAS of {brought / spend:.3g}"
     raise BudgetError(
         f"target {goal.least_roas or goal.least:,.6g} is out of reach: {closest}; widen the "
@@ -240,14 +242,7 @@ def _search(goal: Goal, region: Region, surface: Surface, begin: np.ndarray) -> 
             seen[key] = judge(goal, surface, x * unit)
         return seen[key]
 
-    matrix, most = region.rows
-    everything = np.ones(len(begin))
-    constraints = []
-    if len(matrix):
-        constraints.append(_linear(-matrix, most / unit))
-    if np.isfinite(region.budget):
-        kind = "eq" if region.exact else "ineq"
-        constraints.append(_linear(-everything[None], np.array([region.budget / unit]), kind))
+    constraints = _linear_limits(region)
     if goal.least is not None:
         constraints.append(
             {
@@ -278,6 +273,16 @@ def _exactly(region: Region, spend: np.ndarray) -> np.ndarray:
     if not region.exact or not spend.sum() > 0:
         return spend
     return np.clip(spend * (region.budget / spend.sum()), region.low, region.high)
+
+
+def _linear_limits(region: Region) -> list[dict]:
+    """Return limits and budget as SLSQP takes them, in the region's unit of money."""
+    (matrix, most), everything = region.rows, np.ones((1, len(region.low)))
+    constraints = [_linear(-matrix, most / region.unit)] if len(matrix) else []
+    if np.isfinite(region.budget):
+        kind, budget = "eq" if region.exact else "ineq", np.array([region.budget / region.unit])
+        constraints.append(_linear(-everything, budget, kind))
+    return constraints
 
 
 def _linear(matrix: np.ndarray, constant: np.ndarray, kind: str = "ineq") -> dict:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from mmm_demo.optimization import Planner
 from mmm_demo.planning.curves import budget_frontier, response_curves
-from mmm_demo.planning.plan import INTERVALS, Plan
+from mmm_demo.planning.plan import INTERVALS, Plan, spread
 from mmm_demo.planning.surface import ByWeek
 
 REPLAY = "last period"  # how the replay of the last period is called among the scenarios
@@ -26,7 +26,8 @@ class PlanStudy:
     scenarios
         `scenario_table` of them.
     curves, frontier
-        `response_curves` and `budget_frontier` of the main plan.
+        `response_curves` and `budget_frontier` of the main plan; budgets of the frontier whose
+        search failed are not among its rows, `frontier.attrs["missing"]` is their number.
     """
 
     plans: tuple[Plan, ...]
@@ -41,13 +42,7 @@ class PlanStudy:
 
 
 def study_plans(planner: Planner, plans: Sequence[Plan]) -> PlanStudy:
-    """Return plans of one planner with scenario table, curves and frontier.
-
-    Raises
-    ------
-    BudgetError
-        When a search along the frontier ends short of the best plan.
-    """
+    """Return plans of one planner with scenario table, curves and frontier."""
     main = plans[0]
     return PlanStudy(
         plans=tuple(plans),
@@ -66,9 +61,11 @@ def scenario_table(planner: Planner, plans: Sequence[Plan]) -> pd.DataFrame:
         The replay first, then a row per plan: scenario, objective; budget (money); response with
         response_ and its 94 % interval (sales); gain over the replay with gain_ and its intervals
         (sales), share (of the replay's response), probability (that the plan beats it) and
-        shortfall (mean gain of the worst 5 %), all five NaN for the replay; roas; mroas (sales of
-        the next unit of money, spread like the row's own); profit, NaN where no margin is known. A
-        margin that is the only one in the request holds for every row.
+        shortfall (mean gain of the worst 5 %), all NaN for the replay; roas; mroas (sales of the
+        next unit of money, spread like the row's own); profit (margin x response - budget) with
+        profit_gain over the replay, profit_gain_lower_94, profit_gain_upper_94 and
+        profit_probability (that the plan earns more), NaN where no margin is known. A margin that
+        is the only one in the request holds for every row.
     """
     margins = {plan.scenario.margin for plan in plans} - {None}
     common = next(iter(margins)) if len(margins) == 1 else None
@@ -80,15 +77,27 @@ def scenario_table(planner: Planner, plans: Sequence[Plan]) -> pd.DataFrame:
         row = _row(scenario.name, scenario.objective, plan.total_budget, plan.response, margin)
         row |= {"gain": gain["mean"]} | {f"gain_{name}": gain[name] for name in SPREAD}
         row |= {name: gain[name] for name in ("share", "probability", "shortfall")}
-        rows.append(row | {"mroas": _marginal(plan)})
+        rows.append(row | _profit_gain(plan, margin) | {"mroas": _marginal(plan)})
     return pd.DataFrame(rows)
+
+
+def _profit_gain(plan: Plan, margin: float | None) -> dict[str, float]:
+    """Return by how much a plan earns more than the replay, empty where no margin is known."""
+    if margin is None:
+        return {}
+    found = spread(margin * plan.gain - (plan.total_budget - plan.current_budget))
+    names = {"mean": "gain", "probability": "probability"}
+    names |= {name: f"gain_{name}" for name in ("lower_94", "upper_94")}
+    return {f"profit_{names[name]}": found[name] for name in names}
 
 
 def _row(
     name: str, objective: str, budget: float, response: np.ndarray, margin: float | None
 ) -> dict[str, object]:
     mean = float(response.mean())
-    unknown = ("gain", *(f"gain_{name}" for name in SPREAD), "share", "probability", "shortfall")
+    gains = ("gain", *(f"gain_{name}" for name in SPREAD), "share", "probability", "shortfall")
+    profits = ("gain", "gain_lower_94", "gain_upper_94", "probability")
+    unknown = (*gains, *(f"profit_{name}" for name in profits))
     return {
         "scenario": name,
         "objective": objective,

@@ -1,11 +1,14 @@
 """The weeks that are planned, and the last period that they are held against."""
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pandas as pd
 
 from mmm_demo.fitted import WEEK, FittedModel
+
+FURTHEST = 3650  # days; further away no champion is fresh, and dates leave their range
 
 
 class BudgetError(ValueError):
@@ -27,6 +30,9 @@ class Window:
         when weeks between data and window leave it unknown. In the units of the weekly table.
     last
         Spend of the last period, the status quo, shape (week, channel), in money.
+    observed
+        Lowest and highest total of any stretch of as many weeks in the data, shape (2, channel), in
+        money.
     weights
         Mean share of a week's spend that works at each lag, shape (lag, channel).
     working
@@ -34,15 +40,19 @@ class Window:
         shape (2, channel), in money per week: where the data have seen the saturation curve.
     cost
         Money per unit of the weekly table, shape (channel,).
+    unknown_weeks
+        Weeks between the data and the window, whose spend is not known.
     """
 
     start: pd.Timestamp
     channels: tuple[str, ...]
     before: np.ndarray
     last: np.ndarray
+    observed: np.ndarray
     weights: np.ndarray
     working: np.ndarray
     cost: np.ndarray
+    unknown_weeks: int = 0
 
     @property
     def weeks(self) -> int:
@@ -80,7 +90,7 @@ class Window:
         return self.last.sum(axis=0)
 
     @property
-    def observed(self) -> tuple[np.ndarray, np.ndarray]:
+    def seen(self) -> tuple[np.ndarray, np.ndarray]:
         """Lowest and highest total that keeps working spend where the data have seen it.
 
         Each of shape (channel,). The last period's own total is always inside.
@@ -112,18 +122,22 @@ def window_of(
     first = window_start(fitted, start)
     cost = np.array([cost_per_unit.get(name, 1.0) for name in channels])
     units = fitted.spend.to_numpy(float)
-    follows = first == pd.Timestamp(fitted.weeks[-1]) + WEEK
+    unknown_weeks = (first - pd.Timestamp(fitted.weeks[-1])) // WEEK - 1
     weights = fitted.response.weights.mean(axis=0)
     reach = len(weights) - 1
     working = working_spend(units, weights)
+    totals = np.lib.stride_tricks.sliding_window_view(units, weeks, axis=0).sum(axis=2)
     return Window(
         start=first,
         channels=channels,
-        before=units[len(units) - reach :] if follows else units[:0],
+        before=units[:0] if unknown_weeks else units[len(units) - reach :],
         last=units[-weeks:] * cost,
+        # A rolling sum leaves rounding residues of about 1e-11 where spend was nothing.
+        observed=np.array([totals.min(axis=0), totals.max(axis=0)]) * cost,
         weights=weights,
         working=np.array([working.min(axis=0), working.max(axis=0)]) * cost,
         cost=cost,
+        unknown_weeks=unknown_weeks,
     )
 
 
@@ -152,10 +166,11 @@ def window_start(fitted: FittedModel, start: str | None) -> pd.Timestamp:
     following = pd.Timestamp(fitted.weeks[-1]) + WEEK
     if start is None:
         return following
-    first = pd.Timestamp(start)
-    if first < following or (first - following) % WEEK != pd.Timedelta(0):
+    first = date.fromisoformat(start)
+    away = (first - following.date()).days
+    if away < 0 or away % 7 or away > FURTHEST:
         raise BudgetError(
             f"a plan cannot start {first:%A %Y-%m-%d}: the data end {following - WEEK:%Y-%m-%d}; "
-            f"start on {following:%Y-%m-%d} or whole weeks later"
+            f"start on {following:%Y-%m-%d} or whole weeks later, within ten years"
         )
-    return first
+    return following + pd.Timedelta(days=away)
