@@ -311,7 +311,7 @@ def test_pairs_are_those_between_which_money_moves(planner, wide):
     assert (shift[wide.pairs["taker"]] > 0).all()
     assert (shift[wide.pairs["giver"]] < 0).all()
     assert (wide.pairs["difference"] > 0).all()
-    sure = wide.pairs["lower_94"] > 0
+    sure = (wide.pairs["lower_94"] > 0) | (wide.pairs["upper_94"] < 0)
     assert len(wide.unrankable) == (~sure).sum()
     assert (wide.pairs.loc[sure, "probability"] >= 0.97).all()
 
@@ -418,6 +418,17 @@ def test_groups_hold_and_clashing_ones_are_named(planner, wide):
     assert "TV at least" in str(refusal.value) or "Radio at least" in str(refusal.value)
     assert "Search" not in str(refusal.value)
     assert "group air at most 5,000" in str(refusal.value)
+
+
+@pytest.mark.parametrize("profile", ["even", "optimised"])
+def test_fixed_channels_keep_every_week_of_the_last_period(planner, profile):
+    names = list(planner.window.channels)
+    plan = planner.plan(Scenario("f", fixed=("TV",), relative_bounds=WIDE, profile=profile))
+    assert np.allclose(plan.weekly["TV"], planner.window.last[:, names.index("TV")])
+    everything = planner.plan(Scenario("f", fixed=tuple(names), profile=profile))
+    assert np.allclose(everything.weekly, planner.window.last)
+    assert everything.gain == pytest.approx(0.0, abs=1e-6 * everything.response.mean())
+    assert everything.timing == pytest.approx(0.0, abs=1e-6 * everything.response.mean())
 
 
 def test_fixed_channels_keep_their_money_and_bounds_are_relative_to_it(planner):
@@ -619,7 +630,7 @@ def test_a_window_inside_the_data_or_on_another_weekday_is_refused(thin, days):
         optimize_budget(thin, BudgetConfig(start=f"{start:%Y-%m-%d}"))
     assert str(refusal.value) == (
         f"a plan cannot start {start:%A %Y-%m-%d}: the data end {following - WEEK:%Y-%m-%d}; "
-        f"start on {following:%Y-%m-%d} or whole weeks later"
+        f"start on {following:%Y-%m-%d} or whole weeks later, within ten years"
     )
 
 

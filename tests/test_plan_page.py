@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from drawn_model import drawn_model
-from mmm_demo.plan_page import Ground, plan_figures, plan_page
+from mmm_demo.plan_page import Ground, basis, plan_figures, plan_page
 from mmm_demo.plan_text import UNRANKED, money, plan_sentences, signed
 from mmm_demo.planning.honesty import PAIRS
+from mmm_demo.planning.plan import AGAINST, RANKED
+from mmm_demo.planning.plan import UNRANKED as NOT_RANKED
 from mmm_demo.planning.scenario import Scenario
 from mmm_demo.planning.study import PlanStudy, study_plans
 from mmm_demo.plot_style import new_figure
@@ -76,27 +78,70 @@ def test_page_starts_with_the_sentences_and_what_they_rest_on(page):
     assert read[1].startswith("Budget plan ")
     assert read[1].endswith("demo version 3 DT Mart look-alike")
     assert read[2 : 2 + len(sentences)] == sentences
-    basis = read[2 + len(sentences)]
-    for part in ("version 3, 12 days old", "2021-01-04", "gate: passed", "1 lift test."):
-        assert part in basis
+    assert read[2 + len(sentences)] == basis(GROUND)
+    for part in ("version 3, 12 days old", "2021-01-04", "gate: passed", "1 lift test; "):
+        assert part in basis(GROUND)
+    assert basis(GROUND).endswith("evidence: backtest passed.")
 
 
 def test_an_unrankable_plan_is_labelled_on_top_and_the_smallest_move_beside_it():
-    unsure = words(with_pairs(("TV", "Radio", 0.5, -0.1, 1.0, 0.8)))
+    unsure = words(with_pairs(("TV", "Radio", 0.5, -0.1, 1.0, 0.8, NOT_RANKED)))
     assert unsure[2].startswith(UNRANKED)
     assert "The smallest change that keeps 95%" in unsure[2]
     assert "smallest change" in unsure
     change = study().main.smallest.planned - study().main.table["current"]
     assert set(change.map(signed)) <= set(unsure)
-    sure = words(with_pairs(("TV", "Radio", 0.5, 0.1, 1.0, 0.99)))
+    sure = words(with_pairs(("TV", "Radio", 0.5, 0.1, 1.0, 0.99, RANKED)))
     assert not any(UNRANKED in text for text in sure[:6])
     assert "Yes: the interval of every difference is above zero." in sure
     assert "-0.10 to 1.00" in unsure
-    assert ("no" in unsure, "yes" in unsure) == (True, False)
-    assert ("no" in sure, "yes" in sure) == (False, True)
+    assert (NOT_RANKED in unsure, RANKED in unsure) == (True, False)
+    assert (NOT_RANKED in sure, RANKED in sure) == (False, True)
+    assert any(text.startswith(f"{UNRANKED}: of 1 pairs, 1 have an interval") for text in unsure)
     for read in (sure, unsure):  # told once, on top where the plan cannot be ranked
         assert sum("The smallest change that keeps" in text for text in read) == 1
     assert "80%" in unsure
+
+
+def test_a_move_against_the_data_is_counted_apart():
+    forced = ("Radio", "TV", -1.0, -2.0, -0.2, 0.01, AGAINST)
+    read = words(with_pairs(forced, ("TV", "Radio", 0.5, 0.1, 1.0, 0.99, RANKED)))
+    assert AGAINST in read
+    assert any(text.startswith("Against the data: in 1 of 2 pairs") for text in read)
+    assert any(f"moves {AGAINST}" in text for text in read)
+    assert "Yes: the interval of every difference is above zero." not in read
+    assert not any(text.startswith(UNRANKED) for text in read[:6])
+
+
+def test_budgets_that_are_missing_on_the_frontier_are_counted():
+    few = study().frontier.head(17)
+    few.attrs["missing"] = 3
+    told = "3 of 20 budgets are missing: no search for them ended at a certified plan."
+    assert told in words(replace(study(), frontier=few))
+    assert not any("are missing" in text for text in words(study()))
+    none = study().frontier.head(0)
+    none.attrs["missing"] = 20
+    empty = replace(study(), frontier=none)
+    assert any("20 of 20 budgets" in text for text in words(empty))
+    plan_figures(empty)["frontier"].canvas.draw()
+
+
+def test_weeks_that_are_not_known_leave_the_carry_in_unknown():
+    table = study().main.table.assign(carry_in=np.nan)
+    window = replace(study().main.window, unknown_weeks=2)
+    main = replace(study().main, table=table, window=window)
+    read = words(replace(study(), plans=(main, *study().plans[1:])))
+    assert read.count("n/a") - words(study()).count("n/a") == len(table) + 1
+    told = "2 weeks between data and window are not known and count as without spend."
+    assert told in read
+
+
+def test_what_a_scenario_is_described_as_is_shown():
+    assert "described as" not in words(study())
+    main = study().main
+    main = replace(main, scenario=replace(main.scenario, description="TV is booked already"))
+    read = words(replace(study(), plans=(main, *study().plans[1:])))
+    assert "TV is booked already" in read
 
 
 def test_every_scenario_stands_beside_the_replay():
@@ -109,8 +154,12 @@ def test_every_scenario_stands_beside_the_replay():
         assert f"{lower} to {upper}" in read
         assert signed(row["gain"]) in read
         assert money(row["profit"]) in read
+        assert signed(row["profit_gain"]) in read
+        lower, upper = (money(row[f"profit_gain_{side}_94"]) for side in ("lower", "upper"))
+        assert f"{lower} to {upper}" in read
     for plan in study().plans:
         assert signed(plan.timing) in read
+        assert signed(plan.uplift["mean"] - plan.timing) in read
         assert set(plan.table["planned"].map(money)) <= set(read)
 
 
@@ -132,7 +181,7 @@ def test_what_is_unknown_is_said_to_be():
     read = words(study(), ground)
     assert "Whether ROAS rest on data or prior was not measured." in read
     assert "none gathered" in read
-    assert any("no lift tests." in text for text in read)
+    assert any(text.endswith("no lift tests; no evidence gathered.") for text in read)
 
 
 def test_names_cannot_change_the_page():

@@ -18,12 +18,18 @@ from mmm_demo.plan_text import (
     smallest_sentence,
 )
 from mmm_demo.planning.honesty import PAIRS
-from mmm_demo.planning.plan import Move, Plan
+from mmm_demo.planning.plan import AGAINST, RANKED, Move, Plan, spread
+from mmm_demo.planning.plan import UNRANKED as NOT_RANKED
 from mmm_demo.planning.scenario import Scenario
 from planned import study
 
 DATA = {"TV": "data-driven", "Radio": "data-driven"}
-SURE, UNSURE = ("TV", "Radio", 1.0, 0.2, 2.0, 0.99), ("TV", "Radio", 0.5, -0.1, 1.0, 0.8)
+SURE = ("TV", "Radio", 1.0, 0.2, 2.0, 0.99, RANKED)
+UNSURE = ("TV", "Radio", 0.5, -0.1, 1.0, 0.8, NOT_RANKED)
+FORCED = ("Radio", "TV", -1.0, -2.0, -0.2, 0.01, AGAINST)
+NO_FLAG = (
+    "No channel leaves the spend that the data have seen, stops at a bound or rests on its prior."
+)
 
 
 def edited(*pairs: tuple, gain: np.ndarray | None = None, **columns: list) -> Plan:
@@ -46,20 +52,83 @@ def test_the_sentences_say_what_to_change_and_what_it_brings():
         assert told in change
     uplift = plan.uplift
     assert f"{money(uplift['mean'])} more sales ({uplift['share']:+.1%})" in gain
-    for name in ("lower_50", "upper_50", "lower_94", "upper_94", "shortfall"):
+    for name in ("lower_50", "upper_50", "lower_94", "upper_94"):
         assert signed(uplift[name]) in gain
-    assert chance(uplift["probability"]) in gain
-    assert f"would bring {signed(plan.timing)}" in gain
-    assert care.startswith("No channel leaves the spend ever observed")
+    assert (
+        f"sells more than the repeat with a probability of {chance(uplift['probability'])}" in gain
+    )
+    worst = f"{money(abs(uplift['shortfall']))} {'more' if uplift['shortfall'] > 0 else 'less'}"
+    assert gain.endswith(f"worst 5% of cases it sells on average {worst} than the repeat.")
+    assert care == NO_FLAG
+
+
+@pytest.mark.parametrize(
+    ("timing", "told"),
+    [
+        (3e4, "70.0k from moving money, 30.0k from spreading it over the weeks. 50%"),
+        (-3e4, "+130k from moving money, -30.0k from spreading it over the weeks. 50%"),
+        (0.0, "all of it from moving money, none from timing. 50%"),
+    ],
+)
+def test_the_gain_is_split_into_what_moves_and_what_timing_bring(timing, told):
+    plan = replace(edited(SURE, gain=np.full(60, 1e5)), timing=timing)
+    gain = plan_sentences(plan, DATA)[1]
+    assert f"than by repeating the last 8 weeks: {told}" in gain
+
+
+def test_profit_leads_where_it_is_the_aim_and_sales_follow():
+    plan = study().plans[2]
+    _, profit, sales = plan_sentences(plan, DATA)[-4:-1]
+    found = spread(0.4 * plan.gain - (plan.total_budget - plan.current_budget))
+    assert profit.startswith(f"Expected: {money(abs(found['mean']))} more profit")
+    assert "at a margin of 0.4 per unit of sales" in profit
+    assert f"94% interval {signed(found['lower_94'])} to {signed(found['upper_94'])}" in profit
+    assert (
+        f"earns more than the repeat with a probability of {chance(found['probability'])}" in profit
+    )
+    assert f"it earns on average {money(abs(found['shortfall']))}" in profit
+    assert f"{money(abs(plan.uplift['mean']))} " in sales
+    assert "sells more than the repeat" in sales
+    assert not any("profit" in text for text in plan_sentences(study().main, DATA))
+
+
+def test_a_target_tells_the_saving_and_how_sure_it_is_to_be_reached():
+    plan = edited(SURE)
+    target = float(np.quantile(plan.response, 0.25))
+    asked = Scenario("one", objective="target_response", target=target)
+    less = replace(plan, scenario=asked, table=plan.table.assign(current=plan.table["planned"] * 2))
+    reached = plan_sentences(less, DATA)[1]
+    assert reached == (
+        f"Saves {money(plan.total_budget)} (50.0%) of what the last 8 weeks spent; the target of "
+        f"{money(target)} sales is met in expectation, and reached with a probability of 75%."
+    )
+    more = replace(plan, scenario=asked, table=plan.table.assign(current=plan.table["planned"] / 2))
+    assert plan_sentences(more, DATA)[1].startswith(
+        f"Costs {money(plan.total_budget / 2)} (100.0%) more than the last 8 weeks spent; "
+    )
+    roas = float(np.quantile(plan.response, 0.25)) / plan.total_budget
+    asked = Scenario("one", objective="target_roas", target=roas)
+    text = plan_sentences(replace(plan, scenario=asked), DATA)[1]
+    assert text.startswith(f"Expected ROAS: {plan.response.mean() / plan.total_budget:.3g};")
+    assert text.endswith("reached with a probability of 75%.")
 
 
 def test_a_plan_that_cannot_be_ranked_says_so_first_with_the_smallest_move():
     plan = edited(SURE, UNSURE)
     first, *rest = plan_sentences(plan, DATA)
     assert first.startswith(UNRANKED)
-    assert "prefers TV over Radio." in first
+    assert "moves money from Radio to TV, but" in first
+    assert "as a whole may be sure all the same" in first
     assert smallest_sentence(plan) in first
     assert rest == plan_sentences(edited(SURE), DATA)
+
+
+def test_money_that_limits_force_against_the_data_is_told_apart():
+    forced, *rest = plan_sentences(edited(SURE, FORCED), DATA)
+    assert forced.startswith("Against the data: its limits force the plan to move money from TV to")
+    assert UNRANKED not in forced
+    assert rest == plan_sentences(edited(SURE), DATA)
+    assert plan_sentences(edited(FORCED, UNSURE), DATA)[1] == forced
 
 
 def test_the_smallest_move_is_told_in_money_by_channel():
@@ -71,15 +140,66 @@ def test_the_smallest_move_is_told_in_money_by_channel():
     assert f"Radio -100k ({-1e5 / current[1]:+.0%})" in text
     assert "it moves 100k" in text
     assert smallest_sentence(replace(plan, smallest=None)) == ""
-    assert plan_sentences(replace(plan, smallest=None), DATA)[0].endswith("TV over Radio.")
+    assert "keeps 95% of what moving money is expected to gain:" in text
+
+
+def test_the_smallest_move_is_told_from_the_mix_at_the_budget_of_the_plan():
+    plan = edited(UNSURE)
+    mix = plan.table["current"].to_numpy()
+    halved = plan.table.assign(current=mix / 2)
+    moved = replace(plan, table=halved, smallest=Move(mix + np.array([1e5, -1e5]), 1e5, 0.95))
+    text = smallest_sentence(moved)
+    assert text.startswith("The smallest change from last period's mix at this budget that keeps")
+    assert f"TV +100k ({1e5 / mix[0]:+.0%})" in text
+    change = (plan.table["planned"] - mix).clip(lower=0).sum()
+    assert text.endswith(f"it moves 100k, the plan {money(change)}.")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "certified", "why"),
+    [
+        (Scenario("one", objective="target_roas", target=1e-3), True, "with a target."),
+        (Scenario("one"), False, "S-shaped."),
+        (Scenario("one"), True, "is not expected to gain."),
+    ],
+)
+def test_an_unrankable_plan_without_a_smallest_move_says_why(scenario, certified, why):
+    plan = replace(edited(UNSURE), smallest=None, scenario=scenario, certified=certified)
+    assert plan_sentences(plan, DATA)[0].endswith(why)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "told"),
+    [
+        (Scenario("one", objective="profit", margin=0.4), "expected to gain in profit:"),
+        (Scenario("one", objective="cvar"), "expected to gain in the worst 10% of cases:"),
+    ],
+)
+def test_the_smallest_move_names_the_gain_that_it_keeps(scenario, told):
+    assert told in smallest_sentence(replace(edited(UNSURE), scenario=scenario))
 
 
 @pytest.mark.parametrize(
     ("columns", "labels", "told"),
     [
-        ({"outside_observed": [True, False]}, DATA, "TV outside the spend ever observed"),
-        ({"at_bound": ["upper", "upper"]}, DATA, "TV and Radio at the upper bound"),
-        ({"at_bound": ["", "lower"]}, DATA, "Radio at the lower bound"),
+        (
+            {"outside_observed": [True, False]},
+            DATA,
+            "TV outside the spend that the data have seen (in 8 weeks, or at work in one)",
+        ),
+        (
+            {"at_bound": ["upper", "upper"]},
+            DATA,
+            "TV and Radio at the upper bound (stopped by the limit, not by the data)",
+        ),
+        (
+            {"at_bound": ["", "lower"]},
+            DATA,
+            "Radio at the lower bound (stopped by the limit, not by the data)",
+        ),
+        ({}, DATA | {"Radio": "not assessable"}, "Radio whose ROAS could not be assessed"),
+        ({}, DATA | {"TV": "not known"}, "TV whose ROAS may rest on the prior (not known)"),
+        ({}, {"TV": "data-driven"}, "Radio whose ROAS may rest on the prior (not known)"),
         ({}, DATA | {"Radio": "prior-driven"}, "Radio resting on the prior more than on data"),
     ],
 )
@@ -91,7 +211,23 @@ def test_every_flag_is_told(columns, labels, told):
 def test_without_labels_nobody_claims_that_channels_rest_on_data():
     care = plan_sentences(edited(SURE), {})[-1]
     assert "rests on its prior" not in care
-    assert "not known" in care
+    assert care.endswith("Whether the ROAS rest on data or on the prior is not known.")
+    care = plan_sentences(edited(SURE, at_bound=["upper", ""]), {})[-1]
+    assert care.startswith("Read with care: TV at the upper bound")
+    assert care.endswith("is not known.")
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (1, "1 week between data and window is not known and counts as without spend."),
+        (3, "3 weeks between data and window are not known and count as without spend."),
+    ],
+)
+def test_weeks_that_are_not_known_are_told(count, told):
+    plan = edited(SURE)
+    late = replace(plan, window=replace(plan.window, unknown_weeks=count))
+    assert plan_sentences(late, DATA) == [*plan_sentences(plan, DATA), told]
 
 
 def test_flags_stand_with_their_channel():
@@ -109,7 +245,9 @@ def test_a_loss_is_called_one():
     plan = edited(SURE, gain=np.linspace(-3e5, 1e5, 60))
     gain = plan_sentences(plan, DATA)[1]
     assert gain.startswith("Expected: 100k fewer sales")
-    assert "probability of 25%" in gain
+    assert "sells more than the repeat with a probability of 25%" in gain
+    assert "it sells on average" in gain
+    assert "less than the repeat." in gain
 
 
 def test_a_plan_that_is_the_last_period_is_no_gain():
@@ -121,7 +259,9 @@ def test_more_money_is_told_beside_the_sales_that_it_brings():
     plan = study().plans[1]
     change, gain = plan_sentences(plan, DATA)[-3:-1]
     assert "20% more than in the last 8 weeks" in change
-    assert f"for {money(plan.total_budget - plan.current_budget)} more money" in gain
+    assert f"for {money(plan.total_budget - plan.current_budget)} more money: " in gain
+    assert "from spending other amounts, " in gain
+    assert "beats" not in gain
 
 
 def test_channels_without_past_spend_are_new():
@@ -132,7 +272,14 @@ def test_channels_without_past_spend_are_new():
 
 
 @pytest.mark.parametrize(
-    ("probability", "told"), [(1.0, "over 99%"), (0.0, "under 1%"), (0.5, "50%"), (0.99, "99%")]
+    ("probability", "told"),
+    [
+        (1.0, "over 99%"),
+        (0.0, "under 1%"),
+        (0.5, "50%"),
+        (0.99, "99%"),
+        (float("nan"), "n/a"),
+    ],
 )
 def test_a_share_of_draws_is_never_certainty(probability, told):
     assert chance(probability) == told
@@ -151,7 +298,11 @@ def test_amounts_have_three_digits(value, told):
 
 def test_a_certificate_holds_everywhere_only_where_the_response_is_concave():
     plan = study().main
-    assert "No other plan within the limits is better" in certificate_sentence(plan)
+    text = certificate_sentence(plan)
+    assert text.startswith("Judged over all draws, no other plan within the limits is better")
+    assert "at stake: the expected sales." in text
+    assert "holds against every allowed plan" in text
+    assert "at stake: margin x expected sales + spend." in certificate_sentence(study().plans[2])
     local = certificate_sentence(replace(plan, certified=False, gap=5e-4))
     assert "proves nothing about plans further away" in local
     assert "0.050%" in local
@@ -166,6 +317,6 @@ def test_every_objective_is_put_in_words():
         for name in ("response", "cvar", *plain)
     }
     assert len(set(told.values())) == 6
-    assert "40%" in told["profit"]
+    assert told["profit"].endswith("at a margin of 0.4 per unit of sales")
     assert "6.00M" in told["target_response"]
     assert "worst 10%" in told["cvar"]

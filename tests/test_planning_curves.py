@@ -8,6 +8,7 @@ from mmm_demo.optimization import Planner
 from mmm_demo.planning.curves import budget_frontier, response_curves
 from mmm_demo.planning.plan import Plan
 from mmm_demo.planning.scenario import Group, Scenario
+from mmm_demo.planning.solver import maximise
 from mmm_demo.planning.window import BudgetError
 from planned import WEEKS, WIDE, planner, s_shaped
 
@@ -176,7 +177,7 @@ def test_the_only_budget_that_is_allowed_has_no_next_unit():
     assert table["budget"].item() == pytest.approx(planner().window.current.sum())
     assert np.isnan(table["mroas"].item())
     assert table["mean"].item() == pytest.approx(
-        brings(even(*planner().window.current)).sum(axis=1).mean()
+        brings(planner().window.last).sum(axis=1).mean()  # fixed channels keep their weeks, too
     )
 
 
@@ -184,6 +185,37 @@ def test_limits_that_clash_have_no_frontier():
     scenario = Scenario("clash", total_budget=1.0, relative_bounds={"*": (0.9, 1.1)})
     with pytest.raises(BudgetError, match="clash"):
         budget_frontier(planner(), scenario)
+
+
+@pytest.mark.parametrize("of", [planner(), s_shaped()], ids=["concave", "s_shaped"])
+def test_a_budget_whose_search_fails_is_left_out_and_counted(monkeypatch, of):
+    wide = Scenario("wide", relative_bounds=WIDE)
+    whole = budget_frontier(of, wide, points=5)
+    bad = whole["budget"].iloc[[0, 3]].to_list()
+
+    def stubborn(goal, region, *rest, **options):
+        if any(np.isclose(region.budget, budget) for budget in bad):
+            raise BudgetError("no search ended")
+        return maximise(goal, region, *rest, **options)
+
+    monkeypatch.setattr("mmm_demo.planning.curves.maximise", stubborn)
+    found = budget_frontier(of, wide, points=5)
+    assert (len(found), found.attrs["missing"]) == (3, 2)
+    assert found["budget"].tolist() == pytest.approx(whole["budget"].iloc[[1, 2, 4]].tolist())
+    assert found["mean"].tolist() == pytest.approx(whole["mean"].iloc[[1, 2, 4]].tolist(), rel=1e-4)
+    bad = whole["budget"].to_list()
+    nothing = budget_frontier(of, wide, points=5)
+    assert (len(nothing), nothing.attrs["missing"]) == (0, 5)
+    assert list(nothing.columns) == list(whole.columns)
+
+
+def test_other_failures_of_a_search_are_not_hidden(monkeypatch):
+    def broken(*_, **__):
+        raise FloatingPointError("a fault of the code")
+
+    monkeypatch.setattr("mmm_demo.planning.curves.maximise", broken)
+    with pytest.raises(FloatingPointError):
+        budget_frontier(planner(), Scenario("wide", relative_bounds=WIDE), points=2)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from mmm_demo.planning.scenario import Scenario
 from mmm_demo.planning.study import REPLAY, scenario_table
 from planned import WIDE, planner, study
 
-UNKNOWN = ["gain", "gain_lower_94", "gain_upper_50", "share", "probability", "shortfall"]
+UNKNOWN = ["gain", "gain_lower_94", "gain_upper_50", "share", "probability", "shortfall",
+           "profit_gain", "profit_gain_lower_94", "profit_probability"]  # fmt: skip
 
 
 def brings(planned: np.ndarray) -> np.ndarray:
@@ -46,6 +47,14 @@ def test_the_only_margin_holds_for_every_row():
     found = study().scenarios
     assert found["profit"].to_numpy() == pytest.approx(0.4 * found["response"] - found["budget"])
     assert found["profit"].idxmax() == 3  # the plan that was made for it
+    for row, plan in zip(found.iloc[1:].to_dict("records"), study().plans, strict=True):
+        gain = 0.4 * plan.gain - (plan.total_budget - plan.current_budget)
+        assert row["profit_gain"] == pytest.approx(gain.mean())
+        assert row["profit_gain"] == pytest.approx(row["profit"] - found["profit"].iloc[0])
+        assert row["profit_gain_upper_94"] == pytest.approx(np.quantile(gain, 0.97))
+        assert row["profit_probability"] == (gain > 0).mean()
+    own = study().plans[2].profit_gain
+    assert found["profit_gain"].iloc[3] == pytest.approx(own.mean())
 
 
 def test_with_two_margins_each_scenario_has_its_own_and_the_replay_none():
@@ -56,6 +65,7 @@ def test_with_two_margins_each_scenario_has_its_own_and_the_replay_none():
     ]
     found = scenario_table(planner(), [planner().plan(scenario) for scenario in scenarios])
     assert found["profit"].isna().tolist() == [True, True, False, False]
+    assert found["profit_gain"].isna().tolist() == [True, True, False, False]
     low, high = found.iloc[2], found.iloc[3]
     assert low["profit"] == pytest.approx(0.3 * low["response"] - low["budget"])
     assert high["profit"] == pytest.approx(0.6 * high["response"] - high["budget"])
@@ -70,4 +80,5 @@ def test_curves_and_frontier_are_those_of_the_first_plan():
     assert study().main is study().plans[0]
     assert list(study().curves["channel"].unique()) == ["TV", "Radio"]
     assert len(study().frontier) == 20
+    assert study().frontier.attrs["missing"] == 0
     assert study().frontier["budget"].max() == pytest.approx(2 * planner().window.current.sum())

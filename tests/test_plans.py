@@ -182,7 +182,7 @@ def test_a_version_that_loses_is_challenger_and_the_champion_plans(
     }
     assert "version 2 of mmm_demo is challenger, not champion:" in answer.out
     assert "The plan uses the champion, version 1." in answer.out
-    assert "Model version mmm_demo 1, plan in " in answer.out
+    assert "It rests on mmm_demo version 1, " in answer.out
     (plan,) = plans(store)
     assert plan.data.params["plan.fit_run"] == first.run_id
     challenger = aliases["challenger"]

@@ -143,7 +143,7 @@ def test_bounds_and_observed_range_stand_where_they_are():
     ends = [[(line[0][0], line[-1][0]) for line in lines] for lines in spans]
     assert ends[0] == list(zip(table["lower_bound"], table["upper_bound"], strict=True))
     assert ends[1] == list(zip(table["observed_low"], table["observed_high"], strict=True))
-    assert {"Bounds of the plan", "Range ever observed"} <= set(legend_texts(fig))
+    assert {"Bounds of the plan", "Totals ever observed"} <= set(legend_texts(fig))
 
 
 def test_bounds_far_away_do_not_squeeze_the_bars():
@@ -173,7 +173,7 @@ def test_each_channel_has_its_curve_with_both_spends_on_it(name, column):
             assert mark.get_xdata() == [money]
             at = np.interp(money, curve["spend"], curve[column])
             assert mark.get_ydata() == pytest.approx([at])
-    assert {"Last period", "Plan", "Never observed", "94% interval"} <= set(legend_texts(fig))
+    assert {"Last period", "Plan", "Total never observed", "94% interval"} <= set(legend_texts(fig))
 
 
 def test_only_spend_never_observed_is_hatched():

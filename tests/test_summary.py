@@ -8,7 +8,10 @@ import pytest
 from helpers import GOOD_VALUES, good_report, make_experiment
 from mmm_demo.data import MarketingData
 from mmm_demo.gate import Check, GateReport
+from mmm_demo.plan_text import chance
+from mmm_demo.plot_style import human
 from mmm_demo.summary import (
+    SCENARIO_HEADER,
     amount,
     check_rows,
     fit_page,
@@ -16,10 +19,13 @@ from mmm_demo.summary import (
     gate_rows,
     headline,
     identification_sentence,
+    plan_markdown,
     roas_rows,
     roas_table,
+    scenario_rows,
     version_tags,
 )
+from planned import study
 
 EXPERIMENT = make_experiment(description="A small market.")
 ROAS = pd.DataFrame(
@@ -140,3 +146,21 @@ def test_roas_table_has_the_identification_label_where_it_is_known() -> None:
     header, rows = roas_table(table.assign(label=["prior-driven"]))
     assert header[-1] == "label"
     assert rows == [("TV", "1.00", "0.50 to 2.00", "prior-driven")]
+
+
+def test_page_of_a_plan_names_what_it_rests_on_where_it_is_told() -> None:
+    plans = study().plans
+    page = plan_markdown(plans, "demo version 3", {}, "It rests on demo version 3.")
+    assert "* It rests on demo version 3." in page.splitlines()
+    assert "It rests on" not in plan_markdown(plans, "demo version 3", {})
+
+
+def test_scenarios_tell_profit_where_that_is_asked_for() -> None:
+    plans = study().plans
+    rows = [dict(zip(SCENARIO_HEADER, row, strict=True)) for row in scenario_rows(plans)]
+    assert rows[0]["gain over replay"] == f"{human(plans[0].gain.mean())} sales"
+    gain = plans[2].profit_gain
+    assert gain is not None
+    assert rows[2]["gain over replay"] == f"{human(gain.mean())} profit"
+    assert rows[2]["sure"] == chance((gain > 0).mean())
+    assert rows[0]["money"] == human(study().main.total_budget)

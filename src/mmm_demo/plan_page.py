@@ -178,8 +178,8 @@ def _verdict(plan: Plan) -> str:
         return "Yes: the interval of every difference is above zero."
     unsure = (
         f"{UNRANKED}: of {every} pairs, {count} have an interval that contains zero or is not "
-        "measured. The gain as a whole may be sure all the same; that these moves are part of it "
-        "is not."
+        "measured. The gain as a whole may be sure all the same, but not that these moves add to "
+        "it."
     )
     against = (
         f"Against the data: in {forced} of {every} pairs the limits force money to where the next "
@@ -203,8 +203,8 @@ def _carryover(plan: Plan) -> Section:
 
 def _curves(figures: Mapping[str, Drawing]) -> Section:
     about = (
-        "Each curve is a channel's total spread over the weeks like the plan. Hatched: totals that no "
-        "stretch of as many weeks in the data had, where the curve rests on the model's shape."
+        "Each curve is a channel's total spread over the weeks like the plan. Hatched: totals that "
+        "no stretch of as many weeks in the data had, where it rests on the model's shape."
     )
     shown = {
         "Response by channel": figures["response_curves"],

@@ -19,7 +19,7 @@ from mmm_demo.limits import GateConfig
 from mmm_demo.optimization import Planner
 from mmm_demo.outputs import Outputs
 from mmm_demo.page import png
-from mmm_demo.plan_page import Ground, plan_figures, plan_page
+from mmm_demo.plan_page import Ground, basis, plan_figures, plan_page
 from mmm_demo.planning.plan import Plan
 from mmm_demo.planning.scenario import (
     PlanRequest,
@@ -50,8 +50,8 @@ class PlanResult:
         One per scenario, in the order of the request.
     version
         The champion.
-    labels
-        What each channel's ROAS rests on, by channel.
+    ground
+        What the plans rest on.
     files
         CSV of each plan.
     report
@@ -61,7 +61,7 @@ class PlanResult:
     run: Run
     plans: tuple[Plan, ...]
     version: registry.ModelVersion
-    labels: Mapping[str, str]
+    ground: Ground
     files: tuple[Path, ...]
     report: Path
 
@@ -74,7 +74,7 @@ class PlanResult:
     def page(self) -> str:
         """Markdown of the plan run's page."""
         name = f"{self.version.name} version {self.version.version} {self.label}".rstrip()
-        return plan_markdown(self.plans, name, self.labels)
+        return plan_markdown(self.plans, name, self.ground.labels, basis(self.ground))
 
     @property
     def label(self) -> str:
@@ -180,7 +180,7 @@ def _plan(
         files = tuple(_publish(publisher, plan, name) for plan in plans)
         page = publisher.plan_report(html, pictures, name or plans[0].scenario.name)
         run.log(metrics={f"plan.{key}": value for key, value in _metrics(plans[0])})
-        result = PlanResult(run, plans, version, ground.labels, files, page)
+        result = PlanResult(run, plans, version, ground, files, page)
         run.describe(result.page)
     return result
 

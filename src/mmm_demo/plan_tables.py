@@ -14,7 +14,7 @@ from mmm_demo.plan_text import (
     money,
     signed,
 )
-from mmm_demo.planning.plan import Plan
+from mmm_demo.planning.plan import AGAINST, Plan
 from mmm_demo.planning.study import REPLAY, PlanStudy
 
 UNKNOWN = "n/a"
@@ -66,7 +66,7 @@ def profits(found: pd.DataFrame) -> pd.DataFrame:
             "expected profit": found["profit"].map(money),
             "gain": found["profit_gain"].map(signed),
             "94% interval": _between(found, "profit_gain_lower_94", "profit_gain_upper_94"),
-            "probability": found["profit_probability"].map(_chance),
+            "probability": found["profit_probability"].map(chance),
         }
     )
 
@@ -107,6 +107,7 @@ def asked(study: PlanStudy, labels: Mapping[str, str]) -> pd.DataFrame:
     for plan in study.plans:
         flags = zip(plan.table["channel"], channel_flags(plan, labels), strict=True)
         told = [UNRANKED] if len(plan.unrankable) else []
+        told += ["moves " + AGAINST] if (plan.pairs["verdict"] == AGAINST).any() else []
         told += [f"{channel}: {text}" for channel, text in flags if text]
         scenario = plan.scenario
         beware = "; ".join(told) or "nothing"
@@ -197,10 +198,6 @@ def spoken(name: str) -> str:
 
 def _percent(values: pd.Series, digits: int = 0) -> list[str]:
     return [UNKNOWN if pd.isna(value) else f"{value:+.{digits}%}" for value in values]
-
-
-def _chance(value: float) -> str:
-    return UNKNOWN if pd.isna(value) else chance(value)
 
 
 def _ranges(table: pd.DataFrame, low: str, high: str) -> list[str]:

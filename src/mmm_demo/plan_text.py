@@ -45,6 +45,8 @@ def plan_sentences(plan: Plan, labels: Mapping[str, str]) -> list[str]:
 
 def chance(probability: float) -> str:
     """Write a probability that comes from draws: never 0% or 100%."""
+    if math.isnan(probability):
+        return "n/a"
     if probability > SURE:
         return "over 99%"
     return "under 1%" if probability < 1 - SURE else f"{probability:.0%}"
@@ -123,8 +125,8 @@ def _unranked(plan: Plan) -> str:
     return (
         f"{UNRANKED}: this plan moves money {_moved_between(plan.unrankable)}, but the data do not "
         "tell which of the two earns more with the next unit of money. The gain of the plan as a "
-        "whole may be sure all the same (its probability is told below); that these moves are part "
-        f"of it is not. {smallest_sentence(plan) or _no_smallest(plan)}"
+        "whole may be sure all the same (its probability is told below), but not that these moves "
+        f"add to it. {smallest_sentence(plan) or _no_smallest(plan)}"
     )
 
 
@@ -148,6 +150,7 @@ def smallest_sentence(plan: Plan) -> str:
     goal = {
         "profit": " in profit",
         "cvar": f" in the worst {plan.scenario.worst_share:.0%} of cases",
+        "target_mroas": " in sales - target x spend",
     }.get(plan.scenario.objective, "")
     return (
         f"The smallest change{begin} that keeps {KEPT:.0%} of what moving money is expected to "
@@ -277,7 +280,7 @@ def _care(plan: Plan, labels: Mapping[str, str]) -> str:
     """Name every channel that leaves the data, stops at a limit or does not rest on the data."""
     table = _by_channel(plan)
     known = pd.Series({name: labels.get(name, "not known") for name in table.index}, dtype=object)
-    stopped = "bound, so that the limit stopped it, not the data"
+    stopped = "bound (stopped by the limit, not by the data)"
     found = {
         f"outside the spend that the data have seen (in {plan.weeks} weeks, or at work in one)": (
             table["outside_observed"]

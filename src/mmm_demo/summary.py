@@ -158,15 +158,10 @@ def roas_table(roas: pd.DataFrame) -> tuple[tuple[str, ...], list[tuple[str, ...
     ]
 
 
+UNKNOWN = "n/a"
 PLAN_HEADER = ("channel", "last period", "planned", "change", "beware")
-SCENARIO_HEADER = (
-    "scenario",
-    "money",
-    "sales beyond replay",
-    "94 % interval",
-    "probability",
-    "profit beyond replay",
-)
+# Gains are over the replay of the last period.
+SCENARIO_HEADER = ("scenario", "money", "gain over replay", "94 % interval", "sure")
 
 
 def plan_rows(plan: Plan, labels: Mapping[str, str]) -> list[tuple[str, ...]]:
@@ -185,23 +180,18 @@ def plan_rows(plan: Plan, labels: Mapping[str, str]) -> list[tuple[str, ...]]:
 
 
 def scenario_rows(plans: Sequence[Plan]) -> list[tuple[str, ...]]:
-    """Return name, money, gain in sales with interval and probability, and gain in profit."""
+    """Return name, money, gain with interval and probability; of profit where that is asked for."""
     rows = []
     for plan in plans:
-        gain = plan.uplift
+        draws, unit = plan.profit_gain, "profit"
+        if draws is None:
+            draws, unit = plan.gain, "sales"
+        gain = spread(draws)
+        told = f"{human(gain['mean'])} {unit}"
         between = f"{human(gain['lower_94'])} to {human(gain['upper_94'])}"
-        uplift = f"{human(gain['mean'])} ({gain['share']:+.1%})"
         name, money = plan.scenario.name, human(plan.total_budget)
-        rows.append((name, money, uplift, between, chance(gain["probability"]), _profit(plan)))
+        rows.append((name, money, told, between, chance(gain["probability"])))
     return rows
-
-
-def _profit(plan: Plan) -> str:
-    if plan.profit_gain is None:
-        return "no margin"
-    gain = spread(plan.profit_gain)
-    between = f"{human(gain['lower_94'])} to {human(gain['upper_94'])}"
-    return f"{human(gain['mean'])} ({between}, {chance(gain['probability'])})"
 
 
 def plan_title(plan: Plan) -> str:

@@ -52,15 +52,17 @@ def show_evidence(done: "EvidenceResult") -> None:
 def show_plan(done: "PlanResult") -> None:
     """Print the plan of the first scenario, and all scenarios side by side."""
     from mmm_demo import summary
+    from mmm_demo.plan_page import basis
     from mmm_demo.plan_text import plan_sentences
 
+    labels = done.ground.labels
+
     title = f"Plan {done.label} {summary.plan_title(done.plan)}".replace("  ", " ")
-    print_table(title, summary.PLAN_HEADER, summary.plan_rows(done.plan, done.labels))
-    for sentence in plan_sentences(done.plan, done.labels):
+    print_table(title, summary.PLAN_HEADER, summary.plan_rows(done.plan, labels))
+    for sentence in [*plan_sentences(done.plan, labels), basis(done.ground)]:
         console.print(f"* {sentence}")
     if len(done.plans) > 1:
         print_table("Scenarios", summary.SCENARIO_HEADER, summary.scenario_rows(done.plans))
-    console.print(f"Model version {done.version.name} {done.version.version}")
     console.print(f"Report: {done.report}")
     for file in done.files:
         console.print(f"Plan: {file}")
