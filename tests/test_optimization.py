@@ -713,19 +713,16 @@ def test_a_channel_without_recent_spend_has_no_change_but_may_be_planned(thin):
 
 def test_the_law_of_a_plan_refuses_what_does_not_add_up(thin_plan):
     table, weekly = thin_plan.table, thin_plan.weekly
-    with pytest.raises(BudgetError, match="plan spends"):
-        replace(
-            thin_plan,
-            scenario=replace(thin_plan.scenario, total_budget=thin_plan.total_budget * 1.01),
-        )
-    with pytest.raises(BudgetError, match="plan leaves its bounds"):
+    region = thin_plan.region
+    with pytest.raises(BudgetError, match="plan breaks its limits"):
+        replace(thin_plan, region=replace(region, budget=1.01 * region.budget))
+    with pytest.raises(BudgetError, match="plan breaks its limits"):
         replace(thin_plan, table=table.assign(planned=np.nan))
-    narrow = table.assign(lower_bound=table["planned"] + 100)
-    with pytest.raises(BudgetError, match="plan leaves its bounds"):
-        replace(thin_plan, table=narrow)
-    with pytest.raises(BudgetError, match="the weeks of the plan add up to"):
+    with pytest.raises(BudgetError, match="plan breaks its limits"):
+        replace(thin_plan, region=replace(region, low=table["planned"].to_numpy() + 100))
+    with pytest.raises(BudgetError, match="the weeks of the plan do not add up"):
         replace(thin_plan, weekly=weekly * 1.001)
-    with pytest.raises(BudgetError, match="the weeks of the plan add up to"):
+    with pytest.raises(BudgetError, match="the weeks of the plan do not add up"):
         replace(thin_plan, weekly=weekly.assign(TV=np.nan))
     for name in ("response", "status_quo"):
         draws = getattr(thin_plan, name).copy()
