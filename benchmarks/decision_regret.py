@@ -328,6 +328,11 @@ def _summarise(rows: list[dict]) -> None:
     print("\npaired differences of regret, sales per unit of budget, mean with 95 % interval")
     for one, other in PAIRS:
         _print_paired(rows, one, other)
+    planned = [row for row in rows if not row["arms"][PLAIN]["note"]]
+    print(f"\nthe same over the {len(planned)} worlds in which plain's optimizer did not fail")
+    for one, other in PAIRS:
+        if PLAIN in (one, other):
+            _print_paired(planned, one, other)
     print("\ngain over the last period, claimed and real")
     for name in MODELS:
         _print_claims(rows, name)
