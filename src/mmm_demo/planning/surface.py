@@ -110,9 +110,11 @@ class Media:
         curve, slope = saturation(self.response.config)
         level = self.carried + level
         reached = curve(level)
-        gain = (reached - self.baseline) * self.worth
-        weeks = self.window.weeks
-        steep = slope(level, reached) * self.worth
+        steep, weeks = slope(level, reached), self.window.weeks
+        steep *= self.worth
+        gain = reached
+        gain -= self.baseline
+        gain *= self.worth
         return Brought(gain[:, :weeks].sum(axis=1), gain[:, weeks:].sum(axis=1), steep)
 
 
