@@ -220,8 +220,7 @@ def compare(a: str, b: str, market: str) -> None:
 @click.option("--target", type=OrUnset(click.FLOAT, UNASKED), help="For the three targets.")
 def optimize(plan: str | None, market: str | None, **asked: Any) -> None:
     """Plan budgets with the champion: the scenarios of a file PLAN, or one that options ask for."""
-    # Imports make many objects that stay, and a plan is soon made: looking for garbage would take a
-    # twelfth of the time.
+    # Imports make many objects that stay, and a plan is soon made: no time to look for garbage.
     gc.disable()
     from mmm_demo import plan_steps
 

@@ -22,7 +22,7 @@ _Slope = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def _logistic(x: np.ndarray) -> np.ndarray:
-    # A third of the time of the tanh(x / 2) that this is; in place, as memory is what takes time.
+    # This is tanh(x / 2), but faster; in place, because it is memory that takes the time.
     left = np.exp(np.negative(x))
     reached = 1 - left
     left += 1

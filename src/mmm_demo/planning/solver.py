@@ -144,7 +144,9 @@ def certificate(goal: Goal, region: Region, point: Point) -> float:
 
     Goal and need are concave, so both lie below their tangents: no allowed spend beats the best one
     under the tangents, which a linear program finds. It is zero exactly where the KKT conditions
-    hold: equal marginal returns wherever money may still be moved.
+    hold: equal marginal returns wherever money may still be moved. Where the response is not
+    concave, it says that much about spends nearby and nothing about others. The mean of the worst
+    draws is smoothed, so for it the bound holds up to that smoothing.
     """
     floor = None
     if point.need < -NEED_SLACK * point.need_size:
