@@ -35,7 +35,9 @@ def test_small_experiment_gets_every_default() -> None:
     assert experiment.gate == GateConfig()
     assert experiment.evidence == EvidenceConfig()
     assert (experiment.model.saturation, experiment.model.scaling) == ("logistic", None)
+    assert experiment.model.adstock == "geometric"
     assert (experiment.data.lift_tests, experiment.budget.start) == (None, None)
+    assert (experiment.data.groups, experiment.data.trend) == ({}, "none")
 
 
 def test_experiment_is_frozen() -> None:
@@ -63,6 +65,8 @@ def test_experiment_is_frozen() -> None:
         ({"model": small_model(control_columns=["TV"])}, "columns with two roles: TV"),
         ({"model": small_model(adstock_max_lag=53)}, "model.adstock_max_lag"),
         ({"model": small_model(yearly_seasonality=11)}, "model.yearly_seasonality"),
+        ({"model": small_model(adstock="weibull")}, "'geometric' or 'binomial', got 'weibull'"),
+        ({"data": {"trend": "quadratic"}}, "data.trend: Input should be 'none' or 'linear'"),
         (
             {"model": small_model(saturation="hill")},
             "'logistic', 'michaelis_menten' or 's_shaped', got 'hill'",
@@ -282,9 +286,11 @@ def other(value: Any, path: tuple) -> Any:
 
 
 OTHER = {
+    ("model", "adstock"): "binomial",
     ("model", "saturation"): "michaelis_menten",
     ("model", "scaling"): {"target": 1.0, "channels": [1.0, 1.0]},
     ("data", "lift_tests"): "lift.csv",
+    ("data", "trend"): "linear",
     ("budget", "start"): "2026-01-05",
 }
 # Values that no single change can reach; the cases after them change these.
@@ -328,12 +334,58 @@ def test_fingerprint_sees_every_value(path: tuple) -> None:
         {"model": small_model(channel_columns=["Radio", "TV"])},
         {"model": small_model(scaling={"target": 900, "channels": [80, 70]})},
         {"gate": {"require": ["backtest", "plausibility"], "roas_range": [0, 9]}},
+        {"data": {"groups": {"TV": ["Linear", "Streaming"]}}},
     ],
 )
 def test_fingerprint_sees_values_that_change_together(sections: dict[str, Any]) -> None:
     changed = make_experiment(**sections)
     assert changed.fingerprint != make_experiment().fingerprint
     assert from_dict(to_dict(changed), "again").fingerprint == changed.fingerprint
+
+
+# --- what the data make -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"groups": {"Digital": ["Search", "Social"]}}, "makes Digital: add to model.channel_col"),
+        ({"groups": {"Trend": ["a", "b"]}}, "makes Trend: add to model.channel_columns"),
+        ({"groups": {"TV": ["Radio", "Linear"]}}, "adds up Radio: take out of the model"),
+        ({"groups": {"TV": ["Linear", "Sales"]}}, "adds up Sales: take out of the model"),
+        ({"groups": {"TV": ["Linear"], "Radio": ["FM", "Linear"]}}, "in two groups: Linear"),
+        ({"groups": {"TV": ["Linear", "Linear"]}}, "in two groups: Linear"),
+        ({"groups": {"TV": ["TV", "Streaming"]}}, "TV cannot be both a group and in one"),
+        ({"groups": {"TV": []}}, "data.groups.TV: "),
+        ({"groups": {"TV": "Linear"}}, "data.groups.TV: "),
+        ({"groups": ["TV"]}, "data.groups: "),
+        ({"source": "kaggle", "groups": {"TV": ["Linear"]}}, "DT Mart has dt_mart.groups"),
+    ],
+)
+def test_groups_that_lose_or_double_money_are_refused(data: dict[str, Any], said: str) -> None:
+    assert said in refusal(data=data)
+
+
+def test_groups_are_kept_in_order() -> None:
+    data = make_experiment(data={"groups": {"TV": ["Linear", "Streaming"], "Radio": ["FM"]}}).data
+    assert data.groups == {"TV": ("Linear", "Streaming"), "Radio": ("FM",)}
+    assert data.members == ("Linear", "Streaming", "FM")
+    assert data.grouping == "TV = Linear + Streaming, Radio = FM"
+
+
+def test_bounds_of_a_part_of_a_channel_are_refused() -> None:
+    text = refusal(
+        data={"groups": {"TV": ["Linear", "Streaming"]}}, budget={"bounds": {"Linear": [0, 1]}}
+    )
+    assert "budget.bounds names Linear; channels are TV, Radio" in text
+
+
+def test_a_trend_that_the_model_does_not_take_is_refused() -> None:
+    made = {"data": {"trend": "linear"}}
+    assert make_experiment(**made).data.trend == "linear"
+    without = refusal(**made, model={"channel_columns": ["TV"]})
+    assert "data.trend: linear makes Trend: add to model.control_columns" in without
+    assert "data.trend" in refusal(**made, model={"channel_columns": ["Trend"]})
 
 
 # --- DT Mart ------------------------------------------------------------------------------------

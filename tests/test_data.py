@@ -122,6 +122,89 @@ def test_folder_is_no_csv(tmp_path: Path) -> None:
         read_csv(tmp_path)
 
 
+# --- groups and trend ---------------------------------------------------------------------------
+
+DIGITAL = {"Digital": ("Search", "Social")}
+GROUPED = ModelConfig(channel_columns=("TV", "Radio", "Digital"), control_columns=CONTROLS)
+
+
+def test_groups_take_the_place_of_their_members(tmp_path: Path, weekly_csv: Path) -> None:
+    single = simulate_market(2).table
+    csv = DataConfig(source="csv", path="data/weekly.csv", groups=DIGITAL)
+    for data in (csv, DataConfig(seed=2, groups=DIGITAL)):
+        table = load_market(data, GROUPED, tmp_path).table
+        assert list(table) == ["Week", "Sales", "TV", "Radio", "Digital", *CONTROLS]
+        assert table["Digital"].to_numpy() == pytest.approx(single["Search"] + single["Social"])
+        assert (table["TV"] == single["TV"]).all()
+
+
+def test_cell_of_a_member_that_is_no_spend_is_named(tmp_path: Path, weekly_csv: Path) -> None:
+    table = simulate_market(2).table
+    table.loc[5, "Social"] = -1.0  # the sum alone would hide it
+    table.to_csv(weekly_csv, index=False)
+    data = DataConfig(source="csv", path="data/weekly.csv", groups=DIGITAL)
+    with pytest.raises(DataError) as refused:
+        load_market(data, GROUPED, tmp_path)
+    place = "data/weekly.csv (Digital = Search + Social)"
+    text = str(refused.value)
+    assert all(word in text for word in (place, "'Digital'", "2023-02-06", "= -1.0")), text
+
+
+def test_empty_cell_of_a_member_takes_no_money_away(tmp_path: Path, weekly_csv: Path) -> None:
+    table = simulate_market(2).table
+    spend = table.loc[5, "Search"] = 12_345.0
+    table.loc[5, "Social"] = np.nan
+    table.to_csv(weekly_csv, index=False)
+    data = {"source": "csv", "path": "data/weekly.csv", "groups": DIGITAL}
+    with pytest.raises(DataError, match="missing_spend: zero"):
+        load_market(DataConfig(**data), GROUPED, tmp_path)
+    loaded = load_market(DataConfig(**data, missing_spend="zero"), GROUPED, tmp_path)
+    assert loaded.table.loc[5, "Digital"] == spend
+    assert "column 'Social': 1 empty cell(s) read as 0 spend" in loaded.warnings
+
+
+def test_lift_test_of_a_member_is_refused(tmp_path: Path) -> None:
+    tests = pd.DataFrame([LIFT | {"channel": "Search"}])
+    tests.to_csv(tmp_path / "lift.csv", index=False)
+    with pytest.raises(DataError, match="row 1: 'Search': part of a channel"):
+        load_market(DataConfig(groups=DIGITAL, lift_tests="lift.csv"), GROUPED, tmp_path)
+
+
+def test_truth_of_a_group_is_that_of_its_members_together() -> None:
+    single, truth = known_truth(DataConfig(seed=3)), known_truth(DataConfig(seed=3, groups=DIGITAL))
+    assert single is not None and truth is not None
+    table, members = simulate_market(3).table, [*DIGITAL["Digital"]]
+    assert list(truth.roas.index) == list(truth.contributions) == ["TV", "Radio", "Digital"]
+    brought = (single.roas * table[[*CHANNELS]].sum())[members].sum()
+    assert truth.roas["Digital"] == pytest.approx(brought / table[members].sum().sum())
+    assert single.roas[members].min() < truth.roas["Digital"] < single.roas[members].max()
+    assert truth.share["Digital"] == pytest.approx(single.share[members].sum())
+    weekly = single.contributions[members].sum(axis=1)
+    assert truth.contributions["Digital"].to_numpy() == pytest.approx(weekly.to_numpy())
+    assert truth.media_contribution == pytest.approx(single.media_contribution)
+    for rates, old in (
+        (truth.adstock_alpha, single.adstock_alpha),
+        (truth.saturation_lam, single.saturation_lam),
+    ):  # no rate of a sum
+        assert np.isnan(rates["Digital"]) and (rates[["TV", "Radio"]] == old.iloc[:2]).all()
+    assert truth.roas[["TV", "Radio"]].to_numpy() == pytest.approx(single.roas.to_numpy()[:2])
+
+
+def test_truth_of_a_group_with_something_else_in_it_is_not_known() -> None:
+    assert known_truth(DataConfig(groups={"Push": ("Social", "Promotion")})) is None
+
+
+def test_a_trend_counts_the_weeks(tmp_path: Path, weekly_csv: Path) -> None:
+    table = simulate_market(2).table
+    model = ModelConfig(channel_columns=CHANNELS, control_columns=("Trend",))
+    data = DataConfig(source="csv", path="data/weekly.csv", trend="linear")
+    with pytest.raises(DataError, match=r"weekly\.csv: .*'Trend', which the table has already"):
+        load_market(data, model, tmp_path)
+    table.drop(columns="Trend").to_csv(weekly_csv, index=False)
+    loaded = load_market(data, model, tmp_path).table
+    assert loaded["Trend"].tolist() == list(range(len(table)))
+
+
 # --- lift tests ---------------------------------------------------------------------------------
 
 LIFT = {

@@ -203,7 +203,10 @@ def test_a_real_backtest_is_bound_and_touches_nothing_of_the_fit(
     steps: list[Step] = []
     done = run_evidence(source.run_id, ["backtest"], unheard, steps.append)
 
-    assert files_of(project, source.run_id) == before
+    after = files_of(project, source.run_id)
+    assert {name: after[name] for name in before} == before
+    added = set(after) - set(before)  # what the fit is compared by
+    assert [Path(name).name for name in added] == ["backtest.csv"]
     plan = folds(len(lean_model.table), 2, 4)
     table = done.evidence.tables["backtest"]
     assert list(table["week"]) == list(lean_model.table["Week"].tail(8))
@@ -229,7 +232,7 @@ def test_a_real_backtest_is_bound_and_touches_nothing_of_the_fit(
     pd.testing.assert_frame_equal(second.evidence.tables["backtest"], table, check_dtype=False)
     tags = again(version).tags
     assert (tags["evidence.placebo"], tags["evidence.run"]) == ("failed", second.run.run_id)
-    assert files_of(project, source.run_id) == before
+    assert files_of(project, source.run_id) == after
     run_promotion()  # what is examined still proves its pass
     assert number_of("champion") == 1
 

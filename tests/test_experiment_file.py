@@ -52,8 +52,8 @@ def test_all_faults_are_reported_together() -> None:
     ("section", "key", "valid"),
     [
         (None, "modle", "budget, data, description, evidence, gate, market, model, name, sampler"),
-        ("data", "sorce", "missing_spend, path, seed, source, weeks"),
-        ("model", "max_lag", "adstock_max_lag, channel_columns, control_columns"),
+        ("data", "sorce", "lift_tests, missing_spend, path, seed, source, trend, weeks"),
+        ("model", "max_lag", "adstock, adstock_max_lag, channel_columns, control_columns"),
         ("sampler", "drawz", "chains, draws, seed, target_accept, tune"),
         ("gate", "rhat", "rhat_max"),
         ("gate", "requires", "require, rhat_max, roas_range, worse_crps_max"),
@@ -118,8 +118,10 @@ def test_file_round_trip(tmp_path: Path) -> None:
         model=small_model(
             priors={"intercept": prior},
             saturation="michaelis_menten",
+            adstock="binomial",
             scaling={"target": 900.5, "channels": [80, 70]},
         ),
+        data={"groups": {"TV": ["Linear", "Streaming"]}, "trend": "linear"},
         budget={"bounds": {"TV": [0, 10.5]}, "total_budget": 7, "start": "2026-01-05"},
         gate={"require": ["plausibility", "backtest"], "roas_range": [0, 9.5]},
         evidence={"folds": 3},
@@ -276,6 +278,23 @@ def test_params_name_the_lift_tests() -> None:
     assert "data.lift_tests" not in flat_params(make_experiment())
     params = flat_params(make_experiment(data={"lift_tests": "data/lift.csv"}))
     assert params["data.lift_tests"] == "data/lift.csv"
+
+
+def test_params_name_adstock_groups_and_trend() -> None:
+    plain = flat_params(make_experiment())
+    assert (plain["model.adstock.type"], plain["data.trend"]) == ("geometric", "none")
+    made = {"groups": {"TV": ["Linear", "Streaming"], "Radio": ["FM"]}, "trend": "linear"}
+    params = flat_params(make_experiment(model=small_model(adstock="binomial"), data=made))
+    assert (params["model.adstock.type"], params["data.trend"]) == ("binomial", "linear")
+    assert params["data.groups"] == "TV = Linear + Streaming, Radio = FM"
+    assert {*params} - {*plain} == {"data.groups"}
+
+
+def test_file_from_before_a_setting_has_its_default() -> None:
+    plain = to_dict(make_experiment())
+    for section, name in (("model", "adstock"), ("data", "groups"), ("data", "trend")):
+        del plain[section][name]
+    assert from_dict(plain, "old") == make_experiment()
 
 
 def test_params_of_a_file_name_the_file() -> None:

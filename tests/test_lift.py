@@ -94,6 +94,15 @@ FAULTS: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
 }
 
 
+def test_a_lift_of_a_part_is_no_lift_of_the_whole():
+    raw = good_tests(channel="Search")
+    with pytest.raises(DataError, match=r"row 1: 'Search': part of a channel \(data\.groups\)"):
+        validate_lift_tests(raw, MODEL, WEEKS, "tests", ("Search", "Social"))
+    with pytest.raises(DataError, match="row 1: 'Search': no channel of the model"):
+        validate_lift_tests(raw, MODEL, WEEKS, "tests")
+    validate_lift_tests(good_tests(), MODEL, WEEKS, "tests", ("Search", "Social"))
+
+
 @pytest.mark.parametrize(("values", "words"), FAULTS.values(), ids=FAULTS.keys())
 def test_a_fault_is_refused_with_row_value_and_next_step(
     values: dict[str, object], words: tuple[str, ...]
@@ -225,7 +234,9 @@ def test_a_refit_learns_from_no_test_after_its_weeks(
     class Built(Exception):
         """Raised in place of a fit."""
 
-    def build(config: ModelConfig, table: pd.DataFrame, tests: pd.DataFrame | None) -> None:
+    def build(
+        config: ModelConfig, table: pd.DataFrame, tests: pd.DataFrame | None, longest_lag: int
+    ) -> None:
         raise Built(None if tests is None else len(tests))
 
     monkeypatch.setattr(refit, "build_model", build)

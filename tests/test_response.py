@@ -36,6 +36,8 @@ CONFIGS = {
     "logistic": FULL,
     "michaelis-menten": replace(FULL, saturation="michaelis_menten"),
     "s-shaped": replace(FULL, saturation="s_shaped"),
+    "binomial": replace(FULL, adstock="binomial"),
+    "binomial of one week": replace(FULL, adstock="binomial", adstock_max_lag=1),
     "without controls": replace(FULL, control_columns=()),
     "without season": replace(FULL, yearly_seasonality=0, saturation="michaelis_menten"),
     "media only": replace(FULL, control_columns=(), yearly_seasonality=0),
@@ -102,6 +104,7 @@ def test_the_mean_and_its_media_part_are_the_librarys(name):
 WRONG = {
     "another lag": lambda r: replace(r, config=replace(r.config, adstock_max_lag=3)),
     "another family": lambda r: replace(r, config=replace(r.config, saturation="michaelis_menten")),
+    "another adstock": lambda r: replace(r, config=replace(r.config, adstock="binomial")),
     "another sales scale": lambda r: replace(
         r, scaling=replace(r.scaling, target=1.001 * r.scaling.target)
     ),
@@ -159,12 +162,18 @@ def test_roas_is_the_fitted_models():
 # By hand
 
 
-def by_hand(saturation: str = "logistic", lag: int = 2) -> Response:
-    """One draw, one channel, nothing but media: alpha 0.5, lam 2, beta 0.3."""
+def by_hand(
+    saturation: str = "logistic", lag: int = 2, adstock: str = "geometric", alpha: float = 0.5
+) -> Response:
+    """One draw, one channel, nothing but media: lam 2, beta 0.3."""
     config = ModelConfig(
-        channel_columns=("TV",), adstock_max_lag=lag, yearly_seasonality=0, saturation=saturation
+        channel_columns=("TV",),
+        adstock_max_lag=lag,
+        adstock=adstock,
+        yearly_seasonality=0,
+        saturation=saturation,
     )
-    values = {"adstock_alpha": 0.5, "saturation_lam": 2.0, "saturation_beta": 0.3}
+    values = {"adstock_alpha": alpha, "saturation_lam": 2.0, "saturation_beta": 0.3}
     one = {name: (("chain", "draw", "channel"), [[[value]]]) for name, value in values.items()}
     one |= {"intercept_contribution": (("chain", "draw"), [[0.5]])}
     one |= {"y_sigma": (("chain", "draw"), [[0.1]])}
@@ -186,6 +195,21 @@ def test_one_weeks_spend_by_hand(saturation, curve):
     assert brought == pytest.approx([curve(2 / 3), curve(1 / 3), 0.0])
     assert response.roas(np.array([[50.0]])).item() == pytest.approx(brought.sum() / 50)
     assert curve(math.log(3) / 2) == pytest.approx(150)  # all: half of it at log(3) / lam
+
+
+@pytest.mark.parametrize(
+    ("adstock", "alpha", "weights"),
+    [
+        ("geometric", 0.5, [4 / 7, 2 / 7, 1 / 7]),
+        ("binomial", 0.5, [4 / 9, 3 / 9, 2 / 9]),  # a straight line: nothing at a lag of 4
+        ("binomial", 1 / 3, [16 / 29, 9 / 29, 4 / 29]),
+        ("binomial", 1.0, [1 / 3, 1 / 3, 1 / 3]),
+        ("binomial", 1e-9, [1, 0, 0]),
+    ],
+)
+def test_weights_of_the_lags_by_hand(adstock, alpha, weights):
+    response = by_hand(lag=3, adstock=adstock, alpha=alpha)
+    assert response.weights.ravel() == pytest.approx(weights)
 
 
 @pytest.mark.parametrize("form", ["logistic", "michaelis_menten", "s_shaped"])

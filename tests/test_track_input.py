@@ -8,6 +8,7 @@ import pytest
 
 from drawn_model import drawn_model
 from mmm_demo.contract import DataError
+from mmm_demo.data_config import DataConfig
 from mmm_demo.track_input import COLUMNS, Planned, TrackError, join_actuals, read_plan
 
 CHANNELS = ("TV", "Radio")
@@ -92,8 +93,8 @@ def test_what_is_not_the_plan_of_these_weeks_is_refused(
         read(schedule)
 
 
-def join(actuals: pd.DataFrame) -> pd.DataFrame:
-    return join_actuals(actuals, drawn_model(), "a.csv")[0]
+def join(actuals: pd.DataFrame, **made: Any) -> pd.DataFrame:
+    return join_actuals(actuals, drawn_model(), DataConfig(**made), "a.csv")[0]
 
 
 def test_actual_weeks_follow_the_data() -> None:
@@ -111,9 +112,30 @@ def test_weeks_of_the_data_in_the_file_are_ignored_whatever_they_say() -> None:
 
 
 def test_outliers_are_warned_about() -> None:
-    _, warnings = join_actuals(make_actuals(TV=[2e4, 2e4, 1e9]), drawn_model(), "a.csv")
+    made, extreme = DataConfig(), make_actuals(TV=[2e4, 2e4, 1e9])
+    _, warnings = join_actuals(extreme, drawn_model(), made, "a.csv")
     assert any("'TV': 1 outlier" in warning for warning in warnings)
-    assert not join_actuals(make_actuals(), drawn_model(), "a.csv")[1]
+    assert not join_actuals(make_actuals(), drawn_model(), made, "a.csv")[1]
+
+
+GROUPED = {"groups": {"TV": ("Linear", "Streaming")}}
+
+
+def test_groups_are_added_up_unless_the_file_has_them() -> None:
+    members = make_actuals(Linear=1.5e4, Streaming=5e3).drop(columns="TV")
+    pd.testing.assert_frame_equal(join(members, **GROUPED), join(make_actuals()))
+    pd.testing.assert_frame_equal(join(make_actuals(), **GROUPED), join(make_actuals()))
+    with pytest.raises(DataError, match=r"(?s)^a\.csv.*TV: missing column\(s\) Streaming"):
+        join(members.drop(columns="Streaming"), **GROUPED)
+    with pytest.raises(DataError, match=r"(?s)^a\.csv.*'TV': negative value .* row 105 .* = -2"):
+        join(members.assign(Streaming=[5e3, -2.0, 5e3]), **GROUPED)
+
+
+@pytest.mark.parametrize("actuals", [make_actuals(Trend=0.0), make_actuals().drop(columns="Trend")])
+def test_a_trend_goes_on_whatever_the_file_says(actuals: pd.DataFrame) -> None:
+    joined = join(actuals, trend="linear")
+    assert joined["Trend"].tolist() == list(range(len(joined)))
+    assert list(joined.columns) == ["Week", "Sales", "TV", "Radio", "Trend"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The UI: real servers, a real browser, and runs made while it is open."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -8,12 +9,17 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
+from mlflow import MlflowClient
 
 from browser import CHROMIUM, QUIET
 from conftest import Demo, copy_project
+from mmm_demo.scores import METRICS
+from mmm_demo.tracking import experiment_id, open_run
+from mmm_demo.webui import FITS, TRIALS, save_view, serve
 
 BROWSER_FLAGS = (
     *QUIET,
@@ -106,8 +112,45 @@ def test_link_shows_verdict_lag_priors_and_roas(
         ).stdout
     # MLflow shows the backtest's column only once a fit has evidence.
     shown = ("gate.passed", "gate.flags", "gate.rhat_max", "roas.TV", "model.adstock.max_lag")
-    shown += ("prior.",)
+    shown += ("prior.", "score.elpd", "score.pareto_k_max")
     assert [name for name in shown if name not in page] == []
+
+
+def test_views_hold_what_fits_and_trials_are_compared_by(store: MlflowClient) -> None:
+    with open_run("trial 1", "trial") as run:
+        run.log(metrics={"score.crps": 3.0}, tags={"trial.verdict": "passed"})
+    for view, verdict in ((FITS, "gate"), (TRIALS, "trial.verdict")):
+        link = save_view(view, ["roas.TV"])
+        assert link.endswith(f"viewStateShareKey={view.name}")
+        home = store.get_experiment(experiment_id())
+        state = json.loads(home.tags[f"mlflow.sharedViewState.{view.name}"])
+        columns = set(state["selectedColumns"])
+        assert {f"metrics.`{name}`" for name in (*METRICS, "roas.TV", "gate.rhat_max")} <= columns
+        assert f"tags.`{verdict}`" in columns
+        found = store.search_runs([home.experiment_id], state["searchFilter"])
+        wanted = [run.run_id] if view is TRIALS else []
+        assert [item.info.run_id for item in found] == wanted
+
+
+@pytest.mark.parametrize("verdict", ["passed", "pruned"])
+def test_trials_are_linked_where_there_are_any(
+    store: MlflowClient, monkeypatch: pytest.MonkeyPatch, verdict: str
+) -> None:
+    ended = SimpleNamespace(run=lambda *_, **__: SimpleNamespace(returncode=0))
+    monkeypatch.setattr("mmm_demo.webui.subprocess", ended)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    said: list[str] = []
+    serve(port, said.append)
+    assert [line.split(":")[0] for line in said] == ["fits", "stop with Ctrl-C"]
+    with open_run("trial 1", "trial") as run:
+        run.log(metrics={"roas.TV": 2.0}, tags={"trial.verdict": verdict})
+    said.clear()
+    serve(port, said.append)
+    assert [line.split(":")[0] for line in said] == ["fits", "trials", "stop with Ctrl-C"]
+    home = store.get_experiment(experiment_id())
+    assert "metrics.`roas.TV`" in home.tags["mlflow.sharedViewState.trials"]
 
 
 def test_taken_port_is_one_clear_line(tmp_path: Path, user_environment: dict[str, str]) -> None:

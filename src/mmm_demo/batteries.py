@@ -1,6 +1,6 @@
 """The batteries of refits: what each refits, and on what. The checks judge what comes out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -78,7 +78,31 @@ def run_backtest(
     pandas.DataFrame
         One row per forecast week: fold, week and the columns of `checks.backtest.score_weeks`.
     """
-    config, evidence, parts = refitter.config, refitter.sampling, []
+    parts = []
+    for fold in backtest_folds(refitter, table, lift_tests, seed):
+        parts.append(fold.forecast)
+        summed = backtest.fold_table(fold.forecast).iloc[0]
+        measured = {name: summed[name] for name in ("crps", "naive_crps", "mape", "coverage_94")}
+        until = f"fold {fold.number}, trained on {len(fold.refit.response.training)} weeks"
+        watch(Step(backtest.STAGE, fold.number, fold.total, until, fold.refit, measured))
+    return pd.concat(parts, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold of a backtest, counted from 1: its refit, and one row per forecast week."""
+
+    number: int
+    total: int
+    refit: Refit
+    forecast: pd.DataFrame
+
+
+def backtest_folds(
+    refitter: Refitter, table: pd.DataFrame, lift_tests: pd.DataFrame | None, seed: int
+) -> Iterator[Fold]:
+    """Yield the folds of `run_backtest` one by one, each as soon as it is fitted."""
+    config, evidence = refitter.config, refitter.sampling
     plan = backtest.folds(len(table), evidence.folds, evidence.horizon_weeks)
     for number, (train, end) in enumerate(plan, 1):
         known = table.head(train).reset_index(drop=True)
@@ -88,12 +112,7 @@ def run_backtest(
         scores = backtest.score_weeks(observed[train:end], sales[:, train:], observed[:train])
         scores.insert(0, "fold", number)
         scores.insert(1, "week", table[config.date_column].iloc[train:end].to_numpy())
-        parts.append(scores.assign(converged=refit.converged))
-        fold = backtest.fold_table(parts[-1]).iloc[0]
-        measured = {name: fold[name] for name in ("crps", "naive_crps", "mape", "coverage_94")}
-        until = f"fold {number}, trained on {train} weeks"
-        watch(Step(backtest.STAGE, number, len(plan), until, refit, measured))
-    return pd.concat(parts, ignore_index=True)
+        yield Fold(number, len(plan), refit, scores.assign(converged=refit.converged))
 
 
 def run_recovery(refitter: Refitter, response: Response, seed: int, watch: Watch) -> pd.DataFrame:
@@ -236,20 +255,20 @@ def run_sensitivity(
     table, spend = fitted.table, fitted.spend.to_numpy()
     channels = list(fitted.config.channel_columns)
     base = sensitivity.roas_rows(sensitivity.BASE, channels, fitted.response.roas(spend))
-    parts = [base.assign(planned=_planned(fitted, budget), converged=True)]
+    parts = [base.assign(planned=planned(fitted, budget), converged=True)]
     choices = variants(fitted.config)
     for number, (name, config) in enumerate(choices.items(), 1):
         refitter = Refitter(config, table, evidence)
         refit = refitter.fit(table, seed + number, fitted.lift_tests)
         rows = sensitivity.roas_rows(name, channels, refit.response.roas(spend))
-        planned = _planned(as_fitted(refit), budget) if refit.converged else float("nan")
-        parts.append(rows.assign(planned=planned, converged=refit.converged))
+        money = planned(as_fitted(refit), budget) if refit.converged else float("nan")
+        parts.append(rows.assign(planned=money, converged=refit.converged))
         measured = {f"roas.{row.channel}": row.roas for row in rows.itertuples()}
         watch(Step(sensitivity.STAGE, number, len(choices), name, refit, measured))
     return pd.concat(parts, ignore_index=True)
 
 
-def _planned(fitted: FittedModel, budget: BudgetConfig) -> np.ndarray | float:
+def planned(fitted: FittedModel, budget: BudgetConfig) -> np.ndarray | float:
     """Return the planned money by channel; NaN, which is not assessable, where none can be made."""
     try:
         return optimize_budget(fitted, budget).table["planned"].to_numpy()
@@ -260,5 +279,6 @@ def _planned(fitted: FittedModel, budget: BudgetConfig) -> np.ndarray | float:
 def as_fitted(refit: Refit) -> FittedModel:
     """Return a refit as a fitted model, to plan and to take apart."""
     weeks = xr.Dataset.from_dataframe(refit.response.training.rename_axis("row"))
-    groups = {"posterior": refit.response.posterior, WEEKLY_TABLE: weeks}
-    return FittedModel(refit.response.config, xr.DataTree.from_dict(groups))
+    groups = {"posterior": refit.response.posterior, "sample_stats": refit.sample_stats}
+    tree = xr.DataTree.from_dict(groups | {WEEKLY_TABLE: weeks})
+    return FittedModel(refit.response.config, tree)

@@ -313,7 +313,8 @@ def _ground(card: CardInput) -> Section:
         [
             f"Data: {card.source}, {card.span}. Market {card.experiment.market}, experiment "
             f"{card.experiment.name}, fit run {card.run_id}.",
-            f"Carryover of up to {model.adstock_max_lag} weeks, the week of the spend included; "
+            f"Carryover of up to {model.adstock_max_lag} weeks, the week of the spend included "
+            f"({model.adstock} adstock); "
             f"{model.saturation.replace('_', '-')} saturation; seasonality: {season}; controls: "
             f"{', '.join(model.control_columns) or 'none'}.",
         ],

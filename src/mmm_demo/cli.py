@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mmm_demo.cli_care import doctor, reproduce
+from mmm_demo.cli_server import server
+from mmm_demo.cli_sweep import leaderboard, sweep
+from mmm_demo.cli_values import OrUnset
 from mmm_demo.store_defaults import apply_defaults, require_project_root
 from mmm_demo.terminal import (
     console,
     errors,
     print_table,
+    say,
     show_evidence,
     show_fit,
     show_plan,
@@ -29,25 +34,9 @@ DEFAULT_EXPERIMENT = "experiments/demo.yaml"
 OPEN_UI = "uv run mmm-demo ui"
 
 
-class OrUnset(click.ParamType):
-    """A typed value, or the word that leaves it open; MLflow always passes one or the other."""
-
-    def __init__(self, inner: click.ParamType, unset: str) -> None:
-        self.inner, self.name, self.unset = inner, f"{inner.name}|{unset}", unset
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return None for an unset value, else the typed value."""
-        return None if value == self.unset else self.inner.convert(value, param, ctx)
-
-
 INT_OR_FILE, FLOAT_OR_FILE = OrUnset(click.INT, "from_file"), OrUnset(click.FLOAT, "from_file")
 PORT = click.IntRange(1, 65535)
 UNASKED = "from_champion"  # the champion's own budget, or the plan file's
-
-
-def say(text: str) -> None:
-    """Print a line of progress at once, also into a pipe."""
-    console.print(f"> {text}")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -264,6 +253,10 @@ def ui(port: int) -> None:
     from mmm_demo import webui
 
     webui.serve(port, say)
+
+
+for command in (sweep, leaderboard, server, reproduce, doctor):
+    cli.add_command(command)
 
 
 def show_next(run_id: str) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from mmm_demo.dt_mart_options import DtMartOptions
+from mmm_demo.data_config import TREND, Column, DataConfig
 from mmm_demo.limits import Count, EvidenceConfig, GateConfig, Number
 from mmm_demo.outputs import snake_case
 from mmm_demo.priors import DEFAULT_PRIORS, STRICT, PriorConfig, prior_to_dict, read_prior
@@ -20,7 +20,6 @@ from mmm_demo.priors import DEFAULT_PRIORS, STRICT, PriorConfig, prior_to_dict, 
 DEFAULT_ADSTOCK_MAX_LAG = 8
 SLUG = r"^[a-z][a-z0-9_]*$"
 Slug = Annotated[str, Field(pattern=SLUG, max_length=60)]
-Column = Annotated[str, Field(min_length=1)]
 Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
 # Setting that says how many values a list of a prior has.
 LENGTH_FROM = {
@@ -34,59 +33,6 @@ LENGTH_FROM = {
 
 class ConfigError(ValueError):
     """An experiment that cannot be run as written."""
-
-
-@dataclass(frozen=True, config=STRICT)
-class DataConfig:
-    """Where the weekly table comes from.
-
-    Attributes
-    ----------
-    source
-        `simulated` (the demo market), `csv` or `kaggle` (DT Mart).
-    path
-        CSV file, relative to the project; for `csv` only.
-    seed, weeks
-        Of the simulated market; for `simulated` only.
-    missing_spend
-        `zero` reads an empty spend cell as no spend; `error` refuses it.
-    dt_mart
-        What the DT Mart files leave open; for `kaggle` only.
-    lift_tests
-        CSV file of lift tests that calibrate the model (`lift.COLUMNS`), relative to the project.
-    """
-
-    source: Literal["simulated", "csv", "kaggle"] = "simulated"
-    path: str | None = None
-    seed: Count = Field(default=1, ge=0)
-    weeks: Count = Field(default=156, ge=104, le=1040)
-    missing_spend: Literal["error", "zero"] = "error"
-    dt_mart: DtMartOptions | None = Field(default=None, validate_default=True)
-    lift_tests: Column | None = None
-
-    @field_validator("dt_mart", mode="before")
-    @classmethod
-    def _read_dt_mart(cls, given: object, info: ValidationInfo) -> DtMartOptions | None:
-        if info.data.get("source") != "kaggle":
-            if given is not None:
-                raise ValueError("goes with source kaggle")
-            return None
-        if isinstance(given, DtMartOptions):
-            return given
-        if given is not None and not isinstance(given, Mapping):
-            raise ValueError(f"must be a mapping, got {given!r}")
-        valid = sorted(DtMartOptions.__dataclass_fields__)
-        if unknown := sorted(set(given or {}) - set(valid)):
-            raise ValueError(f"unknown key {', '.join(unknown)}; valid: {', '.join(valid)}")
-        return DtMartOptions(**(given or {}))
-
-    @model_validator(mode="after")
-    def _path_belongs_to_csv(self) -> "DataConfig":
-        if (self.source == "csv") != (self.path is not None):
-            raise ValueError(
-                f"source {self.source!r} with path {self.path!r}: a path goes with csv"
-            )
-        return self
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -117,6 +63,9 @@ class ModelConfig:
         Columns of the weekly table.
     adstock_max_lag
         Weeks over which spend still works, the week itself included.
+    adstock
+        `geometric` (each week works a fixed share of the one before) or `binomial` (a power of
+        the time left, which runs out soon after the last week); both take the same prior.
     yearly_seasonality
         Number of yearly Fourier modes; 0 for none.
     priors
@@ -135,6 +84,7 @@ class ModelConfig:
     adstock_max_lag: Count = Field(default=DEFAULT_ADSTOCK_MAX_LAG, ge=1, le=52)
     yearly_seasonality: Count = Field(default=2, ge=0, le=10)
     priors: dict[str, PriorConfig] = Field(default_factory=dict, validate_default=True)
+    adstock: Literal["geometric", "binomial"] = "geometric"
     saturation: Literal["logistic", "michaelis_menten", "s_shaped"] = "logistic"
     scaling: ScalingConfig | None = None
 
@@ -156,11 +106,15 @@ class ModelConfig:
             raise ValueError("; ".join(faults))
         return priors
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the weekly table: date, target, channels, controls."""
+        named = (self.date_column, self.target_column)
+        return (*named, *self.channel_columns, *self.control_columns)
+
     @model_validator(mode="after")
     def _no_column_twice(self) -> "ModelConfig":
-        columns = [self.date_column, self.target_column, *self.channel_columns]
-        columns += self.control_columns
-        if twice := sorted({name for name in columns if columns.count(name) > 1}):
+        if twice := sorted({name for name in self.columns if self.columns.count(name) > 1}):
             raise ValueError(
                 f"columns with two roles: {', '.join(twice)}; give each column one role"
             )
@@ -283,6 +237,17 @@ class ExperimentConfig:
                 f"budget.bounds names {', '.join(unknown)}; "
                 f"channels are {', '.join(self.model.channel_columns)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _model_takes_what_the_data_make(self) -> "ExperimentConfig":
+        data, model = self.data, self.model
+        if unused := sorted(set(data.groups) - set(model.channel_columns)):
+            raise ValueError(f"data.groups makes {', '.join(unused)}: add to model.channel_columns")
+        if gone := sorted({*data.members} & {*model.columns}):
+            raise ValueError(f"data.groups adds up {', '.join(gone)}: take out of the model")
+        if data.trend == "linear" and TREND not in model.control_columns:
+            raise ValueError(f"data.trend: linear makes {TREND}: add to model.control_columns")
         return self
 
     @property

@@ -1,6 +1,7 @@
 """Where the weekly table comes from: simulated, a CSV file, or DT Mart on Kaggle."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import pandas as pd
 
 from mmm_demo.config import DataConfig, ModelConfig
 from mmm_demo.contract import Contract, DataError, validate_table
+from mmm_demo.derived import with_groups, with_trend
 from mmm_demo.download import download_dt_mart
 from mmm_demo.dt_mart import build_weekly_table
 from mmm_demo.lift import read_lift_tests
-from mmm_demo.simulate import Truth, simulate_market
+from mmm_demo.simulate import CHANNELS, Truth, simulate_market
 from mmm_demo.store_defaults import require_project_root
 
 
@@ -70,16 +72,11 @@ def load_market(data: DataConfig, model: ModelConfig, root: Path) -> MarketingDa
     RuntimeError
         When DT Mart cannot be downloaded.
     """
-    built = None
-    if data.source == "simulated":
-        raw = simulate_market(data.seed, data.weeks).table
-        source = f"simulated market, seed {data.seed}"
-    elif data.source == "csv":
-        path = root / str(data.path)
-        raw, source = read_csv(path), str(data.path)
-    else:
-        built = build_weekly_table(download_dt_mart(root / "data"), data.dt_mart)
-        raw, source = built.table, built.label
+    read = _read_source(data, root)
+    raw, noticed = with_groups(read.table, data.groups, data.missing_spend, read.source)
+    if data.trend == "linear":
+        raw = with_trend(raw, read.source)
+    where = f"{read.source} ({data.grouping})" if data.groups else read.source
     contract = Contract(
         date_column=model.date_column,
         target_column=model.target_column,
@@ -88,15 +85,25 @@ def load_market(data: DataConfig, model: ModelConfig, root: Path) -> MarketingDa
         adstock_max_lag=model.adstock_max_lag,
         missing_spend=data.missing_spend,
     )
-    table, warnings = validate_table(raw, contract, source)
-    lift_tests = None
+    table, warnings = validate_table(raw, contract, where)
+    warnings, lift_tests = (*read.warnings, *noticed, *warnings), None
     if data.lift_tests is not None:
-        lift_tests, noticed = read_lift_tests(root / data.lift_tests, model, table)
+        path = root / data.lift_tests
+        lift_tests, noticed = read_lift_tests(path, model, table, data.members)
         warnings = (*warnings, *noticed)
-    if built is None:
-        return MarketingData(table, source, warnings, lift_tests=lift_tests)
+    return replace(read, table=table, warnings=warnings, lift_tests=lift_tests)
+
+
+def _read_source(data: DataConfig, root: Path) -> MarketingData:
+    """Return the table as its source has it, before the contract."""
+    if data.source == "simulated":
+        table = simulate_market(data.seed, data.weeks).table
+        return MarketingData(table, f"simulated market, seed {data.seed}")
+    if data.source == "csv":
+        return MarketingData(read_csv(root / str(data.path)), str(data.path))
+    built = build_weekly_table(download_dt_mart(root / "data"), data.dt_mart)
     return MarketingData(
-        table, source, (*built.warnings, *warnings), built.label, built.report_table, lift_tests
+        built.table, built.label, tuple(built.warnings), built.label, built.report_table
     )
 
 
@@ -127,10 +134,36 @@ def load_data(force_download: bool = False) -> pd.DataFrame:
 
 
 def known_truth(data: DataConfig) -> Truth | None:
-    """Return what really drove sales; known for simulated markets only."""
-    if data.source != "simulated":
+    """Return what really drove sales; known for the channels of simulated markets only."""
+    if data.source != "simulated" or not set(data.members) <= set(CHANNELS):
         return None
-    return simulate_market(data.seed, data.weeks).truth
+    market = simulate_market(data.seed, data.weeks)
+    return _grouped(market.truth, market.table[list(CHANNELS)].sum(), data.groups)
+
+
+def _grouped(truth: Truth, spend: pd.Series, groups: Mapping[str, tuple[str, ...]]) -> Truth:
+    """Return the truth of groups of channels, whose sales add up; their rates do not.
+
+    Parameters
+    ----------
+    truth, spend
+        Of single channels; spend is money in all weeks.
+    groups
+        Members by name; channels in none stay as they are.
+    """
+    home = {member: group for group, members in groups.items() for member in members}
+
+    def add_up(values: pd.Series) -> pd.Series:
+        return values.rename(index=home).groupby(level=0, sort=False).sum()
+
+    money = add_up(spend)
+    return Truth(
+        contributions=truth.contributions.apply(add_up, axis=1),
+        roas=add_up(truth.roas * spend) / money,
+        share=add_up(truth.share),
+        adstock_alpha=truth.adstock_alpha.reindex(money.index),
+        saturation_lam=truth.saturation_lam.reindex(money.index),
+    )
 
 
 def read_csv(path: Path) -> pd.DataFrame:

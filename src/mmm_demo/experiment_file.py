@@ -104,10 +104,11 @@ def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
         "experiment.market": experiment.market,
         "data.source": data.source,
         "data.missing_spend": data.missing_spend,
+        "data.trend": data.trend,
         "model.channels": ", ".join(model.channel_columns),
         "model.controls": ", ".join(model.control_columns) or "none",
         "model.adstock.max_lag": model.adstock_max_lag,
-        "model.adstock.type": "geometric",
+        "model.adstock.type": model.adstock,
         "model.saturation.type": model.saturation,
         "model.seasonality.modes": model.yearly_seasonality,
     }
@@ -118,9 +119,10 @@ def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
     if data.lift_tests:
         params["data.lift_tests"] = data.lift_tests
     if data.dt_mart:
-        groups = (f"{name} = {' + '.join(of)}" for name, of in data.dt_mart.groups.items())
-        params |= {"data.august": data.dt_mart.august, "data.groups": ", ".join(groups)}
+        params |= {"data.august": data.dt_mart.august}
         params["data.radio_other"] = data.dt_mart.radio_other
+    if data.grouping:
+        params["data.groups"] = data.grouping
     params |= {f"sampler.{key}": value for key, value in asdict(experiment.sampler).items()}
     params |= {f"gate.limit.{key}": value for key, value in asdict(experiment.gate).items()}
     plausible = " to ".join(f"{end:g}" for end in experiment.gate.roas_range or ())

@@ -1,6 +1,6 @@
 """Which plots belong to which step, and what goes into them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +8,12 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from mmm_demo import plotting, plotting_chains, plotting_checks
+from mmm_demo import plotting, plotting_chains, plotting_checks, plotting_sweep
 from mmm_demo.explore import Exploration
 from mmm_demo.explore_page import exploration_figures
 from mmm_demo.fitted import Decomposition, FittedModel
 from mmm_demo.simulate import Truth
+from mmm_demo.sweeps.space import SweepConfig
 from mmm_demo.tables import adstock_table, describe, saturation_table, share_table, truth_table
 
 
@@ -102,3 +103,16 @@ def _of(table: pd.DataFrame, channel: str) -> pd.DataFrame:
 def lift_figures(told: pd.DataFrame) -> Iterator[NamedFigure]:
     """Yield the plot of lift tests against the model (`lift_report.compare_with_model`)."""
     yield NamedFigure("diagnostics", "lift_tests", "model", plotting_checks.lift_tests(told))
+
+
+def sweep_figures(
+    trials: pd.DataFrame, importances: Mapping[str, float], sweep: SweepConfig, mark: str
+) -> Iterator[NamedFigure]:
+    """Yield the plots of a sweep; `mark` tells it from the same sweep with fewer trials."""
+    history = plotting_sweep.history_figure(trials, sweep.objective)
+    yield NamedFigure("diagnostics", mark, "history", history)
+    if importances:
+        importance = plotting_sweep.importance_figure(importances)
+        yield NamedFigure("diagnostics", mark, "importance", importance)
+    slices = plotting_sweep.slice_figure(trials, list(sweep.search), sweep.objective)
+    yield NamedFigure("diagnostics", mark, "slices", slices)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mmm_demo import bundle, diagnostics, summary, tables
+from mmm_demo import bundle, diagnostics, scores, summary, tables
 from mmm_demo.config import ExperimentConfig
 from mmm_demo.contraction import contraction_table, label, not_identified
 from mmm_demo.data import MarketingData, known_truth, load_market
@@ -19,8 +19,14 @@ from mmm_demo.lift_report import compare_with_model
 from mmm_demo.limits import FIT_BATTERIES
 from mmm_demo.model import Sampling, sample_posterior, sample_prior
 from mmm_demo.publish import Publisher
-from mmm_demo.run_values import LABEL_TAG, Say, by_channel, metric_name
-from mmm_demo.trace import free_parameters, load_trace, save_trace, table_sha256
+from mmm_demo.run_values import LABEL_TAG, SALES_PARAM, Say, by_channel, metric_name
+from mmm_demo.trace import (
+    free_parameters,
+    load_trace,
+    sales_sha256,
+    save_trace,
+    table_sha256,
+)
 from mmm_demo.tracking import Run
 
 RETRY_TARGET_ACCEPT = 0.99
@@ -72,8 +78,10 @@ def load_data(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> M
     if data.lift_tests is not None:
         run.log_text(data.lift_tests.to_csv(index=False), "data/lift_tests.csv")
         run.log(params={"data.lift_tests.sha256": lift_sha256(data.lift_tests)})
+    told = {"data.sha256": digest, "data.span": data.span, "data.made_from": data.source}
+    told[SALES_PARAM] = sales_sha256(data.table, experiment.model)
     run.log(
-        params={"data.sha256": digest, "data.span": data.span, "data.made_from": data.source},
+        params=told,
         tags={"data.warnings": "; ".join(data.warnings) or "none"} | label_tag(data),
     )
     return data
@@ -234,6 +242,26 @@ def publish_lift_tests(publisher: Publisher, name: str, fitted: FittedModel, say
             f"{row.model_upper_94:,.4g}){sign}"
         )
     publisher.run.log(metrics={"lift_tests.inside_94": float(told["inside"].mean())})
+
+
+def log_scores(
+    run: Run, experiment: ExperimentConfig, fitted: FittedModel, by_week: pd.DataFrame
+) -> None:
+    """Log what a fit that passed is compared with others by; a backtest is evidence, and later.
+
+    Parameters
+    ----------
+    run, experiment, fitted
+        The fit.
+    by_week
+        Its leave-one-out estimates (`judge.Judged.pointwise`).
+    """
+    plan = scores.plan_scores(fitted, experiment.budget)
+    roas = scores.roas_scores(fitted.response)
+    made = {scores.POINTWISE: by_week, scores.ROAS: roas, scores.PLAN: plan}
+    for name, table in made.items():
+        run.log_text(table.to_csv(index=False), name)
+    run.log(metrics=scores.loo_scores(by_week) | by_channel("plan", plan, "planned"))
 
 
 def publish_identification(publisher: Publisher, name: str, judged: Judged) -> None:

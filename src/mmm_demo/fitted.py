@@ -177,10 +177,7 @@ class FittedModel:
 
     def adstock_weights(self) -> xr.DataArray:
         """Return the share of a week's spend that works at each lag; (sample, lag, channel)."""
-        alpha = self._flat("adstock_alpha")
-        lag = xr.DataArray(np.arange(self.config.adstock_max_lag), dims="lag")
-        weights = alpha**lag
-        return (weights / weights.sum("lag")).transpose("sample", "lag", "channel")
+        return xr.DataArray(self.response.weights, dims=("sample", "lag", "channel"))
 
     def saturation(self, points: int = 60) -> tuple[np.ndarray, xr.DataArray]:
         """Return weekly response to a steady weekly spend.
@@ -198,10 +195,6 @@ class FittedModel:
         return spend, xr.DataArray(
             response * self.target_scale, dims=("sample", "point", "channel")
         )
-
-    def _flat(self, name: str) -> xr.DataArray:
-        stacked = self.trace["posterior"][name].stack(sample=("chain", "draw"))
-        return stacked.reset_index("sample", drop=True).drop_vars("channel")
 
     def predict(self, weeks: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         """Predict sales.

@@ -32,13 +32,13 @@ from mlflow.store.tracking.dbmodels.models import SqlParam, SqlRun, SqlTag
 from mlflow.utils.validation import _validate_model_version
 
 from mmm_demo.config import SLUG, registered_model_name
+from mmm_demo.store_creation import READ_REPLICA, first_use
+from mmm_demo.store_lock import locked
 
 CHAMPION = "champion"
 PREFIX = registered_model_name("x").removesuffix("x")
 ACCEPTED = {"promotion": "accepted"}
 PROMOTION_TAGS = {"mmm.kind": "promotion"} | ACCEPTED
-# Private in MLflow: where `mlflow server` keeps its option for a read replica.
-READ_REPLICA = "_MLFLOW_SERVER_READ_REPLICA_BACKEND_STORE"
 
 
 def market_of(name: object) -> str | None:
@@ -77,14 +77,19 @@ class GatedStore(SqlAlchemyStore):
     def set_registered_model_alias(self, name: str, alias: str, version: object) -> None:
         """Refuse `champion`, except to the promotion that is under way."""
         market = market_of(name)
-        if market and alias == CHAMPION and not self._promotion_under_way(name, version):
-            raise _refusal(
-                f"champion of {name} moves only by a recorded promotion, and none from the "
-                f"champion of now to version {version} is under way",
-                f"mmm-demo promote --market {market} --version {version} "
-                f"(back to the former champion: mmm-demo promote --market {market} --rollback)",
-            )
-        super().set_registered_model_alias(name, alias, version)
+        if not market or alias != CHAMPION:
+            super().set_registered_model_alias(name, alias, version)
+            return
+        # One at a time: of two promotions from one champion, the later is no longer from it.
+        with locked(self.db_uri, f"champion-{name}"):
+            if not self._promotion_under_way(name, version):
+                raise _refusal(
+                    f"champion of {name} moves only by a recorded promotion, and none from the "
+                    f"champion of now to version {version} is under way",
+                    f"mmm-demo promote --market {market} --version {version} "
+                    f"(back to the former champion: mmm-demo promote --market {market} --rollback)",
+                )
+            super().set_registered_model_alias(name, alias, version)
 
     def delete_registered_model_alias(self, name: str, alias: str) -> None:
         """Refuse `champion`: without one, the next promotion would have nothing to beat."""
@@ -187,7 +192,8 @@ def open_store(store_uri: str, tracking_uri: str | None = None) -> GatedStore:
         Not used; MLflow hands over both or neither by name.
     """
     store = GatedWorkspaceStore if MLFLOW_ENABLE_WORKSPACES.get() else GatedStore
-    return store(store_uri, read_db_uri=os.environ.get(READ_REPLICA))
+    with first_use(store_uri):
+        return store(store_uri, read_db_uri=os.environ.get(READ_REPLICA))
 
 
 def _is_registered_version(source: str | None) -> bool:

@@ -23,11 +23,14 @@ class Judged:
         Of each channel's ROAS, whether it comes from the data or from the prior.
     pairs
         Channels that the data cannot tell apart.
+    pointwise
+        Leave-one-out estimate of each week (`checks.pointwise.loo_table`).
     """
 
     checks: tuple[Check, ...]
     identification: pd.DataFrame
     pairs: pd.DataFrame
+    pointwise: pd.DataFrame
 
 
 def judge(fitted: FittedModel, parts: Decomposition, limits: GateConfig) -> Judged:
@@ -43,6 +46,7 @@ def judge(fitted: FittedModel, parts: Decomposition, limits: GateConfig) -> Judg
     roas, mean = fitted.roas(), parts.mean.to_numpy()
     likelihood = pointwise.fitted_log_likelihood(fitted)
     posterior = fitted.trace["posterior"].to_dataset()
+    estimate = pointwise.loo(likelihood, posterior)
     table = identification.identification_table(fitted, likelihood)
     checks = (
         decomposition_check(parts),
@@ -52,7 +56,8 @@ def judge(fitted: FittedModel, parts: Decomposition, limits: GateConfig) -> Judg
         *specification.specification_checks(fitted),
         *identification.identification_checks(table, roas),
         *plausibility.plausibility_checks(parts, fitted.observed, roas, limits.roas_range),
-        plausibility.influence_check(pointwise.loo(likelihood, posterior)),
+        plausibility.influence_check(estimate),
         plausibility.spend_outlier_check(fitted.spend, fitted.weeks),
     )
-    return Judged(checks, table, identification.inseparable_pairs(roas))
+    by_week = pointwise.loo_table(estimate)
+    return Judged(checks, table, identification.inseparable_pairs(roas), by_week)

@@ -6,7 +6,7 @@ a word. Here each is a fault with row, value and next step, all in one go.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ type _Fault = tuple[pd.Series, str, str]  # rows at fault, column, what is wrong
 
 
 def read_lift_tests(
-    path: Path, model: ModelConfig, weeks: pd.DataFrame
+    path: Path, model: ModelConfig, weeks: pd.DataFrame, grouped: Collection[str] = ()
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Read a CSV file of lift tests and hold it against the model and its weekly table.
 
@@ -32,7 +32,7 @@ def read_lift_tests(
     ----------
     path
         CSV file with the columns `COLUMNS`.
-    model, weeks
+    model, weeks, grouped
         See `validate_lift_tests`.
 
     Raises
@@ -52,11 +52,15 @@ def read_lift_tests(
         raw = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not a readable CSV file: {error}") from None
-    return validate_lift_tests(raw, model, weeks, str(path))
+    return validate_lift_tests(raw, model, weeks, str(path), grouped)
 
 
 def validate_lift_tests(
-    raw: pd.DataFrame, model: ModelConfig, weeks: pd.DataFrame, where: str
+    raw: pd.DataFrame,
+    model: ModelConfig,
+    weeks: pd.DataFrame,
+    where: str,
+    grouped: Collection[str] = (),
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Turn lift tests into clean ones, or say all that is wrong with them.
 
@@ -74,6 +78,8 @@ def validate_lift_tests(
         Clean weekly table of the model; its dates, spend and sales tell wrong units and dates.
     where
         Name of the source, for the message.
+    grouped
+        Columns of the source that the channels add up.
 
     Returns
     -------
@@ -97,7 +103,7 @@ def validate_lift_tests(
     shown = raw.reset_index(drop=True)
     lines = [
         _fault_line(shown, rows, column, text)
-        for rows, column, text in _faults(table, model, weeks)
+        for rows, column, text in _faults(table, model, weeks, grouped)
         if rows.any()
     ]
     if lines:
@@ -129,9 +135,14 @@ def _days(column: pd.Series) -> pd.Series:
     return pd.to_datetime(iso, format="%Y-%m-%d", errors="coerce").astype("datetime64[ns]")
 
 
-def _faults(table: pd.DataFrame, model: ModelConfig, weeks: pd.DataFrame) -> Iterator[_Fault]:
+def _faults(
+    table: pd.DataFrame, model: ModelConfig, weeks: pd.DataFrame, grouped: Collection[str]
+) -> Iterator[_Fault]:
     channels = list(model.channel_columns)
-    unknown = ~table["channel"].isin(channels)
+    part = table["channel"].isin(list(grouped))
+    why = "part of a channel (data.groups); what it did is no lift of the whole: remove the test"
+    yield part, "channel", f"{why}, or take it out of its group"
+    unknown = ~part & ~table["channel"].isin(channels)
     yield unknown, "channel", f"no channel of the model; channels are {', '.join(channels)}"
     for name in NUMBERS:
         yield ~np.isfinite(table[name]), name, "no finite number; give one, without unit or commas"

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,16 +12,23 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
+import pymc as pm
 import pytensor
+import pytensor.tensor as pt
+import pytensor.xtensor as ptx
 import xarray as xr
 from pymc_extras.prior import Prior
 from pymc_marketing.mmm import (
     MMM,
+    AdstockTransformation,
+    BinomialAdstock,
     GeometricAdstock,
     LogisticSaturation,
     SaturationTransformation,
 )
 from pymc_marketing.mmm.scaling import FixedScaling, Scaling
+from pymc_marketing.mmm.transformers import batched_convolution
+from pymc_marketing.serialization import serialization
 
 from mmm_demo.config import ModelConfig, SamplerConfig
 from mmm_demo.lift import NUMBERS
@@ -32,10 +40,15 @@ PRIOR_DRAWS = 500
 LIFT_LIKELIHOOD = "lift_measurements"
 
 
+# Sums in the order in which they are written. Otherwise code that comes from the compile cache
+# rounds otherwise than code that was compiled a moment ago, and the same seed gives other draws.
+pytensor.config.numba__fastmath = False
+
 # PyMC announces each step's variables; the pipeline says in its own words what it does.
 logging.getLogger("pymc").setLevel(logging.WARNING)
 
 
+@serialization.register  # fits are stored with it
 class HalfSaturation(SaturationTransformation):
     """Michaelis-Menten in the parameters of the logistic saturation.
 
@@ -51,6 +64,7 @@ class HalfSaturation(SaturationTransformation):
         return beta * lam * x / (lam * x + LOG_3)
 
 
+@serialization.register
 class SShapedSaturation(HalfSaturation):
     """Hill curve of slope 2: little happens below a threshold; half of the effect at log(3) / lam.
 
@@ -69,10 +83,64 @@ SATURATIONS = {
     "michaelis_menten": HalfSaturation,
     "s_shaped": SShapedSaturation,
 }
+ADSTOCKS = {"geometric": GeometricAdstock, "binomial": BinomialAdstock}
+
+
+class OpenGeometricAdstock(AdstockTransformation):
+    """Geometric adstock whose number of weeks is data, up to `l_max`.
+
+    Weights from that week on are zero, so mean and draws are those of the shorter adstock.
+    """
+
+    lookup_name = "open_geometric"
+    default_priors: ClassVar[dict[str, Prior]] = GeometricAdstock.default_priors
+
+    def function(self, x: Any, alpha: Any, *, dim: str) -> Any:
+        """Return what works of the spend `x` along `dim`."""
+        kernel = f"{dim}_kernel"
+        weeks = ptx.as_xtensor(pm.Data(LAG_DATA, float(self.l_max)))
+        lags = ptx.as_xtensor(pt.arange(self.l_max, dtype="float64"), dims=(kernel,))
+        weights = self.weights(ptx.as_xtensor(alpha), lags, weeks) * (lags < weeks)
+        weights = weights / weights.sum(dim=kernel)
+        return batched_convolution(x, weights, dim=dim, kernel_dim=kernel)
+
+    def weights(self, alpha: Any, lags: Any, weeks: Any) -> Any:
+        """Return the weight of each lag; those that are too late need not be right."""
+        return ptx.math.power(alpha, lags)
+
+
+class OpenBinomialAdstock(OpenGeometricAdstock):
+    """Binomial adstock whose number of weeks is data, up to `l_max`."""
+
+    lookup_name = "open_binomial"
+
+    def weights(self, alpha: Any, lags: Any, weeks: Any) -> Any:
+        """Return the weight of each lag; those that are too late need not be right."""
+        left = ptx.math.maximum(1 - lags / (weeks + 1), 1e-9)  # late ones must stay real numbers
+        return ptx.math.power(left, 1 / alpha - 1)
+
+
+OPEN_ADSTOCKS = {"geometric": OpenGeometricAdstock, "binomial": OpenBinomialAdstock}
+LAG_DATA = "adstock_weeks"
+
+
+@dataclass(frozen=True)
+class OpenValue:
+    """A prior's value as data of the model: another value needs no compilation."""
+
+    value: Any
+    dims: tuple[str, ...]
+
+    def create_variable(self, name: str, xdist: bool = False) -> Any:
+        """Return the value as data of the model that is being built."""
+        return ptx.as_xtensor(pm.Data(name, self.value, dims=self.dims or None), dims=self.dims)
 
 
 def build_model(
-    config: ModelConfig, table: pd.DataFrame, lift_tests: pd.DataFrame | None = None
+    config: ModelConfig,
+    table: pd.DataFrame,
+    lift_tests: pd.DataFrame | None = None,
+    longest_lag: int | None = None,
 ) -> MMM:
     """Build a fresh model with its data.
 
@@ -87,31 +155,31 @@ def build_model(
         Clean weekly table (see `contract.validate_table`); controls are standardised here.
     lift_tests
         Clean lift tests (see `lift.validate_lift_tests`), which enter the likelihood.
+    longest_lag
+        Makes lag (up to this many weeks) and priors data of the model, for many fits with one
+        compilation; the posterior is the same. Omitted, they are constants, which sample faster.
     """
     scaling = config.scaling or scaling_of(config, table)
-    channel, media = ("channel",), {}
-    for name in ("adstock_alpha", "saturation_lam", "saturation_beta"):
-        media[name] = _prior(config.priors[name], channel)
-    noise = _prior(config.priors["y_sigma"])
-    model_config = {
-        "intercept": _prior(config.priors["intercept"]),
-        "likelihood": Prior("Normal", sigma=noise, dims="date"),
-    }
+    prior = _fixed_prior if longest_lag is None else _open_prior
+    model_config = {"intercept": prior(config.priors["intercept"])}
+    noise = prior(config.priors["y_sigma"])
+    model_config["likelihood"] = Prior("Normal", sigma=noise, dims="date")
     if config.control_columns:
-        model_config["gamma_control"] = _prior(config.priors["gamma_control"], ("control",))
+        model_config["gamma_control"] = prior(config.priors["gamma_control"], ("control",))
     if config.yearly_seasonality:
-        model_config["gamma_fourier"] = _prior(config.priors["gamma_fourier"], ("fourier_mode",))
+        model_config["gamma_fourier"] = prior(config.priors["gamma_fourier"], ("fourier_mode",))
     mmm = MMM(
         date_column=config.date_column,
         target_column=config.target_column,
         channel_columns=list(config.channel_columns),
         control_columns=list(config.control_columns) or None,
         yearly_seasonality=config.yearly_seasonality or None,
-        adstock=GeometricAdstock(
-            l_max=config.adstock_max_lag, priors={"alpha": media["adstock_alpha"]}
-        ),
+        adstock=_adstock(config, prior, longest_lag),
         saturation=SATURATIONS[config.saturation](
-            priors={"lam": media["saturation_lam"], "beta": media["saturation_beta"]}
+            priors={
+                name: prior(config.priors[f"saturation_{name}"], ("channel",))
+                for name in ("lam", "beta")
+            }
         ),
         scaling=Scaling(
             target=FixedScaling(dims=(), value=scaling.target),
@@ -122,6 +190,8 @@ def build_model(
         model_config=model_config,
     )
     mmm.build_model(features(config, table, table), table[config.target_column])
+    if longest_lag is not None:
+        mmm.model.set_data(LAG_DATA, float(config.adstock_max_lag))
     if lift_tests is not None:
         # Normal, as a standard error means it: takes lifts of either sign and has no parameter of
         # its own. Without dates, which only media that vary in time would use.
@@ -131,9 +201,27 @@ def build_model(
     return mmm
 
 
-def _prior(prior: PriorConfig, dims: tuple[str, ...] = ()) -> Prior:
+_MakePrior = Callable[..., Prior]
+
+
+def _adstock(config: ModelConfig, prior: _MakePrior, longest: int | None) -> AdstockTransformation:
+    priors = {"alpha": prior(config.priors["adstock_alpha"], ("channel",))}
+    if longest is None:
+        return ADSTOCKS[config.adstock](l_max=config.adstock_max_lag, priors=priors)
+    return OPEN_ADSTOCKS[config.adstock](l_max=longest, priors=priors)
+
+
+def _fixed_prior(prior: PriorConfig, dims: tuple[str, ...] = ()) -> Prior:
     parameters = {
         name: xr.DataArray(list(value), dims=dims) if isinstance(value, tuple) else value
+        for name, value in prior.parameters.items()
+    }
+    return Prior(prior.distribution, dims=dims, **parameters)
+
+
+def _open_prior(prior: PriorConfig, dims: tuple[str, ...] = ()) -> Prior:
+    parameters = {
+        name: OpenValue(np.array(value), dims if isinstance(value, tuple) else ())
         for name, value in prior.parameters.items()
     }
     return Prior(prior.distribution, dims=dims, **parameters)
@@ -182,8 +270,8 @@ class Sampling:
     seconds
         Time in the sampler, without compilation.
     compile_cache
-        `warm` when every kernel came from the cache, else `cold`. The same seed gives the same
-        draws in every process with a warm cache; the first, cold one may differ.
+        `warm` when every kernel came from the cache, else `cold`: it takes longer, and gives the
+        same draws.
     """
 
     trace: xr.DataTree

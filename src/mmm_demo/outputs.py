@@ -58,6 +58,10 @@ class Outputs:
         """Return the path of the report on plans."""
         return self._new("optimization", f"budget_report_{self._mark(description)}.html")
 
+    def experiment(self, description: str) -> Path:
+        """Return the path of an experiment file."""
+        return self._new("experiments", f"{self._mark(description)}.yaml")
+
     def page(self, description: str) -> Path:
         """Return the path of an HTML page."""
         return self._new("reports", f"{self._mark(description)}.html")

@@ -11,6 +11,7 @@ from mmm_demo import bundle, registry, summary
 from mmm_demo.batteries import Watch
 from mmm_demo.config import ExperimentConfig
 from mmm_demo.contest import same_model
+from mmm_demo.environment import environment_params
 from mmm_demo.experiment_file import flat_params, from_dict, to_yaml
 from mmm_demo.explore import Exploration, explore
 from mmm_demo.explore_page import exploration_page
@@ -22,6 +23,7 @@ from mmm_demo.fit_steps import (
     close_gate,
     label_tag,
     load_data,
+    log_scores,
     publish_identification,
     publish_lift_tests,
     publish_results,
@@ -108,7 +110,7 @@ def _fit(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> FitRes
     requirements = registry.pinned_requirements(root)  # read now: missing, it would cost a fit
     tags = {"market": experiment.market, "experiment": experiment.name}
     tags |= {"experiment.fingerprint": experiment.fingerprint}
-    run.log(params=flat_params(experiment), tags=tags)
+    run.log(params=flat_params(experiment) | environment_params(), tags=tags)
     run.log_text(to_yaml(experiment), "experiment.yaml")
     data = load_data(run, experiment, root, say)
     publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
@@ -128,6 +130,7 @@ def _fit(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> FitRes
         labels = judged.identification[["channel", "label"]]
         results = replace(results, roas=results.roas.merge(labels, on="channel"))
         publish_identification(publisher, experiment.name, judged)
+        log_scores(run, experiment, fitted, judged.pointwise)
         publish_lift_tests(publisher, experiment.name, fitted, say)
         page = summary.fit_page(experiment, data, report, results.roas, results.not_identified)
         run.describe(page)

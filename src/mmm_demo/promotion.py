@@ -44,6 +44,10 @@ class ContestLost(GateRefused):
         self.champion = champion
 
 
+class ChampionMoved(GateRefused):
+    """Another promotion moved the champion while this one was judged."""
+
+
 @dataclass(frozen=True)
 class SetAlias:
     """Point an alias of the registered model at a version."""
@@ -109,6 +113,8 @@ def promote(
         When the version does not prove a pass under today's limits; nothing moves.
     ContestLost
         When something speaks against the version; it becomes the challenger.
+    ChampionMoved
+        When another promotion ended since this one began, where no lock keeps them apart.
     """
     former = find_alias(market, CHAMPION)
     version = find_alias(market, PREVIOUS) if rollback else find_version(market, number)
@@ -125,14 +131,26 @@ def promote(
     elif not (former and former.version == version.version and promoted(former)):
         against = judge(bundle, load_evidence(version), _proven(run, former))
         _settle(run, version, former, against)
-    name, accepted = version.name, str(version.version)
-    run.client.set_model_version_tag(name, accepted, COPY_TAG, run.run_id)
+    _require_unmoved(market, former)
     run.log(tags=ACCEPTED)  # from here on, the store lets the champion move
+    # After that tag: a version whose last promotion broke off keeps the one before.
+    run.client.set_model_version_tag(version.name, str(version.version), COPY_TAG, run.run_id)
     for move in plan_promotion(int(version.version), int(former.version) if former else None):
         run.client.set_registered_model_alias(version.name, move.alias, str(move.version))
     _end_challenge(run, market, version)
     run.log(tags={"promotion": "done"}, metrics=proven.report.metrics())
     return Promotion(version.name, int(version.version), int(former.version) if former else None)
+
+
+def _require_unmoved(market: str, former: ModelVersion | None) -> None:
+    """Refuse a verdict against a champion of the past."""
+    now = find_alias(market, CHAMPION)
+    judged, found = (str(item.version) if item else "none" for item in (former, now))
+    if judged != found:
+        raise ChampionMoved(
+            f"market {market!r}: the champion was version {judged} when this promotion began and "
+            f"is version {found} now; run it again: mmm-demo promote --market {market}"
+        )
 
 
 def _proven(run: Run, former: ModelVersion | None) -> Bundle | None:

@@ -74,6 +74,13 @@ class Publisher:
         self._log(path, "reports", f"{snake_case(description)}.html")
         return path
 
+    def experiment(self, text: str, description: str) -> Path:
+        """Write an experiment file."""
+        path = self.outputs.experiment(description)
+        path.write_text(text, encoding="utf-8")
+        self._log(path, "experiments", f"{snake_case(description)}.yaml")
+        return path
+
     def trace(self, stored: Path, description: str) -> None:
         """Copy a stored trace to `outputs/`."""
         shutil.copyfile(stored, self.outputs.model(description))

@@ -1,7 +1,7 @@
 """Many fits of one model: compiled once, sampled again and again on other data."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import nutpie
@@ -15,10 +15,11 @@ from mmm_demo.lift import known_in, lift_sha256
 from mmm_demo.limits import EvidenceConfig, GateConfig
 from mmm_demo.model import MMM, build_model
 from mmm_demo.response import Response, scaling_of
-from mmm_demo.trace import free_parameters
+from mmm_demo.trace import SAMPLE_STATS, free_parameters
 
 CHAINS = 4
 TARGET_ACCEPT, RETRY_TARGET_ACCEPT = 0.98, 0.99
+MOST_COMPILED = 12  # graphs in one process that fit into 1.2 GB; none is ever given back
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,13 @@ class Refit:
         The model with this refit's draws.
     convergence
         Checks of the convergence gate, under the project's limits.
+    sample_stats
+        What the sampler tells about each draw.
     """
 
     response: Response
     convergence: GateReport
+    sample_stats: xr.Dataset = field(default_factory=xr.Dataset)
 
     @property
     def converged(self) -> bool:
@@ -52,16 +56,34 @@ class Refitter:
     Parameters
     ----------
     config
-        Model; priors and lag are compiled in. Without a scaling it takes the table's.
+        Model. Without a scaling it takes the table's.
     table
         Any clean weekly table of the model.
     sampling
         Draws of each refit.
+    longest_lag
+        Models with a lag of up to so many weeks share one compilation; the model's own by default.
+    cores
+        Chains that are sampled at once; all of the machine's by default.
     """
 
-    def __init__(self, config: ModelConfig, table: pd.DataFrame, sampling: EvidenceConfig) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        table: pd.DataFrame,
+        sampling: EvidenceConfig,
+        longest_lag: int | None = None,
+        cores: int | None = None,
+    ) -> None:
         self.scaling = config.scaling or scaling_of(config, table)
         self.config, self.sampling = config, sampling
+        self.longest_lag = longest_lag or config.adstock_max_lag
+        if config.adstock_max_lag > self.longest_lag:  # later weeks would be cut off unseen
+            raise ValueError(
+                f"a lag of {config.adstock_max_lag} weeks is longer than the longest, "
+                f"{self.longest_lag}"
+            )
+        self.cores = cores or min(CHAINS, os.cpu_count() or 1)
         self._fixed = replace(config, scaling=self.scaling)
 
     def fit(self, table: pd.DataFrame, seed: int, lift_tests: pd.DataFrame | None = None) -> Refit:
@@ -95,14 +117,14 @@ class Refitter:
         target_accept: float,
         lift_tests: pd.DataFrame | None,
     ) -> Refit:
-        mmm = build_model(self._fixed, table, lift_tests)
+        mmm = build_model(self._fixed, table, lift_tests, self.longest_lag)
         data = {item.name: np.asarray(item.get_value()) for item in mmm.model.data_vars}
         trace = nutpie.sample(
             self._compile(mmm, lift_tests).with_data(**data),
             draws=self.sampling.draws,
             tune=self.sampling.tune,
             chains=CHAINS,
-            cores=min(CHAINS, os.cpu_count() or 1),
+            cores=self.cores,
             seed=seed,
             adaptation="low_rank",
             target_accept=target_accept,
@@ -114,15 +136,15 @@ class Refitter:
         stats = trace["sample_stats"].to_dataset()
         judged = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})
         checks = convergence_checks(judged, parameters, GateConfig(), CHAINS)
-        return Refit(Response(self._fixed, self.scaling, posterior, table), GateReport(checks))
+        response = Response(self._fixed, self.scaling, posterior, table)
+        kept = stats[[name for name in SAMPLE_STATS if name in stats]]
+        return Refit(response, GateReport(checks), kept)
 
     def _compile(
         self, mmm: MMM, lift_tests: pd.DataFrame | None
     ) -> nutpie.compile_pymc.CompiledPyMCModel:
-        """Return the model compiled with its priors and lift tests; all else is data."""
-        # Lift tests are compiled in scaled, so there the scaling counts too.
-        scaled = self._fixed if lift_tests is not None else replace(self._fixed, scaling=None)
-        key = repr(scaled) + ("" if lift_tests is None else lift_sha256(lift_tests))
+        """Return the compiled graph of the model; values of data, lag and priors are not in it."""
+        key = graph_key(self._fixed, lift_tests, self.longest_lag)
         if key not in _COMPILED:
             _COMPILED[key] = nutpie.compile_pymc_model(
                 mmm.model, freeze_model=False, var_names=list(free_parameters(self.config))
@@ -131,3 +153,16 @@ class Refitter:
 
 
 _COMPILED: dict[str, nutpie.compile_pymc.CompiledPyMCModel] = {}
+
+
+def graph_key(config: ModelConfig, lift_tests: pd.DataFrame | None, longest_lag: int) -> str:
+    """Return what a compilation hangs on: two models with the same key share it."""
+    priors = {
+        name: (prior.distribution, {n: np.shape(value) for n, value in prior.parameters.items()})
+        for name, prior in config.priors.items()
+    }
+    # Lift tests are compiled in scaled, so there the scaling counts too.
+    scaling = None if lift_tests is None else config.scaling
+    shape = replace(config, priors={}, scaling=scaling, adstock_max_lag=longest_lag)
+    tests = "" if lift_tests is None else lift_sha256(lift_tests)
+    return repr((shape, priors, tests))

@@ -21,7 +21,15 @@ from mmm_demo.config import ExperimentConfig, ModelConfig, registered_model_name
 from mmm_demo.gate import PassedGate
 from mmm_demo.gated_store import CHAMPION
 from mmm_demo.record import COPY_TAG, HASH_TAG, require_promoted, require_written, write_hashes
-from mmm_demo.tracking import Run, RunNotFoundError, find_run, temporary_folder
+from mmm_demo.run_values import Say
+from mmm_demo.store_lock import locked
+from mmm_demo.tracking import (
+    Run,
+    RunNotFoundError,
+    find_run,
+    made_by_another,
+    temporary_folder,
+)
 
 PREVIOUS = "previous"
 SHORTEST_RUN_ID = 6
@@ -73,7 +81,8 @@ def register_version(
     info = _log_pyfunc(run, files, experiment.model, requirements)
     name = experiment.registered_model
     if not run.client.search_registered_models(f"name = '{name}'"):
-        run.client.create_registered_model(name, tags={"market": experiment.market})
+        with made_by_another():
+            run.client.create_registered_model(name, tags={"market": experiment.market})
     verdict = {"gate": "passed" if passed.report.passed else "failed"}
     digests = {file: sha256(files / file) for file in FILES}
     write_hashes(run, digests)
@@ -263,6 +272,18 @@ def champion_model(market: str) -> ModelConfig | None:
         return load_champion(market).bundle.experiment.model
     except (NoVersionError, BundleRefused):
         return None
+
+
+@contextmanager
+def promoting(market: str, say: Say) -> Iterator[None]:
+    """Hold the promotions of a market: whoever promotes, reads and moves its aliases alone.
+
+    Behind a server there is no such lock; there, whoever promotes looks again before it moves.
+    """
+    name = registered_model_name(market)
+    waiting = f"another promotion of market {market!r} is under way; waiting for its end"
+    with locked(mlflow.get_registry_uri(), f"promotion-{name}", lambda: say(waiting)):
+        yield
 
 
 def version_of(run: Run) -> ModelVersion:

@@ -48,6 +48,13 @@ _FORMS: dict[str, tuple[_Curve, _Slope]] = {
 }
 
 
+# Weight of each lag before they are made to add up to 1; alpha (sample, 1, channel), lag (lag, 1).
+_ADSTOCKS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "geometric": lambda alpha, lag: alpha**lag,
+    "binomial": lambda alpha, lag: (1 - lag / (len(lag) + 1)) ** (1 / alpha - 1),
+}
+
+
 def scaling_of(config: ModelConfig, table: pd.DataFrame) -> ScalingConfig:
     """Return the scaling that a table gives by itself: its largest sale and spends."""
     spend = table[list(config.channel_columns)].max()
@@ -83,7 +90,7 @@ class Response:
     Attributes
     ----------
     config
-        Columns, lag, saturation and seasonality.
+        Columns, lag, adstock, saturation and seasonality.
     scaling
         What sales and spend are divided by.
     posterior
@@ -106,7 +113,7 @@ class Response:
     def weights(self) -> np.ndarray:
         """Share of a week's spend that works at each lag, shape (sample, lag, channel)."""
         lags = np.arange(self.config.adstock_max_lag)[:, None]
-        raw = self.draws("adstock_alpha")[:, None, :] ** lags
+        raw = _ADSTOCKS[self.config.adstock](self.draws("adstock_alpha")[:, None, :], lags)
         return raw / raw.sum(axis=1, keepdims=True)
 
     def saturated(self, scaled: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mmm_demo import batteries, contest, evidence_store, promotion, registry
+from mmm_demo import batteries, contest, evidence_store, promotion, registry, scores
 from mmm_demo.batteries import Watch
 from mmm_demo.bundle import Bundle
 from mmm_demo.checks.backtest import fold_table
@@ -53,6 +53,7 @@ def run_evidence(run_id: str, wanted: Sequence[str], say: Say, watch: Watch) -> 
     """
     source = find_run(run_id)
     version = registry.version_of(source)
+    wanted = wanted or EVIDENCE_BATTERIES
     with open_run(f"evidence {source.run_id[:8]}", "evidence") as run:
         run.log(
             params={"evidence.fit_run": source.run_id, "evidence.version": version.version},
@@ -61,15 +62,17 @@ def run_evidence(run_id: str, wanted: Sequence[str], say: Say, watch: Watch) -> 
         bundle = registry.prove_version(version)
         known = _known(version, say)
         say(f"evidence about {version.name} version {version.version}")
-        evidence = gather(
-            bundle, source.run_id, wanted or EVIDENCE_BATTERIES, known, recorded(run, watch)
-        )
+        evidence = gather(bundle, source.run_id, wanted, known, recorded(run, watch))
         run.log_text(evidence.to_json(), EVIDENCE)
         for name, table in evidence.tables.items():
             run.log_text(table.to_csv(index=False), f"tables/{name}.csv")
         metrics = GateReport(evidence.checks).metrics()
         run.log(metrics=metrics)
         source.log(metrics=metrics)
+        if "backtest" in wanted and "backtest" in evidence.tables:
+            forecast = evidence.tables["backtest"]
+            source.log_text(forecast.to_csv(index=False), scores.BACKTEST)
+            source.log(metrics=scores.backtest_scores(forecast))
         evidence_store.bind_evidence(run, version, evidence)
     for check in evidence.checks:
         say(str(check))
@@ -124,13 +127,15 @@ def run_promote(
 ) -> promotion.Promotion:
     """Promote a version that passes every required check and beats the champion, or roll back.
 
+    One at a time: who waits for another is held against the champion that the other one made.
+
     Raises
     ------
     ContestLost
         When the version is no better; it is the challenger now.
     """
     registered_model_name(market)  # a market that cannot be leaves no run behind
-    with open_run(f"promote {market}", "promotion", parent) as run:
+    with open_run(f"promote {market}", "promotion", parent) as run, registry.promoting(market, say):
         judge = Contest(run, say, recorded(run, watch))
         done = promotion.promote(run, market, number, reason, rollback, judge)
     was = "no champion before" if done.former is None else f"before: version {done.former}"

@@ -17,6 +17,11 @@ console = Console(highlight=False, soft_wrap=True, markup=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
+def say(text: str) -> None:
+    """Print a line of progress at once, also into a pipe."""
+    console.print(f"> {text}")
+
+
 def show_fit(done: "FitResult") -> None:
     """Print the verdict and ROAS of a fit."""
     from mmm_demo.summary import flag_lines, gate_rows, identification_sentence, roas_table

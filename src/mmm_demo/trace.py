@@ -145,3 +145,12 @@ def table_sha256(table: pd.DataFrame) -> str:
         else:
             digest.update(np.ascontiguousarray(column.to_numpy("float64")).tobytes())
     return digest.hexdigest()
+
+
+def sales_sha256(table: pd.DataFrame, config: ModelConfig) -> str:
+    """Return the identity of what a model explains: sha256 over the dates and sales alone.
+
+    Fits that explain the same sales compare, whatever they explain them with.
+    """
+    sales = table[[config.date_column, config.target_column]]
+    return table_sha256(sales.set_axis(["date", "sales"], axis=1))

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from mmm_demo.contract import Contract, validate_table
+from mmm_demo.data_config import TREND, DataConfig
+from mmm_demo.derived import with_groups, with_trend
 from mmm_demo.fitted import FittedModel
 
 NUMBERS = ["spend", "units", "cost_per_unit"]
@@ -83,7 +85,7 @@ def read_plan(
 
 
 def join_actuals(
-    raw: pd.DataFrame, fitted: FittedModel, where: str
+    raw: pd.DataFrame, fitted: FittedModel, made: DataConfig, where: str
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the weeks of the data followed by the actual ones after them, and warnings.
 
@@ -94,6 +96,9 @@ def join_actuals(
         ignored: it knows its own.
     fitted
         The version that planned.
+    made
+        Groups and trend of its data: groups are added up where the file has their members, and
+        the trend goes on.
     where
         Name of the file, for messages.
 
@@ -113,7 +118,11 @@ def join_actuals(
         config.control_columns,
         config.adstock_max_lag,
     )
-    columns = [name for name, _ in contract.roles()]
+    groups = {name: of for name, of in made.groups.items() if name not in raw}
+    raw, noticed = with_groups(raw, groups, contract.missing_spend, where)
+    trend = [TREND] if made.trend == "linear" else []
+    raw = raw.drop(columns=trend, errors="ignore")
+    columns = [name for name, _ in contract.roles() if name not in trend]
     if missing := [name for name in columns if name not in raw]:
         raise TrackError(
             f"{where} lacks the column(s) {', '.join(missing)}; it has "
@@ -133,4 +142,7 @@ def join_actuals(
     # With the data before them: a gap shows, and a channel may be dark in the few weeks after.
     joined = pd.concat([data[columns].astype(object), new.astype(object)], ignore_index=True)
     place = f"{where}, rows counted after the {len(data)} weeks of data (0 to {len(data) - 1})"
-    return validate_table(joined, contract, place)
+    if trend:
+        joined = with_trend(joined, place)
+    table, warnings = validate_table(joined, contract, place)
+    return table, (*noticed, *warnings)

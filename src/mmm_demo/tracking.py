@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from mlflow.data import from_pandas
 from mlflow.entities import DatasetInput, InputTag, LoggedModelInput, Metric, Param, RunTag
 
+from mmm_demo.process import process_tags
 from mmm_demo.store_defaults import EXPERIMENT_NAME
 
 
@@ -109,7 +110,23 @@ def store_errors() -> Iterator[None]:
 
 
 @contextmanager
-def open_run(name: str, kind: str, parent: Run | None = None) -> Iterator[Run]:
+def made_by_another() -> Iterator[None]:
+    """Go on when what is made inside was made by another process a moment ago."""
+    try:
+        yield
+    except mlflow.exceptions.MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+@contextmanager
+def open_run(
+    name: str,
+    kind: str,
+    parent: Run | None = None,
+    again: Run | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Iterator[Run]:
     """Open a run, or adopt the one that `mlflow run` opened; never leave it RUNNING.
 
     Parameters
@@ -120,21 +137,31 @@ def open_run(name: str, kind: str, parent: Run | None = None) -> Iterator[Run]:
         What the run is: fit, promotion, plan or report.
     parent
         Run that this one belongs to.
+    again
+        A run that was opened before and is gone on with, instead of a new one.
+    tags
+        Of the run from its first moment on, so that even one that is killed then is found by them.
     """
-    client = MlflowClient()
+    client, opener = MlflowClient(), process_tags()
+    own = {"mmm.kind": kind, **(tags or {})}
     # Popped, so that MLflow's run is adopted once and a second run gets an identity of its own.
     adopted = os.environ.pop("MLFLOW_RUN_ID", None) if parent is None else None
-    if adopted:
+    if again:
+        run = again
+        reopen_run(run)
+        if adopted:
+            client.set_tag(adopted, "mmm.continues_run", run.run_id)
+    elif adopted:
         run = find_run(adopted)
         client.update_run(run.run_id, name=name)
     else:
         home = parent.experiment_id if parent else experiment_id()
-        tags = {"mlflow.parentRunId": parent.run_id} if parent else {}
-        created = client.create_run(home, run_name=name, tags=tags)
+        below = {"mlflow.parentRunId": parent.run_id} if parent else {}
+        created = client.create_run(home, run_name=name, tags=below | own | opener)
         run = Run(client, created.info.run_id, home)
     status = "FAILED"
     try:
-        run.log(tags={"mmm.kind": kind, "mlflow.user": getpass.getuser()} | git_tags())
+        run.log(tags={"mlflow.user": getpass.getuser(), **own, **opener, **git_tags()})
         yield run
         status = "FINISHED"
     except KeyboardInterrupt:
@@ -142,6 +169,25 @@ def open_run(name: str, kind: str, parent: Run | None = None) -> Iterator[Run]:
         raise
     finally:
         client.set_terminated(run.run_id, status)
+
+
+def create_child(parent: Run, name: str, kind: str, tags: Mapping[str, str]) -> Run:
+    """Create a run of its own below another, which whoever makes it has to end."""
+    tags = {"mlflow.parentRunId": parent.run_id, "mmm.kind": kind, **tags}
+    tags |= {"mlflow.user": getpass.getuser(), **process_tags()}
+    created = parent.client.create_run(parent.experiment_id, run_name=name, tags=tags)
+    return Run(parent.client, created.info.run_id, parent.experiment_id)
+
+
+def reopen_run(run: Run) -> None:
+    """Go on with a run that a process before this one left or ended."""
+    run.log(tags=process_tags())  # before it runs: whoever looks must not think it left open
+    run.client.update_run(run.run_id, status="RUNNING")
+
+
+def close_run(run: Run, status: str) -> None:
+    """End a run as FINISHED, FAILED or KILLED."""
+    run.client.set_terminated(run.run_id, status)
 
 
 def experiment_id() -> str:
@@ -154,7 +200,9 @@ def experiment_id() -> str:
         return experiment.experiment_id
     # MLflow's client would take ./mlruns, of whatever folder the command is run in.
     root = os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT")
-    return client.create_experiment(name, f"{root}/{name}" if root else None)
+    with made_by_another():
+        return client.create_experiment(name, f"{root}/{name}" if root else None)
+    return client.get_experiment_by_name(name).experiment_id
 
 
 def find_run(run_id: str) -> Run:

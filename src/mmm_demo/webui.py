@@ -6,42 +6,69 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from mmm_demo.scores import METRICS
 from mmm_demo.tracking import experiment_id, latest_metrics, set_experiment_tag, store_errors
 
 HOST = "127.0.0.1"
 # MLflow's own job workers and extra web workers take 15 processes and 2 GB; one reader needs two.
 LEAN = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-VIEW = "fits"
-FITS = "tags.`mmm.kind` = 'fit'"
 VERDICTS = ("gate.passed", "gate.flags", "gate.rhat_max", "gate.backtest_crps_skill")
 PARAMS = ("model.adstock.max_lag", "prior.saturation_beta", "prior.adstock_alpha")
 
 
-def save_view(roas_metrics: Sequence[str]) -> str:
+@dataclass(frozen=True)
+class View:
+    """A list of runs that compare.
+
+    Attributes
+    ----------
+    name, kind
+        Of the view; of its runs.
+    verdict
+        Tag with their verdict.
+    """
+
+    name: str
+    kind: str
+    verdict: str
+
+    @property
+    def runs(self) -> str:
+        """Filter that finds them."""
+        return f"tags.`mmm.kind` = '{self.kind}'"
+
+
+FITS, TRIALS = View("fits", "fit", "gate"), View("trials", "trial", "trial.verdict")
+
+
+def save_view(view: View, roas_metrics: Sequence[str]) -> str:
     """Store the columns of the run list as a shared view of the experiment; return its link.
 
     Without it MLflow shows neither metrics nor params, and a user would have to pick them from a
-    list of a hundred: verdict, ROAS, lag and priors are what a fit is compared by.
+    list of a hundred: verdict, scores, ROAS, lag and priors are what a fit is compared by.
 
     Parameters
     ----------
+    view
+        Which runs.
     roas_metrics
         Names of the ROAS metrics, one per channel.
     """
-    columns = [f"metrics.`{name}`" for name in (*VERDICTS, *roas_metrics)]
-    columns += [f"params.`{name}`" for name in PARAMS] + ["tags.`gate`"]
-    state = json.dumps({"searchFilter": FITS, "selectedColumns": columns})
-    set_experiment_tag(f"mlflow.sharedViewState.{VIEW}", state)
+    columns = [f"metrics.`{name}`" for name in (*VERDICTS, *METRICS, *roas_metrics)]
+    columns += [f"params.`{name}`" for name in PARAMS] + [f"tags.`{view.verdict}`"]
+    state = json.dumps({"searchFilter": view.runs, "selectedColumns": columns})
+    set_experiment_tag(f"mlflow.sharedViewState.{view.name}", state)
     return (
         f"/#/experiments/{experiment_id()}/runs"
-        f"?workflowType=machine_learning&viewStateShareKey={VIEW}"
+        f"?workflowType=machine_learning&viewStateShareKey={view.name}"
     )
 
 
 @store_errors()
 def serve(port: int, say: Callable[[str], None]) -> None:
-    """Serve the UI until interrupted, and print the link to the fits.
+    """Serve the UI until interrupted, and print the links to fits and trials.
 
     Raises
     ------
@@ -54,8 +81,12 @@ def serve(port: int, say: Callable[[str], None]) -> None:
             probe.bind((HOST, port))
         except OSError as error:
             raise RuntimeError(f"port {port} is taken ({error}); try --port {port + 1}") from None
-    roas = [name for name in latest_metrics(FITS) if name.startswith("roas.")]
-    say(f"fits: http://{HOST}:{port}{save_view(roas)}")
+    for view in (FITS, TRIALS):
+        passing = f"{view.runs} and tags.`{view.verdict}` = 'passed'"
+        logged = latest_metrics(passing) or latest_metrics(view.runs)
+        if logged or view is FITS:  # most projects have no sweep
+            roas = [name for name in logged if name.startswith("roas.")]
+            say(f"{view.name}: http://{HOST}:{port}{save_view(view, roas)}")
     say("stop with Ctrl-C")
     command = [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(port)]
     try:

@@ -8,6 +8,7 @@ import warnings
 
 import arviz as az
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from mmm_demo.config import ModelConfig
@@ -122,3 +123,14 @@ def loo(likelihood: xr.DataArray, posterior: xr.Dataset) -> az.ELPDData:
     with warnings.catch_warnings():  # a high k is judged by `plausibility`, with its week
         warnings.filterwarnings("ignore", HIGH_K, UserWarning)
         return az.loo(tree, pointwise=True)
+
+
+def loo_table(estimate: az.ELPDData) -> pd.DataFrame:
+    """Return an estimate (`loo`) by week: columns week, elpd_i, pareto_k."""
+    return pd.DataFrame(
+        {
+            "week": estimate.elpd_i["week"].to_numpy(),
+            "elpd_i": estimate.elpd_i.to_numpy(),
+            "pareto_k": estimate.pareto_k.to_numpy(),
+        }
+    )

@@ -1,0 +1,98 @@
+"""What decides the weekly table: its source, and the columns that are made from others."""
+
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic.dataclasses import dataclass
+
+from mmm_demo.dt_mart_options import DtMartOptions
+from mmm_demo.limits import Count
+from mmm_demo.priors import STRICT
+
+TREND = "Trend"  # the control that `trend` adds
+Column = Annotated[str, Field(min_length=1)]
+Members = Annotated[tuple[Column, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class DataConfig:
+    """Where the weekly table comes from.
+
+    Attributes
+    ----------
+    source
+        `simulated` (the demo market), `csv` or `kaggle` (DT Mart).
+    path
+        CSV file, relative to the project; for `csv` only.
+    seed, weeks
+        Of the simulated market; for `simulated` only.
+    missing_spend
+        `zero` reads an empty spend cell as no spend; `error` refuses it.
+    dt_mart
+        What the DT Mart files leave open; for `kaggle` only.
+    lift_tests
+        CSV file of lift tests that calibrate the model (`lift.COLUMNS`), relative to the project.
+    groups
+        Channels that are sums of spend columns, which leave the table; not for `kaggle`, whose
+        files are grouped by `dt_mart.groups`.
+    trend
+        `linear` adds the control `Trend`: 0, 1, 2, ... by week.
+    """
+
+    source: Literal["simulated", "csv", "kaggle"] = "simulated"
+    path: str | None = None
+    seed: Count = Field(default=1, ge=0)
+    weeks: Count = Field(default=156, ge=104, le=1040)
+    missing_spend: Literal["error", "zero"] = "error"
+    dt_mart: DtMartOptions | None = Field(default=None, validate_default=True)
+    lift_tests: Column | None = None
+    groups: dict[Column, Members] = field(default_factory=dict)
+    trend: Literal["none", "linear"] = "none"
+
+    @field_validator("dt_mart", mode="before")
+    @classmethod
+    def _read_dt_mart(cls, given: object, info: ValidationInfo) -> DtMartOptions | None:
+        if info.data.get("source") != "kaggle":
+            if given is not None:
+                raise ValueError("goes with source kaggle")
+            return None
+        if isinstance(given, DtMartOptions):
+            return given
+        if given is not None and not isinstance(given, Mapping):
+            raise ValueError(f"must be a mapping, got {given!r}")
+        valid = sorted(DtMartOptions.__dataclass_fields__)
+        if unknown := sorted(set(given or {}) - set(valid)):
+            raise ValueError(f"unknown key {', '.join(unknown)}; valid: {', '.join(valid)}")
+        return DtMartOptions(**(given or {}))
+
+    @model_validator(mode="after")
+    def _path_belongs_to_csv(self) -> "DataConfig":
+        if (self.source == "csv") != (self.path is not None):
+            raise ValueError(
+                f"source {self.source!r} with path {self.path!r}: a path goes with csv"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _groups_count_no_money_twice(self) -> "DataConfig":
+        if self.groups and self.source == "kaggle":
+            raise ValueError("groups go with csv and simulated; DT Mart has dt_mart.groups")
+        members = self.members
+        if twice := sorted({name for name in members if members.count(name) > 1}):
+            raise ValueError(f"groups: columns in two groups: {', '.join(twice)}; keep each in one")
+        if nested := sorted({*members} & {*self.groups}):
+            raise ValueError(f"groups: {', '.join(nested)} cannot be both a group and in one")
+        return self
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Columns that groups add up."""
+        return tuple(name for group in self.groups.values() for name in group)
+
+    @property
+    def grouping(self) -> str:
+        """What is added up, in words; empty without groups."""
+        groups = self.dt_mart.groups if self.dt_mart else self.groups
+        return ", ".join(f"{name} = {' + '.join(of)}" for name, of in groups.items())

@@ -1,0 +1,51 @@
+"""What the draws hang on beside model, data and seed: versions, processor and arithmetic."""
+
+import platform
+from importlib import metadata
+
+import pytensor
+from llvmlite import binding
+
+PREFIX = "environment."
+# All that builds the graph, compiles it, draws start values or samples.
+PACKAGES = ("pymc", "pymc-marketing", "pymc-extras", "pytensor", "nutpie", "numba", "llvmlite")
+PACKAGES = (*PACKAGES, "numpy", "scipy")
+VECTOR_INSTRUCTIONS = ("sse4", "avx", "fma", "neon", "sve")
+STRICT, FAST = "strict", "fast"
+
+
+def environment() -> dict[str, str]:
+    """Return versions, processor and arithmetic of this process.
+
+    The number of cores is not among them: each chain has a seed of its own.
+
+    Returns
+    -------
+    dict
+        `python`, `system`, `processor`, `instructions`, `arithmetic` (`strict`, or `fast` where
+        the compiler may reorder sums) and one version per package; `none` where not installed.
+    """
+    features = binding.get_host_cpu_features()
+    vector = sorted(
+        name for name, there in features.items() if there and name.startswith(VECTOR_INSTRUCTIONS)
+    )
+    library = " ".join(filter(None, platform.libc_ver()))
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {library}".strip(),  # exp and log are the C library's
+        "processor": f"{platform.machine()} {binding.get_host_cpu_name()}",
+        "instructions": " ".join(vector) or "none",
+        "arithmetic": FAST if pytensor.config.numba__fastmath else STRICT,
+    } | {name: _version(name) for name in PACKAGES}
+
+
+def environment_params() -> dict[str, str]:
+    """Return the environment as a run's params, e.g. `environment.numba`."""
+    return {f"{PREFIX}{name}": value for name, value in environment().items()}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "none"

@@ -1,0 +1,178 @@
+"""One trial of a sweep: prior check, backtest, fit of the whole table, scores. A pure function."""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from mmm_demo import scores
+from mmm_demo.batteries import as_fitted, backtest_folds
+from mmm_demo.checks.backtest import fold_table
+from mmm_demo.config import ExperimentConfig
+from mmm_demo.contraction import STORED_NAMES, prior_distribution
+from mmm_demo.diagnostics import prior_check
+from mmm_demo.gate import Check, GateReport
+from mmm_demo.limits import EvidenceConfig
+from mmm_demo.refit import Refit, Refitter
+from mmm_demo.response import Response, scaling_of
+from mmm_demo.run_values import by_channel
+from mmm_demo.trace import free_parameters, save_trace
+
+PRIOR_DRAWS = 500
+Verdict = Literal["passed", "failed", "pruned"]
+# Is told the forecast weeks of each fold as it is done; says whether the trial is hopeless.
+Hopeless = Callable[[pd.DataFrame], bool]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker needs to do one trial; nothing is read from a file or a store.
+
+    Attributes
+    ----------
+    experiment
+        What is fitted.
+    table, lift_tests
+        Clean weekly table and lift tests.
+    sampling
+        Folds, and draws of each refit.
+    objective
+        `crps` or `elpd`.
+    longest_lag
+        Of the sweep (`Refitter`).
+    """
+
+    experiment: ExperimentConfig
+    table: pd.DataFrame
+    lift_tests: pd.DataFrame | None
+    sampling: EvidenceConfig
+    objective: Literal["crps", "elpd"]
+    longest_lag: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a trial.
+
+    Attributes
+    ----------
+    verdict
+        `passed`: the prior check passed and every refit converged. `pruned`: ended early because
+        it forecast worse than the best. `failed`: anything else; nothing of it is interpreted.
+    reason
+        Why it did not pass.
+    value
+        The objective; NaN unless passed.
+    metrics, tables
+        For the run, by name (`scores`).
+    trace
+        The stored fit of the whole table; empty unless passed.
+    """
+
+    verdict: Verdict
+    reason: str = ""
+    value: float = float("nan")
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    trace: bytes = b""
+
+
+def run_trial(task: Task, hopeless: Hopeless) -> Outcome:
+    """Do one trial, and stop at the first thing that speaks against it.
+
+    Parameters
+    ----------
+    task
+        What to fit.
+    hopeless
+        Is asked after each fold.
+    """
+    prior = GateReport((_prior_check(task),))
+    if prior.failures:
+        return Outcome("failed", str(prior.failures[0]), metrics=prior.metrics())
+    model, lag = task.experiment.model, task.longest_lag
+    refitter = Refitter(model, task.table, task.sampling, lag, cores=1)
+    forecast = pd.DataFrame()
+    if task.objective == "crps":
+        ended, forecast = _backtest(task, refitter, hopeless)
+        if ended is not None:
+            return ended
+    refit = refitter.fit(task.table, task.experiment.sampler.seed, task.lift_tests)
+    if not refit.converged:
+        return _not_converged(refit, "the fit of all weeks")
+    return _scored(task, refit, forecast, prior.metrics())
+
+
+def _prior_check(task: Task) -> Check:
+    """Hold sales drawn from the priors against what is possible, as each fit does before it."""
+    model, table = task.experiment.model, task.table
+    rng = np.random.default_rng(task.experiment.sampler.seed)
+    sizes = free_parameters(model)
+    draws = {}
+    for name, prior in model.priors.items():
+        stored = STORED_NAMES.get(name, name)
+        if stored in sizes:
+            shape = (1, PRIOR_DRAWS) + ((sizes[stored],) if _is_vector(stored) else ())
+            values = prior_distribution(prior).rvs(size=shape, random_state=rng)
+            draws[stored] = (("chain", "draw", stored)[: len(shape)], values)
+    response = Response(model, scaling_of(model, table), xr.Dataset(draws), table)
+    sales = response.sales(table, rng)
+    return prior_check(sales, table[model.target_column].to_numpy(), task.experiment.gate)
+
+
+def _is_vector(parameter: str) -> bool:
+    return parameter not in ("intercept_contribution", "y_sigma")
+
+
+def _backtest(
+    task: Task, refitter: Refitter, hopeless: Hopeless
+) -> tuple[Outcome | None, pd.DataFrame]:
+    """Return why the trial ends here, if it does, and the forecast weeks."""
+    parts: list[pd.DataFrame] = []
+    seed = task.experiment.sampler.seed
+    for fold in backtest_folds(refitter, task.table, task.lift_tests, seed):
+        if not fold.refit.converged:
+            return _not_converged(fold.refit, f"fold {fold.number}"), pd.DataFrame()
+        parts.append(fold.forecast)
+        if hopeless(fold.forecast) and fold.number < fold.total:
+            reason = f"forecasts worse than the best so far after fold {fold.number}"
+            rows = fold_table(pd.concat(parts))
+            steps = {f"fold_{row.fold}.crps": row.crps for row in rows.itertuples()}
+            return Outcome("pruned", reason, metrics=steps), pd.DataFrame()
+    return None, pd.concat(parts, ignore_index=True)
+
+
+def _not_converged(refit: Refit, what: str) -> Outcome:
+    failure = refit.convergence.failures[0]
+    reason = f"{what} did not converge: {failure}"
+    return Outcome("failed", reason, metrics=refit.convergence.metrics())
+
+
+def _scored(
+    task: Task, refit: Refit, forecast: pd.DataFrame, prior: Mapping[str, float]
+) -> Outcome:
+    fitted = as_fitted(refit)
+    tables = {
+        scores.POINTWISE: scores.pointwise(refit.response),
+        scores.ROAS: scores.roas_scores(refit.response),
+        scores.PLAN: scores.plan_scores(fitted, task.experiment.budget),
+    }
+    judged = {**prior, **refit.convergence.metrics()}
+    metrics = judged | scores.loo_scores(tables[scores.POINTWISE])
+    metrics |= by_channel("roas", tables[scores.ROAS], "median")
+    metrics |= by_channel("plan", tables[scores.PLAN], "planned")
+    if len(forecast):
+        tables[scores.BACKTEST] = forecast
+        metrics |= scores.backtest_scores(forecast)
+    value = metrics[scores.CRPS if task.objective == "crps" else scores.ELPD]
+    if not np.isfinite(value):
+        return Outcome("failed", f"its {task.objective} cannot be measured", metrics=judged)
+    with tempfile.TemporaryDirectory(prefix="mmm_demo_") as folder:
+        path = Path(folder) / "trace.nc"
+        save_trace(fitted.trace, path)
+        return Outcome("passed", "", value, metrics, tables, path.read_bytes())
