@@ -110,7 +110,7 @@ def team(folder: Path, environment: dict[str, str]) -> Iterator[Team]:
     port, dask_port = free_port(), free_port()
     scheduler = f"tcp://127.0.0.1:{dask_port}"
     near = ("--host", "127.0.0.1", "--no-dashboard")
-    numbers = iter(range(1, 100))
+    started: list[subprocess.Popen] = []
     with ExitStack() as stack:
         address = stack.enter_context(postgresql())
         with psycopg.connect(address, autocommit=True) as connection:
@@ -122,14 +122,15 @@ def team(folder: Path, environment: dict[str, str]) -> Iterator[Team]:
         )
 
         def run(name: str, words: tuple[object, ...], settings: dict[str, str]) -> subprocess.Popen:
-            return stack.enter_context(start(words, folder / f"{name}.log", environment | settings))
+            log = folder / f"{name}.log"
+            started.append(stack.enter_context(start(words, log, environment | settings)))
+            return started[-1]
 
         def add_worker(settings: dict[str, str]) -> subprocess.Popen:
             words = ("worker", scheduler, "--no-nanny", "--nthreads", 1, *near)
             words += ("--local-directory", folder, "--preload", "mmm_demo.sweeps.worker")
             single = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-            name = f"worker_{next(numbers)}"
-            return run(name, (PYTHON, "-m", "dask", *words), single | settings)
+            return run(f"worker_{len(started)}", (PYTHON, "-m", "dask", *words), single | settings)
 
         secrets = {"MMM_DEMO_SERVER_DATABASE": mlflow, "MLFLOW_AUTH_ADMIN_PASSWORD": ADMIN_PASSWORD}
         words = (*COMMAND, "server", "--artifacts", folder / "artifacts", "--port", port)
@@ -138,7 +139,11 @@ def team(folder: Path, environment: dict[str, str]) -> Iterator[Team]:
         add_worker({})
         add_worker({})
         studies = studies.replace("postgresql:", "postgresql+psycopg:")
-        yield Team(folder, mlflow, studies, f"http://127.0.0.1:{port}", scheduler, add_worker)
+        try:
+            yield Team(folder, mlflow, studies, f"http://127.0.0.1:{port}", scheduler, add_worker)
+        finally:
+            for process in started:  # together; the stack waits for one after the other
+                process.terminate()
 
 
 def wait_for(what: str, ready: Callable[[], object], seconds: float = 120) -> None:
@@ -161,7 +166,7 @@ def answers(address: str) -> bool:
 def dump(database: str) -> str:
     """Return all that a database holds, as text."""
     rows = []
-    with psycopg.connect(database) as connection:
+    with psycopg.connect(database.replace("+psycopg:", ":")) as connection:
         names = connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
         ).fetchall()

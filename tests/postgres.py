@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -55,7 +56,7 @@ def postgresql() -> Iterator[str]:
                 _wait(port, server)
                 yield f"postgresql://{USER}@127.0.0.1:{port}/postgres"
             finally:
-                server.terminate()
+                server.send_signal(signal.SIGINT)  # does not wait for open connections to end
                 server.wait(30)
 
 

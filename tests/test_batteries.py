@@ -16,7 +16,14 @@ import xarray as xr
 from drawn_model import drawn_model
 from helpers import good_checks
 from mmm_demo import batteries
-from mmm_demo.batteries import run_backtest, run_placebo, run_recovery, run_sensitivity, variants
+from mmm_demo.batteries import (
+    backtest_folds,
+    run_backtest,
+    run_placebo,
+    run_recovery,
+    run_sensitivity,
+    variants,
+)
 from mmm_demo.checks.backtest import backtest_checks, fold_table, folds
 from mmm_demo.checks.placebo import placebo_checks
 from mmm_demo.checks.recovery import recovery_checks
@@ -166,6 +173,31 @@ def test_too_few_weeks_are_refused_before_any_refit(fitted, refitter, steps):
     with pytest.raises(ValueError, match="9 weeks are too few"):
         run_backtest(refitter, fitted.table.head(9), None, 7, steps.append)
     assert refitter.asked == steps == []
+
+
+def test_folds_are_fitted_one_by_one_as_they_are_asked_for(fitted, refitter):
+    plan = folds(len(fitted.table), 5, 6)
+    for number, fold in enumerate(backtest_folds(refitter, fitted.table, LIFT_TESTS, 7), 1):
+        assert len(refitter.asked) == number
+        assert (fold.number, fold.total) == (number, len(plan))
+        assert fold.refit is refitter.refits[-1]
+        assert set(fold.forecast["fold"]) == {number}
+        if number == 2:
+            break
+    assert len(refitter.asked) == 2
+
+
+def test_the_folds_together_are_the_backtest(fitted, refitter, steps):
+    whole = run_backtest(refitter, fitted.table, None, 7, steps.append)
+    parts = [fold.forecast for fold in backtest_folds(refitter, fitted.table, None, 7)]
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole)
+
+
+def test_a_refit_keeps_what_its_sampler_told():
+    drawn = drawn_model()
+    stats = xr.Dataset({"diverging": (("chain", "draw"), np.zeros((2, 30), bool))})
+    tree = batteries.as_fitted(Refit(drawn.response, CONVERGED, stats)).trace
+    xr.testing.assert_identical(tree["sample_stats"].to_dataset(), stats)
 
 
 # Recovery

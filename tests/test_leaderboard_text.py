@@ -89,18 +89,18 @@ def test_untrustworthy_elpd_is_said() -> None:
 def test_rows_mark_the_equally_good() -> None:
     found = board()
     rows = text.rows(found)
-    assert text.header(found)[:4] == ("rank", "run", "name", "settings")
+    assert text.header(found) == ("rank", "CRPS", "ELPD", "behind", "inside", "fit")
     assert all(len(row) == len(text.header(found)) for row in rows)
     assert [row[0] for row in rows] == ["1", "2 =", "3"]
-    assert rows[1][1:4] == ("00000002", "model 2", "adstock.max_lag 8")
-    assert rows[0][6] == "" and rows[2][6] == "60.0 ± 0.00"
-    assert rows[0][7] == "75%"
-    assert rows[0][-1] == "passed"
+    assert rows[1][-1] == "00000002 model 2 8"
+    assert text.legend(found) == "Settings: adstock.max_lag"
+    assert rows[0][3] == "" and rows[2][3] == "60.0 ± 0.00"
+    assert rows[0][4] == "75%"
 
 
 def test_weights_are_a_column_when_asked_for() -> None:
     weighted = board().with_weights({candidate(1).run_id: 0.25, candidate(2).run_id: 0.75})
-    assert text.header(weighted)[-2:] == ("weight", "verdict")
+    assert text.header(weighted)[-2:] == ("weight", "fit")
     assert [row[-2] for row in text.rows(weighted)] == ["0.25", "0.75", ""]
 
 
@@ -109,7 +109,7 @@ def test_not_measured_says_the_command_that_measures_it() -> None:
     unconverged = backtest(HARD)
     unconverged["converged"] = False
     found = board(candidate(4), trial, candidate(6, backtest=unconverged))
-    why = {row[0]: row[-1] for row in text.unranked_rows(found)}
+    why = {row[0][:8]: row[-1] for row in text.unranked_rows(found)}
     assert why["00000004"] == "run: mmm-demo evidence 00000004 --battery backtest"
     assert "mmm-demo evidence" not in why["00000005"]  # it has no version to gather evidence about
     assert why["00000006"].startswith("a fold of its backtest did not converge")
@@ -121,10 +121,9 @@ def test_failed_and_left_out_are_named_and_counted_without_a_score() -> None:
     failed = candidate(7, verdict="failed", reason="rhat_max 1.2", rhat=1.2, params={LAG: "4"})
     other = candidate(8, HARD - 90, params={SALES_PARAM: "b" * 64}, started=0)
     found = board(failed, other)
-    rows = {row[0]: row for row in text.unranked_rows(found)}
-    assert rows["00000007"] == (
-        "00000007", "model 7", "adstock.max_lag 4", "1.2000", "failed", "rhat_max 1.2"
-    )  # fmt: skip
+    rows = {row[0][:8]: row for row in text.unranked_rows(found)}
+    named = "00000007 model 7 4"
+    assert rows["00000007"] == (named, "1.2000", "failed", "rhat_max 1.2")
     assert rows["00000008"][-2:] == ("left out", "explains other sales")
     told = text.sentences(found)
     assert "Not ranked: 1 failed." in told
@@ -172,4 +171,4 @@ def test_scores_that_were_not_measured_are_not_shown_as_numbers() -> None:
     (row,) = text.rows(
         rank([candidate(1, backtest=backtest(np.full(FOLDS * HORIZON, 5.0)))], "crps")
     )
-    assert row[4] == "5.00" and row[5] == "n/a"
+    assert row[1] == "5.00" and row[2] == "n/a"

@@ -1,5 +1,6 @@
 """Building and sampling: what reaches PyMC-Marketing, and that it comes out the same again."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,7 @@ from mmm_demo.model import (
     sample_prior,
     target_scale,
 )
+from mmm_demo.priors import PriorConfig
 from mmm_demo.response import Response
 from mmm_demo.trace import LIFT_TESTS, TRACE_GROUPS, WEEKLY_TABLE, free_parameters, lift_table
 
@@ -89,6 +91,83 @@ def test_a_prior_with_a_value_per_channel_reaches_the_model(fitted):
     beta = build_model(config, fitted.table).model["saturation_beta"]
     draws = pm.draw(beta, 4000, random_seed=1)
     assert draws.std(axis=0) == pytest.approx(np.array(sigma) * np.sqrt(1 - 2 / np.pi), rel=0.1)
+
+
+@pytest.mark.parametrize("saturation", ["logistic", "michaelis_menten", "s_shaped"])
+@pytest.mark.parametrize("adstock", ["geometric", "binomial"])
+def test_every_family_can_be_stored_with_a_fit(saturation, adstock):
+    drawn = drawn_model()
+    config = replace(drawn.config, saturation=saturation, adstock=adstock)
+    attributes = build_model(config, drawn.table).create_idata_attrs()
+    for part in ("saturation", "adstock"):
+        assert "__type__" in attributes[part]
+
+
+# Open models: priors and lag are data
+
+
+def log_density(model: pm.Model) -> Callable[[dict[str, np.ndarray]], float]:
+    return model.compile_logp(mode="FAST_COMPILE")
+
+
+def points(model: pm.Model) -> list[dict[str, np.ndarray]]:
+    """Return places in the space of the sampler, around its start."""
+    rng, start = np.random.default_rng(5), model.initial_point()
+    return [
+        {name: value + rng.normal(0, 0.4, value.shape) for name, value in start.items()}
+        for _ in range(4)
+    ]
+
+
+@pytest.mark.parametrize("adstock", ["geometric", "binomial"])
+def test_an_open_model_has_the_density_of_the_fixed_one_whatever_data_it_is_given(adstock):
+    """One graph serves other lags, priors, scalings and weeks: that is what sweeps rest on."""
+    drawn = drawn_model()
+    first = replace(drawn.config, adstock=adstock)
+    priors = first.priors | {
+        "intercept": PriorConfig("Normal", {"mu": 0.1, "sigma": 0.7}, "other"),
+        "adstock_alpha": PriorConfig("Beta", {"alpha": 2.0, "beta": 2.0}, "other"),
+        "saturation_beta": PriorConfig("HalfNormal", {"sigma": (0.6, 0.1)}, "other"),
+        "gamma_fourier": PriorConfig("Laplace", {"mu": 0.1, "b": 0.3}, "other"),
+        "y_sigma": PriorConfig("HalfNormal", {"sigma": 0.3}, "other"),
+    }
+    scaling = ScalingConfig(9_000_000.0, (40_000.0, 30_000.0))
+    early = drawn.table.head(70)
+    models = [(first, drawn.table)]
+    for lag in (1, 2, 7):
+        other = replace(first, adstock_max_lag=lag, priors=priors, scaling=scaling)
+        models.append((other, early))
+    shared = build_model(*models[0], longest_lag=7).model
+    density = log_density(shared)
+    for config, table in models:
+        for item in build_model(config, table, longest_lag=7).model.data_vars:
+            shared[item.name].set_value(item.get_value())
+        fixed = build_model(config, table).model
+        expected = log_density(fixed)
+        for point in points(fixed):
+            assert density(point) == pytest.approx(expected(point), rel=1e-10)
+
+
+def test_an_open_model_has_the_names_and_sizes_of_the_fixed_one():
+    drawn = drawn_model()
+    fixed, opened = (
+        build_model(drawn.config, drawn.table, longest_lag=lag).model for lag in (None, 9)
+    )
+    assert [v.name for v in fixed.free_RVs] == [v.name for v in opened.free_RVs]
+    assert fixed.eval_rv_shapes() == opened.eval_rv_shapes()
+    assert fixed.initial_point().keys() == opened.initial_point().keys()
+
+
+def test_the_lag_of_an_open_model_is_the_models_own_not_the_longest():
+    drawn = drawn_model()
+    density = {
+        lag: log_density(build_model(drawn.config, drawn.table, longest_lag=lag).model)
+        for lag in (4, 12)
+    }
+    longer = log_density(build_model(replace(drawn.config, adstock_max_lag=12), drawn.table).model)
+    for point in points(build_model(drawn.config, drawn.table).model):
+        assert density[4](point) == pytest.approx(density[12](point), rel=1e-10)
+        assert density[12](point) != pytest.approx(longer(point), rel=1e-6)
 
 
 # Lift tests

@@ -10,13 +10,18 @@ from types import SimpleNamespace
 import arviz as az
 import numpy as np
 import nutpie
+import pandas as pd
 import pytest
 import xarray as xr
 
 from drawn_model import drawn_model
+from mmm_demo import refit as of_refit
+from mmm_demo.config import ModelConfig, ScalingConfig
 from mmm_demo.gate import GateReport
 from mmm_demo.limits import EvidenceConfig
-from mmm_demo.refit import CHAINS, Refit, Refitter
+from mmm_demo.model import build_model
+from mmm_demo.priors import PriorConfig
+from mmm_demo.refit import CHAINS, Refit, Refitter, graph_key
 from mmm_demo.trace import free_parameters, table_sha256
 
 SAMPLING = EvidenceConfig(draws=1000, tune=500)
@@ -201,3 +206,130 @@ def test_a_refit_without_checks_or_with_a_failed_one_is_not_converged(whole):
             for item in whole.convergence.checks
         ]
         assert not Refit(whole.response, GateReport(tuple(unmeasured))).converged, check.name
+
+
+# One compilation for many models
+
+CONFIG = drawn_model().config
+LIFT = pd.DataFrame({"channel": ["TV"], "x": [1.0], "delta_x": [1.0], "delta_y": [1.0],
+                     "sigma": [1.0], "date": [pd.Timestamp("2023-06-05")]})  # fmt: skip
+
+
+def with_prior(name: str, prior: PriorConfig) -> ModelConfig:
+    return replace(CONFIG, priors=CONFIG.priors | {name: prior})
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        replace(CONFIG, adstock_max_lag=2),
+        replace(CONFIG, adstock_max_lag=8),
+        replace(CONFIG, scaling=ScalingConfig(1.0, (1.0, 1.0))),
+        with_prior("y_sigma", PriorConfig("HalfNormal", {"sigma": 0.9}, "other")),
+        with_prior("saturation_beta", PriorConfig("HalfNormal", {"sigma": (0.9, 0.1)}, "other")),
+    ],
+)
+def test_lag_scaling_and_values_of_priors_need_no_compilation(config):
+    assert graph_key(config, None, 8) == graph_key(CONFIG, None, 8)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        replace(CONFIG, yearly_seasonality=2),
+        replace(CONFIG, yearly_seasonality=0),
+        replace(CONFIG, saturation="s_shaped"),
+        replace(CONFIG, adstock="binomial"),
+        replace(CONFIG, control_columns=()),
+        replace(CONFIG, control_columns=("Price",)),
+        replace(CONFIG, channel_columns=("Radio", "TV")),
+        with_prior("y_sigma", PriorConfig("Gamma", {"alpha": 2.0, "beta": 9.0}, "other")),
+        with_prior("saturation_beta", PriorConfig("HalfNormal", {"sigma": 0.2}, "one for all")),
+        with_prior("saturation_lam", PriorConfig("Gamma", {"alpha": (3, 3), "beta": 1.0}, "own")),
+    ],
+)
+def test_other_shapes_of_the_model_need_one(config):
+    assert graph_key(config, None, 8) != graph_key(CONFIG, None, 8)
+
+
+def test_so_do_another_longest_lag_and_lift_tests():
+    key = graph_key(CONFIG, None, 8)
+    assert graph_key(CONFIG, None, 9) != key
+    tested = graph_key(CONFIG, LIFT, 8)
+    assert tested != key
+    assert graph_key(CONFIG, LIFT.assign(sigma=2.0), 8) != tested
+    scaled = replace(CONFIG, scaling=ScalingConfig(1.0, (1.0, 1.0)))
+    assert graph_key(scaled, LIFT, 8) != tested  # tests are compiled in scaled
+
+
+@pytest.fixture
+def graphs(monkeypatch):
+    """Compilations that are told apart by their number, in a process that has made none."""
+    made = []
+
+    def compile_model(model, **_):
+        number = len(made)
+        made.append(model)
+        return SimpleNamespace(with_data=lambda **data: (number, data))
+
+    monkeypatch.setattr(nutpie, "compile_pymc_model", compile_model)
+    monkeypatch.setattr(of_refit, "_COMPILED", {})
+    return made
+
+
+def compiled(config: ModelConfig, longest: int | None = 8):
+    """Return the number of the graph that a model gets, and the data that it gets with it."""
+    refitter = Refitter(config, drawn_model().table, SAMPLING, longest)
+    mmm = build_model(refitter._fixed, drawn_model().table, None, refitter.longest_lag)
+    return refitter._compile(mmm, None)
+
+
+def test_models_that_share_a_graph_are_compiled_once(graphs):
+    asked = [
+        (CONFIG, 8),
+        (replace(CONFIG, adstock_max_lag=8), 8),
+        (replace(CONFIG, adstock_max_lag=8), None),  # its own is the longest
+        (CONFIG, None),
+        (replace(CONFIG, saturation="s_shaped"), 8),
+        (CONFIG, 8),
+    ]
+    assert [compiled(*one)[0] for one in asked] == [0, 0, 0, 1, 2, 0]
+    assert len(graphs) == 3
+
+
+def test_a_shared_graph_gets_each_models_own_values(graphs):
+    """Also where chains start: else draws would hang on what a process had fitted before."""
+    compiled(CONFIG)
+    wide = PriorConfig("HalfNormal", {"sigma": 0.9}, "other")
+    _, data = compiled(replace(with_prior("y_sigma", wide), adstock_max_lag=2))
+    assert (float(data["adstock_weeks"]), float(data["y_sigma_sigma"])) == (2, 0.9)
+    shared = {item.name: item.get_value() for item in graphs[0].data_vars}
+    assert (float(shared["adstock_weeks"]), float(shared["y_sigma_sigma"])) == (2, 0.9)
+    _, data = compiled(CONFIG)
+    assert (float(data["adstock_weeks"]), float(data["y_sigma_sigma"])) == (4, 0.15)
+
+
+def test_the_oldest_graph_makes_place(graphs, monkeypatch):
+    monkeypatch.setattr(of_refit, "MOST_COMPILED", 2)
+    numbers = [compiled(replace(CONFIG, yearly_seasonality=0, priors={}), longest)[0]
+               for longest in (8, 9, 8, 10, 9, 8)]  # fmt: skip
+    assert numbers == [0, 1, 0, 2, 1, 3]
+    assert len(of_refit._COMPILED) == 2
+
+
+def test_a_model_that_cannot_be_sampled_is_no_fault_of_the_program(graphs, monkeypatch):
+    def impossible(*_, **__):
+        raise RuntimeError("All initialization points failed\n\nStack backtrace:\n 0: main")
+
+    monkeypatch.setattr(nutpie, "sample", impossible)
+    table = drawn_model().table
+    with pytest.raises(
+        ValueError, match=r"cannot be sampled: All init.* failed; look at"
+    ) as refused:
+        Refitter(CONFIG, table, SAMPLING).fit(table, seed=1)
+    assert "backtrace" not in str(refused.value)
+
+
+def test_a_lag_longer_than_the_longest_is_refused():
+    with pytest.raises(ValueError, match="lag of 4 weeks is longer than the longest, 3"):
+        Refitter(CONFIG, drawn_model().table, SAMPLING, longest_lag=3)

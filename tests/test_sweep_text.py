@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from mmm_demo.sweep_text import counts, headline, next_best, reasons, score, settings, sweep_page
-from mmm_demo.sweeps.space import SweepConfig
+from mmm_demo.sweep_text import counts, headline, next_best, reasons, score, sweep_page
+from mmm_demo.sweeps.space import SweepConfig, in_words
 
 LAG, SIGMA = "model.adstock_max_lag", "model.priors.saturation_beta.sigma"
 FILE = Path("outputs/experiments/lags_best_12345678.yaml")
@@ -114,7 +114,7 @@ def test_headline_says_best_next_and_what_to_do() -> None:
         "Behind it: trial 7 by 0.46 (0.0%), trial 0 by 1,000 (2.7%), trial 5 by 4,000 (10.8%)"
     )
     assert "leaderboard" in lines[4]
-    assert lines[5] == f"Fit it:  uv run mmm-demo fit {FILE}"
+    assert lines[5] == f"Fit it:  uv run mmm-demo fit --experiment {FILE}"
     assert not [
         line for line in headline(make_sweep(), trials, best_of(trials), None) if "Fit it" in line
     ]
@@ -133,7 +133,7 @@ def test_nothing_is_called_best_when_nothing_passed(write) -> None:
     trials = make_trials().query("verdict != 'passed'")
     text = write(make_sweep(), trials, None, None)
     assert "0 of 4 trials passed" in text
-    assert "Fit the experiment by itself (mmm-demo fit experiments/demo.yaml)" in text
+    assert "Fit the experiment by itself (mmm-demo fit --experiment experiments/demo.yaml)" in text
     assert "Best" not in text and "Next best" not in text and "CRPS 3" not in text
     assert REASONS[1] in text
     nothing = write(make_sweep(), trials.head(0), None, None)
@@ -166,5 +166,5 @@ def test_many_reasons_are_cut_and_counted() -> None:
 def test_settings_are_short_in_name_and_digits() -> None:
     choice = {LAG: 8, SIGMA: 1.6244919061556071, "groups": "one", "model.trend": True}
     assert (
-        settings(choice) == "adstock_max_lag 8, saturation_beta sigma 1.624, groups one, trend True"
+        in_words(choice) == "adstock_max_lag 8, saturation_beta sigma 1.624, groups one, trend True"
     )

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from optuna.trial import Trial, TrialState
 
-from mmm_demo.sweeps.search import Asked, Link, Search, open_storage
+from mmm_demo.sweeps.search import Asked, Link, Search, _drop_torn_line, open_storage
 from mmm_demo.sweeps.space import SweepConfig
 from mmm_demo.sweeps.trial import Outcome
 
@@ -387,6 +387,30 @@ def test_a_week_that_cannot_be_scored_ends_no_trial(rivals):
 
 def test_a_password_in_the_address_is_not_shown():
     assert "secret" not in repr(Link("postgresql://me:secret@host/db", "s", 1, True))
+
+
+def test_a_line_that_a_process_died_in_takes_no_trial_along(journal):
+    search = Search(journal, grid(), "i")
+    asked = search.ask()
+    search.tell(asked, passed(1.0))
+    whole = Path(journal).read_bytes()
+    Path(journal).write_bytes(whole + b'{"op_code":6,"worker_id":"x","tri')
+    for finished in (1, 2):
+        again = Search(journal, grid(), "i")
+        assert again.finished == finished
+        again.tell(again.ask(), passed(2.0))
+    assert Path(journal).read_bytes().startswith(whole)
+    assert Search(journal, grid(), "i").best == replace(asked, value=1.0)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"no line\n{}"])
+def test_any_journal_is_left_with_whole_lines(journal, content):
+    path = Path(journal)
+    path.parent.mkdir()
+    path.write_bytes(content)
+    _drop_torn_line(journal)
+    assert path.read_bytes() == content[: content.rfind(b"\n") + 1]
+    assert [item.name for item in path.parent.iterdir()] == [path.name]  # no lock is left
 
 
 def test_an_address_is_a_database_or_a_file(tmp_path):

@@ -1,6 +1,7 @@
 """Runs in a real MLflow store: opened once, adopted once, never left running."""
 
 import math
+import os
 import subprocess
 from pathlib import Path
 
@@ -9,9 +10,20 @@ import pytest
 from mlflow import MlflowClient
 
 from mmm_demo import tracking
+from mmm_demo.process import process_tags
 from mmm_demo.store_defaults import EXPERIMENT_NAME
 from mmm_demo.trace import table_sha256
-from mmm_demo.tracking import Run, RunNotFoundError, find_run, git_tags, open_run
+from mmm_demo.tracking import (
+    Run,
+    RunNotFoundError,
+    close_if_open,
+    close_run,
+    create_child,
+    find_run,
+    git_tags,
+    open_run,
+    reopen_run,
+)
 
 
 def all_runs(client: MlflowClient) -> list:
@@ -101,6 +113,97 @@ def test_a_child_run_lies_beside_its_parent_and_names_it(store):
     assert tags["mlflow.parentRunId"] == parent.run_id
     assert child.experiment_id == parent.experiment_id
     assert "mlflow.parentRunId" not in store.get_run(parent.run_id).data.tags
+
+
+class Killed(BaseException):
+    """In place of a SIGKILL."""
+
+
+def test_a_run_has_its_kind_and_tags_from_its_first_moment(store, monkeypatch):
+    """One that is killed before it logs anything is found again."""
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Run, "log", die)
+        patch.setattr(MlflowClient, "set_terminated", lambda *_: None)
+        with open_run("sweep s", "sweep", tags={"sweep.identity": "abc"}):
+            pass
+    (left,) = all_runs(store)
+    assert left.info.status == "RUNNING"
+    assert left.data.tags["mmm.kind"] == "sweep"
+    assert left.data.tags["sweep.identity"] == "abc"
+
+
+def test_an_adopted_run_gets_the_tags_too(store, monkeypatch):
+    given = store.create_run(store.create_experiment("x")).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", given)
+    with open_run("sweep s", "sweep", tags={"sweep.identity": "abc"}):
+        pass
+    assert store.get_run(given).data.tags["sweep.identity"] == "abc"
+
+
+def test_a_run_is_gone_on_with(store):
+    with pytest.raises(ZeroDivisionError), open_run("sweep s", "sweep") as first:
+        raise ZeroDivisionError
+    with open_run("another name", "sweep", again=first) as run:
+        assert run == first
+        assert store.get_run(run.run_id).info.status == "RUNNING"
+    (done,) = all_runs(store)
+    assert (done.info.run_name, done.info.status) == ("sweep s", "FINISHED")
+    with pytest.raises(KeyboardInterrupt), open_run("sweep s", "sweep", again=first):
+        raise KeyboardInterrupt
+    assert store.get_run(first.run_id).info.status == "KILLED"
+
+
+def test_a_run_that_is_gone_on_with_belongs_to_the_process_that_does_it(store):
+    with open_run("sweep s", "sweep") as first:
+        first.log(tags=dict.fromkeys(process_tags(), "long gone"))
+    with open_run("sweep s", "sweep", again=first):
+        pass
+    tags = store.get_run(first.run_id).data.tags
+    assert process_tags().items() <= tags.items()
+
+
+def test_the_run_of_mlflow_run_says_which_one_it_went_on_with(store, monkeypatch):
+    with open_run("sweep s", "sweep") as first:
+        pass
+    given = store.create_run(first.experiment_id).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", given)
+    with open_run("sweep s", "sweep", again=first) as run:
+        assert run == first
+    assert "MLFLOW_RUN_ID" not in os.environ
+    assert store.get_run(given).data.tags["mmm.continues_run"] == first.run_id
+
+
+def test_a_child_that_others_end(store):
+    with open_run("sweep s", "sweep") as parent:
+        child = create_child(parent, "s 3", "trial", {"optuna.trial": "3"})
+        other = create_child(parent, "s 4", "trial", {"optuna.trial": "4"})
+    found = store.get_run(child.run_id)
+    assert found.info.status == "RUNNING"  # the parent's end is not its own
+    assert found.info.run_name == "s 3"
+    expected = {"mmm.kind": "trial", "optuna.trial": "3", "mlflow.parentRunId": parent.run_id}
+    assert (expected | process_tags()).items() <= found.data.tags.items()
+    close_run(child, "FINISHED")
+    close_run(other, "KILLED")
+    ended = [store.get_run(run.run_id).info for run in (child, other)]
+    assert [info.status for info in ended] == ["FINISHED", "KILLED"]
+    assert all(info.end_time for info in ended)
+    reopen_run(other)
+    assert store.get_run(other.run_id).info.status == "RUNNING"
+    close_if_open(other)
+    assert store.get_run(other.run_id).info.status == "FINISHED"
+
+
+def test_a_run_that_ended_stays_as_it_ended(store):
+    with pytest.raises(ZeroDivisionError), open_run("demo", "fit") as run:
+        raise ZeroDivisionError
+    before = store.get_run(run.run_id).info
+    close_if_open(run)
+    after = store.get_run(run.run_id).info
+    assert (after.status, after.end_time) == ("FAILED", before.end_time)
 
 
 # Logging

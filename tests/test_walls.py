@@ -58,7 +58,7 @@ WALLS = {
     "cloudpickle": set(),
     "joblib": set(),
     # versions of packages; what runs code by its name is refused below
-    "importlib": {"doctor_pins", "environment"},
+    "importlib": {"doctor_pins", "environment", "sweeps.versions"},
     "runpy": set(),
 }
 MAX_LINES = 350

@@ -78,9 +78,10 @@ def leaderboard(market: str, name: str | None, by: str, weights: bool) -> None:
 
     done = run_leaderboard(market, name, by, weights, root, say)
     board = done.board
-    title = f"Leaderboard of {done.title} by {text.NAMES[board.by]}"
-    print_table(title, text.header(board), text.rows(board))
+    title = f"Leaderboard of {done.title} by {text.NAMES[board.by]}\n{text.legend(board)}"
+    print_table(title, text.header(board), text.rows(board), words=(text.FIT,))
     if rows := text.unranked_rows(board):
-        print_table("Not ranked", text.UNRANKED, rows)
+        title = f"Not ranked\n{text.legend(board, ranked=False)}"
+        print_table(title, text.UNRANKED, rows, words=(text.FIT, "why"))
     for sentence in text.sentences(board):
         console.print(f"* {sentence}")

@@ -11,8 +11,9 @@ from mmm_demo.leaderboard_spread import plan_spread, plans_of, roas_of, roas_spr
 from mmm_demo.scores import COVERAGE, CRPS, ELPD, ELPD_SE, PARETO_K
 
 NAMES = {"crps": "CRPS", "elpd": "ELPD"}
-HEADER = ("rank", "run", "name", "settings", "CRPS", "ELPD", "behind", "coverage", "R-hat")
-UNRANKED = ("run", "name", "settings", "R-hat", "verdict", "why")
+HEADER = ("rank", "CRPS", "ELPD", "behind", "inside")
+FIT = "fit"
+UNRANKED = (FIT, "R-hat", "verdict", "why")
 NOT_MEASURED, LEFT_OUT = "not measured", "left out"
 MOST = 30  # rows on a terminal; the table on record has all
 SAME_MONEY = 1e-3  # budgets that differ by less are the same
@@ -65,28 +66,27 @@ def _rest(board: Leaderboard) -> Iterator[tuple[Candidate, str, str]]:
 
 def header(board: Leaderboard) -> tuple[str, ...]:
     """Return the header of `rows`."""
-    return (*HEADER, "weight", "verdict") if _weighted(board) else (*HEADER, "verdict")
+    return (*HEADER, "weight", FIT) if _weighted(board) else (*HEADER, FIT)
 
 
 def rows(board: Leaderboard) -> list[tuple[str, ...]]:
-    """Return the best fits as text; `=` marks those that are as good as the best."""
+    """Return the best fits as text; `=` marks those that are as good as the best.
+
+    `inside` is the share of forecast weeks inside the 94 % interval.
+    """
     differing = settings([item.candidate for item in board.ranked])
     found = []
     for item in board.ranked[:MOST]:
         of, scores = item.candidate, item.candidate.scores
         row = (
             f"{item.rank}{' =' if item.equal and item.rank > 1 else ''}",
-            of.run_id[:8],
-            of.name,
-            _settings(differing, of),
             number(scores[CRPS]),
             plus_minus(scores[ELPD], scores[ELPD_SE]),
             plus_minus(item.behind, item.behind_se) if item.rank > 1 else "",
             "n/a" if math.isnan(scores[COVERAGE]) else f"{scores[COVERAGE]:.0%}",
-            f"{of.rhat:.4f}",
         )
         weight = () if not _weighted(board) else (f"{item.weight:.2f}" if item.equal else "",)
-        found.append((*row, *weight, of.verdict))
+        found.append((*row, *weight, _fit(differing, of)))
     return found
 
 
@@ -96,9 +96,7 @@ def unranked_rows(board: Leaderboard) -> list[tuple[str, ...]]:
     differing = settings([*(item.candidate for item in board.ranked), *(row[0] for row in rest)])
     return [
         (
-            item.run_id[:8],
-            item.name,
-            _settings(differing, item),
+            _fit(differing, item),
             "n/a" if math.isnan(item.rhat) else f"{item.rhat:.4f}",
             verdict,
             why,
@@ -107,13 +105,27 @@ def unranked_rows(board: Leaderboard) -> list[tuple[str, ...]]:
     ]
 
 
-def _settings(differing: pd.DataFrame, of: Candidate) -> str:
-    return ", ".join(f"{short(name)} {value}" for name, value in differing.loc[of.run_id].items())
+def _fit(differing: pd.DataFrame, of: Candidate) -> str:
+    """Return run, name and the values of the settings in the order of `legend`."""
+    name = "" if of.kind == "trial" else of.name  # the sweep's, which the title has
+    values = " / ".join(map(str, differing.loc[of.run_id]))
+    return " ".join(filter(None, (of.run_id[:8], name, values)))
+
+
+def legend(board: Leaderboard, *, ranked: bool = True) -> str:
+    """Say which settings differ between the ranked fits, or between all of them."""
+    shown = [item.candidate for item in board.ranked]
+    if not ranked:
+        shown += [row[0] for row in _rest(board)]
+    names = " / ".join(short(name) for name in settings(shown).columns)
+    return f"Settings: {names}" if names else "All have the same settings"
 
 
 def short(setting: str) -> str:
     """Return a setting without its section."""
-    return setting.removeprefix("sweep.").removeprefix("model.").removeprefix("prior.")
+    for section in ("sweep.", "model.", "priors.", "prior."):
+        setting = setting.removeprefix(section)
+    return setting
 
 
 def _weighted(board: Leaderboard) -> bool:

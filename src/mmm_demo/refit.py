@@ -97,6 +97,11 @@ class Refitter:
             Of the sampler.
         lift_tests
             Clean lift tests; those after the table's last week are not known yet and stay out.
+
+        Raises
+        ------
+        ValueError
+            When the table has empty or infinite numbers, or the sampler cannot start.
         """
         numbers = table.select_dtypes("number")
         if bad := [name for name in numbers if not np.isfinite(numbers[name]).all()]:
@@ -118,19 +123,23 @@ class Refitter:
         lift_tests: pd.DataFrame | None,
     ) -> Refit:
         mmm = build_model(self._fixed, table, lift_tests, self.longest_lag)
-        data = {item.name: np.asarray(item.get_value()) for item in mmm.model.data_vars}
-        trace = nutpie.sample(
-            self._compile(mmm, lift_tests).with_data(**data),
-            draws=self.sampling.draws,
-            tune=self.sampling.tune,
-            chains=CHAINS,
-            cores=self.cores,
-            seed=seed,
-            adaptation="low_rank",
-            target_accept=target_accept,
-            save_warmup=False,
-            progress_bar=False,
-        )
+        compiled = self._compile(mmm, lift_tests)
+        try:
+            trace = nutpie.sample(
+                compiled,
+                draws=self.sampling.draws,
+                tune=self.sampling.tune,
+                chains=CHAINS,
+                cores=self.cores,
+                seed=seed,
+                adaptation="low_rank",
+                target_accept=target_accept,
+                save_warmup=False,
+                progress_bar=False,
+            )
+        except RuntimeError as error:  # with a page of stack after its first line
+            why = str(error).partition("\n")[0]
+            raise ValueError(f"the model cannot be sampled: {why}; look at its priors") from error
         parameters = free_parameters(self.config)
         posterior = xr.Dataset({name: trace["posterior"][name] for name in parameters})
         stats = trace["sample_stats"].to_dataset()
@@ -143,16 +152,25 @@ class Refitter:
     def _compile(
         self, mmm: MMM, lift_tests: pd.DataFrame | None
     ) -> nutpie.compile_pymc.CompiledPyMCModel:
-        """Return the compiled graph of the model; values of data, lag and priors are not in it."""
+        """Return the compiled graph with the model's values of data, lag and priors."""
         key = graph_key(self._fixed, lift_tests, self.longest_lag)
         if key not in _COMPILED:
-            _COMPILED[key] = nutpie.compile_pymc_model(
+            if len(_COMPILED) >= MOST_COMPILED:
+                del _COMPILED[next(iter(_COMPILED))]
+            compiled = nutpie.compile_pymc_model(
                 mmm.model, freeze_model=False, var_names=list(free_parameters(self.config))
             )
-        return _COMPILED[key]
+            _COMPILED[key] = compiled, mmm
+        compiled, first = _COMPILED[key]
+        data = {item.name: np.asarray(item.get_value()) for item in mmm.model.data_vars}
+        # Chains start near the priors of the model that was compiled: without this, draws would
+        # hang on which model a process met first.
+        for item in first.model.data_vars:
+            item.set_value(data[item.name])
+        return compiled.with_data(**data)
 
 
-_COMPILED: dict[str, nutpie.compile_pymc.CompiledPyMCModel] = {}
+_COMPILED: dict[str, tuple[nutpie.compile_pymc.CompiledPyMCModel, MMM]] = {}
 
 
 def graph_key(config: ModelConfig, lift_tests: pd.DataFrame | None, longest_lag: int) -> str:

@@ -174,11 +174,13 @@ def find_alias(market: str, alias: str) -> ModelVersion | None:
     """Return the version that an alias points to; None when there is no such alias."""
     client, name = MlflowClient(), registered_model_name(market)
     try:
-        return client.get_model_version_by_alias(name, alias)
+        # Asked for an alias of a model that is not there, a server with users denies permission.
+        number = client.get_registered_model(name).aliases.get(alias)
     except mlflow.exceptions.MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise
+    return None if number is None else client.get_model_version(name, str(number))
 
 
 def prove_version(version: ModelVersion) -> Bundle:

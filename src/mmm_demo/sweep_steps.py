@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mmm_demo.config import ConfigError
 from mmm_demo.data import MarketingData, load_market
 from mmm_demo.experiment_file import to_yaml
 from mmm_demo.figures import sweep_figures
@@ -19,11 +20,12 @@ from mmm_demo.run_values import SALES_PARAM, Say
 from mmm_demo.store_lock import locked
 from mmm_demo.sweep_text import sweep_page
 from mmm_demo.sweep_trials import Tell, Trials
+from mmm_demo.sweeps.dimension import Value
 from mmm_demo.sweeps.search import Asked, Search
 from mmm_demo.sweeps.space import Space
 from mmm_demo.sweeps.workers import Workers, start_workers
 from mmm_demo.trace import sales_sha256, table_sha256
-from mmm_demo.tracking import Run, open_run, store_errors
+from mmm_demo.tracking import Run, close_if_open, open_run, store_errors
 
 JOURNAL = "mlruns/sweeps/studies.log"
 IDENTITY, PUBLISHED = "sweep.identity", "sweep.published"
@@ -103,6 +105,7 @@ def run_sweep(
         known = find_tagged({IDENTITY: identity, "mmm.kind": "sweep"})
         done = find_tagged({IDENTITY: identity, PUBLISHED: str(search.finished)})
         if done and search.finished >= space.sweep.size:
+            close_if_open(done[-1])
             say(f"all {search.finished} trials were done before, by run {done[-1].run_id}")
             return SweepResult(done[-1], search.table(), search.best, None)
         if search.finished:
@@ -149,9 +152,15 @@ def trials_each(space: Space) -> int | None:
     """
     graphs = 1
     for name, of in space.sweep.search.items():
-        models = (space.experiment({name: value}).model for value in of.values())
-        graphs *= len({graph_key(model, None, space.longest_lag) for model in models}) or 1
+        graphs *= len({_graph(space, name, value) for value in of.values()}) or 1
     return None if graphs <= MOST_COMPILED else MOST_COMPILED
+
+
+def _graph(space: Space, name: str, value: Value) -> str:
+    try:
+        return graph_key(space.experiment({name: value}).model, None, space.longest_lag)
+    except ConfigError:  # possible together with others only
+        return str(value)
 
 
 def _do_trials(trials: Trials, workers: Workers) -> None:

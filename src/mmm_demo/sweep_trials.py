@@ -18,7 +18,7 @@ from mmm_demo.sweeps.trial import Outcome, Task
 from mmm_demo.sweeps.versions import versions
 from mmm_demo.sweeps.worker import do_trial
 from mmm_demo.trace import sales_sha256, table_sha256
-from mmm_demo.tracking import Run, create_child, close_run, reopen_run, temporary_folder
+from mmm_demo.tracking import Run, close_run, create_child, reopen_run, temporary_folder
 
 TRIAL, VERDICT, REASON = "optuna.trial", "trial.verdict", "trial.reason"
 # Is told after each trial: how many have ended, the trial in words, and the best so far.

@@ -83,11 +83,14 @@ def show_track(done: "TrackResult") -> None:
     console.print(f"Tracking run {done.run.run_id}")
 
 
-def print_table(title: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Print a table under its title."""
+def print_table(
+    title: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]], words: Sequence[str] = ()
+) -> None:
+    """Print a table under its title; columns of `words` are wrapped to give numbers their place."""
     table = Table(title=title, title_justify="left", title_style="bold")
     for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index == 0 else "right")
+        justify = "left" if index == 0 or name in words else "right"
+        table.add_column(name, justify=justify, no_wrap=bool(words) and name not in words)
     for row in rows:
         table.add_row(*row)
     console.print(table)

@@ -190,6 +190,12 @@ def close_run(run: Run, status: str) -> None:
     run.client.set_terminated(run.run_id, status)
 
 
+def close_if_open(run: Run) -> None:
+    """End a run as FINISHED whose work was done when its process died, if it is still open."""
+    if run.client.get_run(run.run_id).info.status == "RUNNING":
+        close_run(run, "FINISHED")
+
+
 def experiment_id() -> str:
     """Return the id of the experiment that runs go to, made when it is not there."""
     if given := os.environ.get("MLFLOW_EXPERIMENT_ID"):

@@ -1,16 +1,18 @@
 """Which trial comes next, and what became of the others: an Optuna study."""
 
 import math
+import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import optuna
 import pandas as pd
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from mmm_demo.store_lock import locked
@@ -36,7 +38,30 @@ def open_storage(address: str) -> BaseStorage:
         with locked(address, FIRST_USE):  # which makes the tables
             return RDBStorage(address, engine_kwargs={"pool_pre_ping": True})
     Path(address).parent.mkdir(parents=True, exist_ok=True)
-    return JournalStorage(JournalFileBackend(address))
+    storage = JournalFileBackend(address)
+    _drop_torn_line(address)
+    return JournalStorage(storage)
+
+
+def _drop_torn_line(journal: str) -> None:
+    """Drop the line that a process died in, or had no room for: Optuna would read none after it."""
+    if not _torn(journal):
+        return
+    lock = JournalFileSymlinkLock(journal)
+    lock.acquire()
+    try:
+        if _torn(journal):  # and not just being written
+            whole = Path(journal).read_bytes().rfind(b"\n") + 1
+            os.truncate(journal, whole)
+    finally:
+        lock.release()
+
+
+def _torn(journal: str) -> bool:
+    with Path(journal).open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 1, 0))
+        return file.read() not in (b"", b"\n")
 
 
 @dataclass(frozen=True)
@@ -140,6 +165,7 @@ class Search:
 
 
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+_opened = cache(open_storage)  # a worker asks after each fold; once opened, a storage stays so
 
 
 @dataclass(frozen=True)
@@ -167,7 +193,7 @@ class Link:
             warnings.simplefilter("ignore", ExperimentalWarning)
             pruner = optuna.pruners.WilcoxonPruner(p_threshold=PRUNE_BELOW_P)
         study = optuna.load_study(
-            study_name=self.study, storage=open_storage(self.address), pruner=pruner
+            study_name=self.study, storage=_opened(self.address), pruner=pruner
         )
         trial = Trial(study, self.key)
         known = study._storage.get_trial(self.key).intermediate_values

@@ -52,5 +52,5 @@ def require_same(asked: Mapping[str, str]) -> None:
     if other:
         raise RuntimeError(
             f"a worker on {platform.node()} would fit something else: it has {', '.join(other)}; "
-            "bring it to the same state (git checkout, uv sync --locked) and start it anew"
+            "bring it to the same state (git checkout, uv sync) and start it anew"
         )

@@ -99,7 +99,7 @@ def _dask_workers(scheduler: str) -> Iterator[Workers]:
         with warnings.catch_warnings():  # `require_same` says it in one line
             warnings.simplefilter("ignore", VersionMismatchWarning)
             client = Client(scheduler, timeout="10s", set_as_default=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:  # the last without a certificate for TLS
         raise RuntimeError(f"no Dask scheduler at {scheduler}: {error}") from None
     with client:
         if not _count(client):

@@ -1,0 +1,64 @@
+"""Runs by what they are: all of them, over every page and experiment, and nothing else."""
+
+import time
+
+import pytest
+
+from mmm_demo import run_search
+from mmm_demo.run_search import find_tagged, search_runs
+from mmm_demo.tracking import create_child, open_run
+
+
+@pytest.fixture
+def sweeps(store):
+    """Two sweeps in two experiments, with children of the same numbers."""
+    made = []
+    for identity in ("a", "b"):
+        with open_run(f"sweep {identity}", "sweep", tags={"sweep.identity": identity}) as run:
+            tags = [{"optuna.trial": str(number), "market": "small"} for number in range(3)]
+            made.append((run, [create_child(run, "s", "trial", tag) for tag in tags]))
+    return made
+
+
+def ids(runs):
+    return [(run.run_id, run.experiment_id) for run in runs]
+
+
+def test_a_run_is_found_by_all_of_its_tags(sweeps):
+    (first, children), (second, others) = sweeps
+    assert ids(find_tagged({"sweep.identity": "a", "mmm.kind": "sweep"})) == ids([first])
+    for parent, own in ((first, children), (second, others)):
+        below = {"mlflow.parentRunId": parent.run_id}
+        assert set(ids(find_tagged(below))) == set(ids(own))
+        assert ids(find_tagged(below | {"optuna.trial": "1"})) == ids([own[1]])
+    assert len(find_tagged({"mmm.kind": "trial"})) == 6
+
+
+@pytest.mark.parametrize(
+    "tags", [{"sweep.identity": "c"}, {"sweep.identity": "a", "mmm.kind": "fit"}, {"optuna": "1"}]
+)
+def test_nothing_is_found_by_tags_that_no_run_has(sweeps, tags):
+    assert find_tagged(tags) == []
+
+
+def test_a_run_is_found_in_every_experiment_the_oldest_first(store, monkeypatch):
+    runs = []
+    for number in range(3):
+        monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", f"of {number}")
+        with open_run("sweep s", "sweep", tags={"sweep.identity": "a"}) as run:
+            runs.append(run)
+        time.sleep(0.002)  # MLflow counts milliseconds
+    assert ids(find_tagged({"sweep.identity": "a"})) == ids(runs)
+
+
+def test_a_deleted_run_is_not_found(sweeps, store):
+    store.delete_run(sweeps[0][0].run_id)
+    assert find_tagged({"sweep.identity": "a"}) == []
+
+
+def test_every_page_is_read(sweeps, monkeypatch):
+    monkeypatch.setattr(run_search, "PAGE", 2)
+    found = search_runs("trial", "small")
+    assert len({run.run_id for run in found}) == 6 == len(found)
+    assert [run.started for run in found] == sorted((r.started for r in found), reverse=True)
+    assert search_runs("trial", "large") == search_runs("fit", "small") == []
