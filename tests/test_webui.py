@@ -9,7 +9,6 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -136,8 +135,7 @@ def test_views_hold_what_fits_and_trials_are_compared_by(store: MlflowClient) ->
 def test_trials_are_linked_where_there_are_any(
     store: MlflowClient, monkeypatch: pytest.MonkeyPatch, verdict: str
 ) -> None:
-    ended = SimpleNamespace(run=lambda *_, **__: SimpleNamespace(returncode=0))
-    monkeypatch.setattr("mmm_demo.webui.subprocess", ended)
+    monkeypatch.setattr("mmm_demo.webui.run_server", lambda *_: 0)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -150,7 +148,7 @@ def test_trials_are_linked_where_there_are_any(
     serve(port, said.append)
     assert [line.split(":")[0] for line in said] == ["fits", "trials", "stop with Ctrl-C"]
     home = store.get_experiment(experiment_id())
-    assert "metrics.`roas.TV`" in home.tags["mlflow.sharedViewState.trials"]
+    assert "metrics.`score.crps`" in home.tags["mlflow.sharedViewState.trials"]
 
 
 def test_taken_port_is_one_clear_line(tmp_path: Path, user_environment: dict[str, str]) -> None:

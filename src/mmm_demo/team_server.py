@@ -8,14 +8,13 @@ import ipaddress
 import os
 import secrets
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mmm_demo.store_lock import POSTGRESQL
 from mmm_demo.tracking import temporary_folder
-from mmm_demo.webui import HOST, LEAN
+from mmm_demo.webui import HOST, LEAN, run_server
 
 ADMIN = "admin"
 SECRET = "MLFLOW_FLASK_SERVER_SECRET_KEY"  # noqa: S105 (the name of a setting)
@@ -57,19 +56,9 @@ def serve(database: str, artifacts: Path, host: str, port: int, say: Callable[[s
         _write_users(users, database)
         say(f"http://{host}:{port}, first user {ADMIN!r}; stop with Ctrl-C")
         settings = _settings(os.environ, database, artifacts.resolve(), users)
-        code = _run(_command(host, port), settings)
+        code = run_server(_command(host, port), settings)
     if code > 0:
         raise RuntimeError(f"the server ended with code {code}; see its output above")
-
-
-def _run(command: list[str], settings: Mapping[str, str]) -> int:
-    with subprocess.Popen(command, env=settings) as server:
-        try:
-            return server.wait()
-        except KeyboardInterrupt:  # which the server got as well
-            return 0
-        finally:
-            server.terminate()  # not killed: it ends its own processes
 
 
 def _is_loopback(host: str) -> bool:

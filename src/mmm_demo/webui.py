@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mmm_demo.scores import METRICS
@@ -85,13 +85,23 @@ def serve(port: int, say: Callable[[str], None]) -> None:
         passing = f"{view.runs} and tags.`{view.verdict}` = 'passed'"
         logged = latest_metrics(passing) or latest_metrics(view.runs)
         if logged or view is FITS:  # most projects have no sweep
-            roas = [name for name in logged if name.startswith("roas.")]
-            say(f"{view.name}: http://{HOST}:{port}{save_view(view, roas)}")
+            # Columns stand in the order of the alphabet, and of trials the scores come first.
+            roas = [name for name in logged if name.startswith("roas.") and view is FITS]
+            fold = "" if view is FITS else "  (the + unfolds a sweep)"
+            say(f"{view.name}: http://{HOST}:{port}{save_view(view, roas)}{fold}")
     say("stop with Ctrl-C")
     command = [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(port)]
-    try:
-        done = subprocess.run([*command, "--workers", "1"], env=os.environ | LEAN, check=False)
-    except KeyboardInterrupt:
-        return
-    if done.returncode > 0:
-        raise RuntimeError(f"the UI ended with code {done.returncode}; see its output above")
+    code = run_server([*command, "--workers", "1"], os.environ | LEAN)
+    if code > 0:
+        raise RuntimeError(f"the UI ended with code {code}; see its output above")
+
+
+def run_server(command: Sequence[str], settings: Mapping[str, str]) -> int:
+    """Run one of MLflow's servers until it ends or is interrupted; return its exit code."""
+    with subprocess.Popen(command, env=settings) as server:
+        try:
+            return server.wait()
+        except KeyboardInterrupt:  # which the server got as well
+            return 0
+        finally:
+            server.terminate()  # not killed: it ends its own processes
