@@ -17,7 +17,9 @@ from mmm_demo.terminal import say
 )
 @click.option("--artifacts", required=True, type=click.Path(path_type=Path), help="Their folder.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
-@click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
+@click.option(
+    "--port", default=5000, show_default=True, type=click.IntRange(1, 65535), help="Port there."
+)
 def server(database: str, artifacts: Path, host: str, port: int) -> None:
     """Serve MLflow to a team: runs in PostgreSQL, nobody gets in without a password."""
     from mmm_demo import team_server
