@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mmm_demo.leaderboard import PASSED, Candidate, Tables
+from mmm_demo.leaderboard.ranking import PASSED, Candidate, Tables
 from mmm_demo.run_values import SALES_PARAM
 
 FOLDS, HORIZON, WEEKS = 5, 8, 104

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,8 +35,8 @@ PLACES = {  # module that does the work of each verb
     "review": ("evidence", "promote"),
     "reports": ("card", "compare"),
     "track_steps": ("track",),
-    "sweep_steps": ("sweep",),
-    "leaderboard_steps": ("leaderboard",),
+    "sweeps.steps": ("sweep",),
+    "leaderboard.steps": ("leaderboard",),
     "reproduce_steps": ("reproduce",),
 }
 ENTRY_POINTS = yaml.safe_load((PROJECT / "MLproject").read_text("utf-8"))["entry_points"]
@@ -115,7 +116,8 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         for verb in verbs:
             setattr(fake, f"run_{verb}", stop(verb))
         monkeypatch.setitem(sys.modules, f"mmm_demo.{module}", fake)
-        monkeypatch.setattr(mmm_demo, module, fake, raising=False)
+        package, _, name = f"mmm_demo.{module}".rpartition(".")
+        monkeypatch.setattr(import_module(package), name, fake, raising=False)
     return fake
 
 

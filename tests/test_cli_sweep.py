@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from helpers import PROJECT
-from mmm_demo import sweep_steps
 from mmm_demo.cli import KNOWN_ERROR, main
-from mmm_demo.sweep_steps import SweepResult
+from mmm_demo.sweeps import steps as sweep_steps
 from mmm_demo.sweeps.search import Asked
+from mmm_demo.sweeps.steps import SweepResult
 from swept import LAG, write_sweep
 
 ENTRY = yaml.safe_load((PROJECT / "MLproject").read_text("utf-8"))["entry_points"]["sweep"]
@@ -91,11 +91,11 @@ def test_the_storage_may_come_by_a_variable(asked, answer, monkeypatch):
 
 def test_the_entry_point_leaves_open_what_it_is_not_given(asked, answer):
     given = {name: of["default"] for name, of in ENTRY["parameters"].items()}
-    given["file"] = "sweep.yaml"
+    given["files"] = "sweep.yaml"
     words = ENTRY["command"].format(**given).partition("mmm_demo.cli ")[2].split()
     assert answer(*words).code == 0
     assert (asked[0]["workers"], asked[0]["scheduler"]) == (os.cpu_count(), None)
-    assert (PROJECT / ENTRY["parameters"]["file"]["default"]).is_file()
+    assert (PROJECT / ENTRY["parameters"]["files"]["default"]).is_file()
 
 
 def test_progress_and_the_best_are_printed_with_what_to_do_next(asked, answer):

@@ -14,8 +14,8 @@ import pytest
 from mlflow import MlflowClient
 
 from helpers import PYTHON
-from mmm_demo.doctor_finding import FIX
-from mmm_demo.doctor_store import CLOSED_TAG, place_findings, run_findings, store_findings
+from mmm_demo.doctor.finding import FIX
+from mmm_demo.doctor.store import CLOSED_TAG, place_findings, run_findings, store_findings
 from mmm_demo.store_health import _all, address, has_store
 from mmm_demo.tracking import StoreError, open_run
 
@@ -80,7 +80,7 @@ def test_a_run_without_a_process_cannot_be_told_and_the_command_to_close_it_work
 
 
 def test_a_run_that_ended_between_two_looks_is_not_touched(store, monkeypatch):
-    from mmm_demo import doctor_store
+    from mmm_demo.doctor import store as doctor_store
     from mmm_demo.process import Fate
 
     run_id = store.create_run("0", run_name="quick").info.run_id

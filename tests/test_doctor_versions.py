@@ -11,9 +11,9 @@ from urllib.parse import urlparse
 import pytest
 
 from mmm_demo.bundle import FILES
-from mmm_demo.doctor_finding import FIX
-from mmm_demo.doctor_remedies import Remedies
-from mmm_demo.doctor_versions import alias_findings, record_findings, version_findings
+from mmm_demo.doctor.finding import FIX
+from mmm_demo.doctor.remedies import Remedies
+from mmm_demo.doctor.versions import alias_findings, record_findings, version_findings
 from mmm_demo.gate import GateReport
 from mmm_demo.record import COPY_TAG
 from mmm_demo.registry import load_champion, prove_version

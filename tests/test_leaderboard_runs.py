@@ -14,8 +14,8 @@ from helpers import GOOD_VALUES
 from mmm_demo import run_search, scores
 from mmm_demo.config import ConfigError
 from mmm_demo.gate import PASSED
-from mmm_demo.leaderboard_runs import CONTRADICTED, NO_VERDICT, find_candidates, verdict_of
-from mmm_demo.leaderboard_steps import run_leaderboard
+from mmm_demo.leaderboard.runs import CONTRADICTED, NO_VERDICT, find_candidates, verdict_of
+from mmm_demo.leaderboard.steps import run_leaderboard
 from mmm_demo.review import run_evidence
 from mmm_demo.run_values import SALES_PARAM
 from mmm_demo.tracking import open_run

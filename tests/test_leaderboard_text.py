@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from board_data import FOLDS, HARD, HORIZON, backtest, candidate, plan, pointwise, roas
-from mmm_demo import leaderboard_text as text
-from mmm_demo.leaderboard import rank
+from mmm_demo.leaderboard import text
+from mmm_demo.leaderboard.ranking import rank
 from mmm_demo.run_values import SALES_PARAM
 
 LAG = "model.adstock.max_lag"

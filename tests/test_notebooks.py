@@ -33,7 +33,17 @@ def test_notebooks_run_in_order(tmp_path: Path, user_environment: dict[str, str]
     root = copy_project(tmp_path / "project")
     shutil.copytree(PROJECT / "notebooks", root / "notebooks")
     done = subprocess.run(
-        [PYTHON, "-m", "pytest", "--nbmake", "--nbmake-timeout=240", "notebooks", "-q", "-x", "-n0"],
+        [
+            PYTHON,
+            "-m",
+            "pytest",
+            "--nbmake",
+            "--nbmake-timeout=240",
+            "notebooks",
+            "-q",
+            "-x",
+            "-n0",
+        ],
         cwd=root,
         env=user_environment,
         capture_output=True,

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from mmm_demo.leaderboard_spread import levels
+from mmm_demo.leaderboard.spread import levels
 from mmm_demo.plot_style import MODEL, PALE, SPEND
 from mmm_demo.plotting_leaderboard import plan_shares, specification_curve
 

@@ -42,7 +42,7 @@ WALLS = {
     "distributed": {"sweeps.workers"},
     "psycopg": {"store_lock"},
     "sqlalchemy": {"store_health"},
-    "packaging": {"doctor_pins"},
+    "packaging": {"doctor.pins"},
     "jinja2": {"page"},
     "scipy": {"contraction", "explore_measures", "checks.recovery", "checks.specification"}
     | {"planning.feasible", "planning.solver", "planning.honesty"},
@@ -58,7 +58,7 @@ WALLS = {
     "cloudpickle": set(),
     "joblib": set(),
     # versions of packages; what runs code by its name is refused below
-    "importlib": {"doctor_pins", "environment", "sweeps.versions"},
+    "importlib": {"doctor.pins", "environment", "sweeps.versions"},
     "runpy": set(),
 }
 MAX_LINES = 350

@@ -31,8 +31,8 @@ def reproduce(context: click.Context, run: str) -> None:
 def doctor(context: click.Context, fix: bool) -> None:
     """Find what is broken in the project and its store, and say how to mend it."""
     root = require_project_root()
-    from mmm_demo.doctor import run_doctor
-    from mmm_demo.doctor_finding import diagnosis_lines
+    from mmm_demo.doctor.examination import run_doctor
+    from mmm_demo.doctor.finding import diagnosis_lines
 
     done = run_doctor(root, fix, say)
     for line in diagnosis_lines(done):

@@ -40,14 +40,14 @@ def sweep(
     from mmm_demo.sweeps.space import Space
 
     spaces = [Space.load(file, root) for file in files]  # all of them, before the first trial
-    from mmm_demo import sweep_steps
     from mmm_demo.progress import sweeping
-    from mmm_demo.sweep_text import headline
+    from mmm_demo.sweeps import steps
+    from mmm_demo.sweeps.text import headline
 
     for space in spaces:
         with ExitStack() as stack:
             tell = stack.enter_context(sweeping(console, space.sweep.size))
-            done = sweep_steps.run_sweep(
+            done = steps.run_sweep(
                 space,
                 root,
                 say,
@@ -73,8 +73,8 @@ def sweep(
 def leaderboard(market: str, name: str | None, by: str, weights: bool) -> None:
     """Rank fits by evidence, and show how far the models that are equally good disagree."""
     root = require_project_root()
-    from mmm_demo import leaderboard_text as text
-    from mmm_demo.leaderboard_steps import run_leaderboard
+    from mmm_demo.leaderboard import text
+    from mmm_demo.leaderboard.steps import run_leaderboard
 
     done = run_leaderboard(market, name, by, weights, root, say)
     board = done.board

@@ -18,11 +18,11 @@ from mmm_demo.refit import MOST_COMPILED, graph_key
 from mmm_demo.run_search import find_tagged
 from mmm_demo.run_values import SALES_PARAM, Say
 from mmm_demo.store_lock import locked
-from mmm_demo.sweep_text import sweep_page
-from mmm_demo.sweep_trials import Tell, Trials
 from mmm_demo.sweeps.dimension import Value
+from mmm_demo.sweeps.runs import Tell, Trials
 from mmm_demo.sweeps.search import Asked, Search
 from mmm_demo.sweeps.space import Space
+from mmm_demo.sweeps.text import sweep_page
 from mmm_demo.sweeps.workers import Workers, start_workers
 from mmm_demo.trace import sales_sha256, table_sha256
 from mmm_demo.tracking import Run, close_if_open, open_run, store_errors

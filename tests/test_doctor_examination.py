@@ -6,8 +6,8 @@ import pytest
 
 from conftest import PROJECT_FILES
 from helpers import PROJECT, contents
-from mmm_demo.doctor import run_doctor
-from mmm_demo.doctor_finding import FIX, Diagnosis, Finding, diagnosis_lines
+from mmm_demo.doctor.examination import run_doctor
+from mmm_demo.doctor.finding import FIX, Diagnosis, Finding, diagnosis_lines
 from mmm_demo.registry import load_champion
 from mmm_demo.tracking import open_run
 from versions import again, data_folder, run_promotion

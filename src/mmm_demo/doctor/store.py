@@ -4,8 +4,8 @@ import shlex
 from functools import partial
 from pathlib import Path
 
-from mmm_demo.doctor_finding import FIX, Finding
-from mmm_demo.doctor_remedies import python_command
+from mmm_demo.doctor.finding import FIX, Finding
+from mmm_demo.doctor.remedies import python_command
 from mmm_demo.process import ALIVE, CANNOT_TELL, DEAD, Fate, fate
 from mmm_demo.store_health import OpenRun, has_store, kill_run, open_runs, still_open
 from mmm_demo.store_lock import sqlite_file

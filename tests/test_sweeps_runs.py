@@ -10,7 +10,7 @@ import pytest
 from conftest import all_runs
 from mmm_demo.experiment_file import from_dict
 from mmm_demo.run_values import SALES_PARAM
-from mmm_demo.sweep_trials import REASON, TRIAL, VERDICT, Trials
+from mmm_demo.sweeps.runs import REASON, TRIAL, VERDICT, Trials
 from mmm_demo.sweeps.search import Search
 from mmm_demo.sweeps.trial import Outcome, Task
 from mmm_demo.sweeps.versions import versions
@@ -177,7 +177,7 @@ def test_a_file_that_is_not_there_is_no_verdict_on_a_trial(store, project):
 
 
 def test_tables_are_read_once_for_all_trials_that_share_them(store, project, monkeypatch):
-    from mmm_demo import sweep_trials
+    from mmm_demo.sweeps import runs as sweep_trials
 
     read = []
     real = sweep_trials.load_market

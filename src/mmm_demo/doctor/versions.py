@@ -5,8 +5,8 @@ from functools import partial
 from pathlib import Path
 
 from mmm_demo.bundle import FILES, sha256
-from mmm_demo.doctor_finding import FIX, Finding
-from mmm_demo.doctor_remedies import Remedies, python_command, refusal
+from mmm_demo.doctor.finding import FIX, Finding
+from mmm_demo.doctor.remedies import Remedies, python_command, refusal
 from mmm_demo.evidence_store import load_evidence
 from mmm_demo.gate import GateRefused
 from mmm_demo.gated_store import CHAMPION

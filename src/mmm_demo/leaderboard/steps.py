@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from mmm_demo import leaderboard_text as text
 from mmm_demo import plotting_leaderboard as plots
 from mmm_demo.config import registered_model_name
 from mmm_demo.figures import NamedFigure
-from mmm_demo.leaderboard import Leaderboard, rank
-from mmm_demo.leaderboard_runs import find_candidates
-from mmm_demo.leaderboard_spread import (
+from mmm_demo.leaderboard import text
+from mmm_demo.leaderboard.ranking import Leaderboard, rank
+from mmm_demo.leaderboard.runs import find_candidates
+from mmm_demo.leaderboard.spread import (
     levels,
     plan_spread,
     plans_of,

@@ -8,7 +8,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from mmm_demo.doctor_finding import Finding
+from mmm_demo.doctor.finding import Finding
 from mmm_demo.yaml_file import read_mapping
 
 PROJECT, LOCK, ENVIRONMENT = "pyproject.toml", "requirements.lock", "python_env.yaml"

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from mmm_demo.leaderboard import Candidate, Leaderboard, Ranked
-from mmm_demo.leaderboard_spread import plan_spread, plans_of, roas_of, roas_spread, settings
+from mmm_demo.leaderboard.ranking import Candidate, Leaderboard, Ranked
+from mmm_demo.leaderboard.spread import plan_spread, plans_of, roas_of, roas_spread, settings
 from mmm_demo.scores import COVERAGE, CRPS, ELPD, ELPD_SE, PARETO_K
 
 NAMES = {"crps": "CRPS", "elpd": "ELPD"}

@@ -11,9 +11,9 @@ from mmm_demo.experiment_file import flat_params, to_yaml
 from mmm_demo.limits import EvidenceConfig
 from mmm_demo.run_search import find_tagged
 from mmm_demo.run_values import SALES_PARAM
-from mmm_demo.sweep_text import score
 from mmm_demo.sweeps.search import Asked, Link, Search
 from mmm_demo.sweeps.space import Space, in_words
+from mmm_demo.sweeps.text import score
 from mmm_demo.sweeps.trial import Outcome, Task
 from mmm_demo.sweeps.versions import versions
 from mmm_demo.sweeps.worker import do_trial

@@ -21,8 +21,8 @@ from mmm_demo.lift import COLUMNS
 from mmm_demo.refit import MOST_COMPILED
 from mmm_demo.run_values import SALES_PARAM
 from mmm_demo.store_lock import locked
-from mmm_demo.sweep_steps import IDENTITY, JOURNAL, _data_sha256, run_sweep, trials_each
 from mmm_demo.sweeps.space import Space
+from mmm_demo.sweeps.steps import IDENTITY, JOURNAL, _data_sha256, run_sweep, trials_each
 from mmm_demo.sweeps.trial import Outcome
 from mmm_demo.tracking import StoreError, experiment_id
 from swept import (

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from mmm_demo.leaderboard import Candidate, Leaderboard, Ranked
+from mmm_demo.leaderboard.ranking import Candidate, Leaderboard, Ranked
 
 # What a sweep varied; else the params of these sections but for where they come from.
 SEARCHED = "sweep."

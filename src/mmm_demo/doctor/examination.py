@@ -5,11 +5,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from mmm_demo.doctor_finding import Diagnosis, Finding
-from mmm_demo.doctor_pins import pin_findings
-from mmm_demo.doctor_remedies import Remedies
-from mmm_demo.doctor_store import is_own, place_findings, run_findings, store_findings
-from mmm_demo.doctor_versions import alias_findings, record_findings, version_findings
+from mmm_demo.doctor.finding import Diagnosis, Finding
+from mmm_demo.doctor.pins import pin_findings
+from mmm_demo.doctor.remedies import Remedies
+from mmm_demo.doctor.store import is_own, place_findings, run_findings, store_findings
+from mmm_demo.doctor.versions import alias_findings, record_findings, version_findings
 from mmm_demo.run_values import Say
 from mmm_demo.store_health import Model, address, has_store, own_models
 from mmm_demo.tracking import StoreError, store_errors

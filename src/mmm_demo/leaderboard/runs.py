@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from mmm_demo import scores
 from mmm_demo.gate import REQUIRED, Check
-from mmm_demo.leaderboard import PASSED, Candidate, Tables
+from mmm_demo.leaderboard.ranking import PASSED, Candidate, Tables
 from mmm_demo.run_search import Found, search_runs
 from mmm_demo.tracking import temporary_folder
 

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from board_data import FOLDS, HARD, HORIZON, WEEKS, backtest, candidate, pointwise
-from mmm_demo.leaderboard import NO_SALES, OTHER_SALES, Candidate, Tables, rank
+from mmm_demo.leaderboard.ranking import NO_SALES, OTHER_SALES, Candidate, Tables, rank
 from mmm_demo.run_values import SALES_PARAM
 from mmm_demo.scores import CRPS, ELPD
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from mmm_demo.sweep_text import counts, headline, next_best, reasons, score, sweep_page
 from mmm_demo.sweeps.space import SweepConfig, in_words
+from mmm_demo.sweeps.text import counts, headline, next_best, reasons, score, sweep_page
 
 LAG, SIGMA = "model.adstock_max_lag", "model.priors.saturation_beta.sigma"
 FILE = Path("outputs/experiments/lags_best_12345678.yaml")

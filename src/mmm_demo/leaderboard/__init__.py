@@ -1,0 +1,1 @@
+"""Fits ranked by evidence, and what the ranking leaves open."""
