@@ -52,8 +52,8 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=40, choices=range(8, 41))
     parser.add_argument("--loop", type=int, default=6)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--draws", type=int, default=700)
-    parser.add_argument("--tune", type=int, default=400)
+    parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--tune", type=int, default=500)
     parser.add_argument("--cold", help="one process of the loop: settings as JSON")
     asked = parser.parse_args()
     if asked.cold:

@@ -62,8 +62,8 @@ class SweepConfig:
     objective: Literal["crps", "elpd"] = "crps"
     folds: Count = Field(default=3, ge=2, le=26)
     early_stopping: bool | None = None
-    draws: Count = Field(default=700, ge=500, le=10_000)
-    tune: Count = Field(default=400, ge=300, le=10_000)
+    draws: Count = Field(default=1000, ge=500, le=10_000)
+    tune: Count = Field(default=500, ge=300, le=10_000)
     seed: Count = Field(default=1, ge=0, lt=2**31)
 
     @field_validator("search", mode="before")
