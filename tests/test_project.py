@@ -35,7 +35,7 @@ def test_readme_commands_exist() -> None:
     for line in re.findall(r"uv run mmm-demo (.*)", blocks):
         verb, *words = shlex.split(line, comments=True)
         cli.commands[verb].make_context(verb, words)  # a word that it does not know is an error
-    for name in re.findall(r"experiments/(?!my_)\w+\.yaml", text):
+    for name in re.findall(r"(?<!outputs/)experiments/(?!my_)\w+\.yaml", text):
         assert (PROJECT / name).is_file(), name
     for name in re.findall(r"benchmarks/\w+\.py", text):
         assert (PROJECT / name).is_file(), name
