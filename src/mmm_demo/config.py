@@ -30,6 +30,10 @@ LENGTH_FROM = {
     "gamma_fourier": "yearly_seasonality",
 }
 
+# Settings of `data` that came after versions were stored, with their defaults. They are written
+# where they say something, so that experiments without them keep their fingerprint.
+ADDED_TO_DATA: dict[str, Any] = {"decimal": ".", "separator": ","}
+
 
 class ConfigError(ValueError):
     """An experiment that cannot be run as written."""
@@ -278,6 +282,9 @@ def registered_model_name(market: str) -> str:
 def to_dict(experiment: ExperimentConfig) -> dict[str, Any]:
     """Return the experiment, fully resolved, as plain values that `from_dict` reads back."""
     plain = json.loads(json.dumps(asdict(experiment)))
+    for name, default in ADDED_TO_DATA.items():
+        if plain["data"][name] == default:
+            del plain["data"][name]
     plain["model"]["priors"] = {
         name: prior_to_dict(prior) for name, prior in experiment.model.priors.items()
     }

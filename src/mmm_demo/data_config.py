@@ -39,6 +39,8 @@ class DataConfig:
         files are grouped by `dt_mart.groups`.
     trend
         `linear` adds the control `Trend`: 0, 1, 2, ... by week.
+    decimal, separator
+        How the CSV file writes decimals (`.` or `,`) and separates cells; for `csv` only.
     """
 
     source: Literal["simulated", "csv", "kaggle"] = "simulated"
@@ -50,6 +52,8 @@ class DataConfig:
     lift_tests: Column | None = None
     groups: dict[Column, Members] = field(default_factory=dict)
     trend: Literal["none", "linear"] = "none"
+    decimal: Literal[".", ","] = "."
+    separator: Literal[",", ";", "\t", "|"] = ","
 
     @field_validator("dt_mart", mode="before")
     @classmethod

@@ -68,12 +68,10 @@ def start_workers(
     )
     try:
         yield Workers(executor, lambda: count, (BrokenExecutor,))
-    except BaseException:  # also Ctrl-C: nobody waits for trials that run
+    finally:  # nobody waits for trials that run after an error or Ctrl-C; else there are none
         executor.shutdown(wait=False, cancel_futures=True)
         for child in multiprocessing.active_children():
             child.terminate()
-        raise
-    executor.shutdown()
 
 
 def _end_with_parent() -> None:
