@@ -1,6 +1,7 @@
 """Pins held against the project and what is installed: the project's own files, and broken ones."""
 
 import shutil
+import sys
 from importlib import metadata
 
 import pytest
@@ -33,7 +34,7 @@ def test_a_dependency_that_was_added_without_pins_is_found(root):
     (found,) = pin_findings(root)
     assert found.where == "python_env.yaml"
     assert "left-pad is not pinned" in found.what
-    assert found.mend == "uv lock && uv run .ci/freeze"
+    assert found.mend == "uv run .ci/freeze"
     assert not found.safe
 
 
@@ -43,12 +44,16 @@ def test_a_pin_outside_the_range_is_found(root):
     assert "click" in found.what and "is not >=99" in found.what
 
 
-def test_an_environment_that_is_not_the_pinned_one_is_found(root):
+@pytest.mark.parametrize("own", [True, False])
+def test_an_environment_that_is_not_the_pinned_one_is_found(root, monkeypatch, own):
+    """`uv sync` mends the project's own environment; in another it would change nothing."""
+    monkeypatch.setattr("sys.prefix", str(root / ".venv" if own else root / "elsewhere"))
     now = metadata.version("click")
     for name in ("requirements.lock", "python_env.yaml"):
         edit(root / name, f"click=={now}", "click==8.1.99")
     (found,) = pin_findings(root)
-    assert (found.where, found.mend) == ("installed packages", "uv sync")
+    install = f"uv pip install --python {sys.executable} --requirement requirements.lock"
+    assert (found.where, found.mend) == ("installed packages", "uv sync" if own else install)
     assert f"click {now} instead of 8.1.99" in found.what
 
 

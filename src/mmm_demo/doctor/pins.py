@@ -1,5 +1,6 @@
 """Pins that disagree with the project's dependencies, or with what is installed."""
 
+import sys
 import tomllib
 from collections.abc import Iterable
 from importlib import metadata
@@ -12,7 +13,7 @@ from mmm_demo.doctor.finding import Finding
 from mmm_demo.yaml_file import read_mapping
 
 PROJECT, LOCK, ENVIRONMENT = "pyproject.toml", "requirements.lock", "python_env.yaml"
-FREEZE = "uv lock && uv run .ci/freeze"
+FREEZE = "uv run .ci/freeze"
 SHOWN = 3
 
 
@@ -35,7 +36,7 @@ def pin_findings(root: Path) -> list[Finding]:
     faults = {
         (ENVIRONMENT, PROJECT, FREEZE): _outside(pins, direct),
         (LOCK, ENVIRONMENT, FREEZE): _unequal(lock, pins),
-        ("installed packages", ENVIRONMENT, "uv sync"): _not_installed(pins),
+        ("installed packages", ENVIRONMENT, _install(root)): _not_installed(pins),
     }
     return [
         Finding(f"disagree with {other} ({_few(found)})", where, mend)
@@ -44,6 +45,17 @@ def pin_findings(root: Path) -> list[Finding]:
         for (where, other, mend), found in faults.items()
         if found
     ]
+
+
+def _install(root: Path) -> str:
+    """Return the command that brings the pins to where this process runs.
+
+    The resolver is held to the pins, so `uv sync` brings just these; to the project's own
+    environment, and to no other.
+    """
+    if Path(sys.prefix).resolve() == (root / ".venv").resolve():
+        return "uv sync"
+    return f"uv pip install --python {sys.executable} --requirement {LOCK}"
 
 
 def _environment(root: Path) -> list[str]:
