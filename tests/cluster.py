@@ -1,8 +1,6 @@
 """A team's machines for tests, all on loopback: PostgreSQL, an MLflow server, a Dask cluster."""
 
-import os
 import shutil
-import signal
 import subprocess
 import time
 import urllib.request
@@ -11,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from conftest import copy_project
@@ -44,6 +43,7 @@ search:
   model.priors.saturation_beta.sigma: [0.2, 0.4]
 """
 TRIALS = 4
+SCHEDULER = "tcp://127.0.0.1:8786"  # in the document for teams
 COMMAND = (PYTHON, "-m", "mmm_demo.cli")
 
 
@@ -90,6 +90,14 @@ class Team:
         }
 
 
+def documented(command: str, scheduler: str) -> list[str]:
+    """Return a command's words as the document for teams prints them, for another scheduler."""
+    lines = (PROJECT / "docs" / "team_server.md").read_text("utf-8").splitlines()
+    (line,) = [line.strip() for line in lines if line.startswith(f"    uv run {command} ")]
+    program, *words = line.removeprefix("uv run ").replace(SCHEDULER, scheduler).split()
+    return [str(Path(PYTHON).with_name(program)), *words]
+
+
 @contextmanager
 def start(command: tuple[object, ...], log: Path, settings: dict[str, str]) -> Iterator:
     """Start a process that is ended afterwards."""
@@ -109,7 +117,6 @@ def team(folder: Path, environment: dict[str, str]) -> Iterator[Team]:
     """Start a team's machines at once, without waiting for them; see `wait_for`."""
     port, dask_port = free_port(), free_port()
     scheduler = f"tcp://127.0.0.1:{dask_port}"
-    near = ("--host", "127.0.0.1", "--no-dashboard")
     started: list[subprocess.Popen] = []
     with ExitStack() as stack:
         address = stack.enter_context(postgresql())
@@ -127,15 +134,14 @@ def team(folder: Path, environment: dict[str, str]) -> Iterator[Team]:
             return started[-1]
 
         def add_worker(settings: dict[str, str]) -> subprocess.Popen:
-            words = ("worker", scheduler, "--no-nanny", "--nthreads", 1, *near)
-            words += ("--local-directory", folder, "--preload", "mmm_demo.sweeps.worker")
-            single = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-            return run(f"worker_{len(started)}", (PYTHON, "-m", "dask", *words), single | settings)
+            words = (*documented("dask worker", scheduler), "--no-dashboard")
+            return run(f"worker_{len(started)}", words, settings)
 
         secrets = {"MMM_DEMO_SERVER_DATABASE": mlflow, "MLFLOW_AUTH_ADMIN_PASSWORD": ADMIN_PASSWORD}
         words = (*COMMAND, "server", "--artifacts", folder / "artifacts", "--port", port)
         run("server", words, secrets)
-        run("scheduler", (PYTHON, "-m", "dask", "scheduler", "--port", dask_port, *near), {})
+        words = (*documented("dask scheduler", scheduler), "--port", dask_port, "--no-dashboard")
+        run("scheduler", words, {})
         add_worker({})
         add_worker({})
         studies = studies.replace("postgresql:", "postgresql+psycopg:")
@@ -143,6 +149,8 @@ def team(folder: Path, environment: dict[str, str]) -> Iterator[Team]:
             yield Team(folder, mlflow, studies, f"http://127.0.0.1:{port}", scheduler, add_worker)
         finally:
             for process in started[1:]:  # Dask's; a worker without its scheduler ends late
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    child.kill()
                 process.kill()
 
 
@@ -184,6 +192,8 @@ def other_code(folder: Path) -> Path:
     return folder
 
 
-def kill(process_id: int) -> None:
-    """End a process as a power cut would."""
-    os.kill(process_id, signal.SIGKILL)
+def kill(worker: int) -> None:
+    """End a worker as a power cut would, with the nanny that would start it anew."""
+    process = psutil.Process(worker)
+    for one in (process.parent(), process):
+        one.kill()

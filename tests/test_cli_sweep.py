@@ -1,6 +1,5 @@
 """The words `sweep`: what reaches the sweep, what is printed, and what is refused."""
 
-import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +10,7 @@ import yaml
 
 from helpers import PROJECT
 from mmm_demo.cli import KNOWN_ERROR, main
+from mmm_demo.environment import usable_cores
 from mmm_demo.sweeps import steps as sweep_steps
 from mmm_demo.sweeps.search import Asked
 from mmm_demo.sweeps.steps import SweepResult
@@ -63,7 +63,7 @@ def test_by_itself_a_sweep_takes_every_core_of_this_machine(asked, answer, proje
     (one,) = asked
     assert one["space"].sweep.name == "s"
     assert one["root"] == project
-    assert (one["workers"], one["scheduler"], one["storage"]) == (os.cpu_count(), None, None)
+    assert (one["workers"], one["scheduler"], one["storage"]) == (usable_cores(), None, None)
 
 
 def test_every_setting_arrives(asked, answer):
@@ -77,7 +77,7 @@ def test_every_setting_arrives(asked, answer):
 def test_the_word_that_mlflow_passes_leaves_settings_open(asked, answer):
     words = ["--workers", "default", "--scheduler", "default", "--storage", "default"]
     assert answer("sweep", "sweep.yaml", *words).code == 0
-    assert (asked[0]["workers"], asked[0]["scheduler"]) == (os.cpu_count(), None)
+    assert (asked[0]["workers"], asked[0]["scheduler"]) == (usable_cores(), None)
     assert asked[0]["storage"] is None
 
 
@@ -94,7 +94,7 @@ def test_the_entry_point_leaves_open_what_it_is_not_given(asked, answer):
     given["files"] = "sweep.yaml"
     words = ENTRY["command"].format(**given).partition("mmm_demo.cli ")[2].split()
     assert answer(*words).code == 0
-    assert (asked[0]["workers"], asked[0]["scheduler"]) == (os.cpu_count(), None)
+    assert (asked[0]["workers"], asked[0]["scheduler"]) == (usable_cores(), None)
     assert (PROJECT / ENTRY["parameters"]["files"]["default"]).is_file()
 
 

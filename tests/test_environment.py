@@ -1,11 +1,21 @@
 """What the draws hang on: really installed versions, this processor, and the arithmetic."""
 
+import os
+import subprocess
 from importlib import metadata
 
 import pytensor
 import pytest
 
-from mmm_demo.environment import FAST, PACKAGES, STRICT, environment, environment_params
+from helpers import PYTHON
+from mmm_demo.environment import (
+    FAST,
+    PACKAGES,
+    STRICT,
+    environment,
+    environment_params,
+    usable_cores,
+)
 
 
 def test_it_names_versions_processor_and_arithmetic():
@@ -26,3 +36,21 @@ def test_the_arithmetic_is_what_the_compiler_is_told(monkeypatch, fastmath, told
 def test_a_package_that_is_not_there_is_said_to_be_none(monkeypatch):
     monkeypatch.setattr("mmm_demo.environment.PACKAGES", ("numpy", "no-such-package"))
     assert environment()["no-such-package"] == "none"
+
+
+def test_whoever_reports_the_arithmetic_also_sets_it():
+    """A worker of a cluster imports what reports it long before it builds a model."""
+    script = "from mmm_demo.environment import environment; print(environment()['arithmetic'])"
+    done = subprocess.run([PYTHON, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == STRICT
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be held here")
+def test_cores_are_those_that_the_process_may_use():
+    every = os.sched_getaffinity(0)
+    assert usable_cores() == len(every)
+    try:
+        os.sched_setaffinity(0, {min(every)})
+        assert usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, every)

@@ -15,6 +15,7 @@ from scipy.stats import norm
 from drawn_model import drawn_model
 from mmm_demo.config import GateConfig, ModelConfig, SamplerConfig, ScalingConfig
 from mmm_demo.diagnostics import prior_check
+from mmm_demo.environment import usable_cores
 from mmm_demo.lift import COLUMNS
 from mmm_demo.lift_report import compare_with_model
 from mmm_demo.model import (
@@ -261,6 +262,7 @@ def test_sampling_passes_the_settings_on_and_keeps_what_is_sampled(fitted, monke
     )
     assert (seen["draws"], seen["tune"], seen["chains"]) == (60, 70, 3)
     assert (seen["random_seed"], seen["nuts_sampler"]) == (9, "nutpie")
+    assert seen["cores"] == min(3, usable_cores())
     assert seen["nuts"] == {"adaptation": "low_rank", "target_accept": 0.97}
     assert done.seconds == 1.5
     measured = done.trace["observed_data"][LIFT_LIKELIHOOD].to_numpy()

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,7 +36,7 @@ print(run.run_id)
 
 @contextmanager
 def served(command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[tuple]:
-    """Serve the UI in a folder; yield its address, its process and the first line it printed."""
+    """Serve the UI in a folder; yield its address, its process and its log."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -45,16 +45,8 @@ def served(command: list[str], folder: Path, environment: dict[str, str]) -> Ite
         process = subprocess.Popen(
             [*command, "--port", str(port)], cwd=folder, env=environment, stdout=out, stderr=out
         )
-    address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(120):
-            assert process.poll() is None, log.read_text()
-            try:
-                with urllib.request.urlopen(f"{address}/health", timeout=2):
-                    break
-            except OSError:
-                time.sleep(0.5)
-        yield address, psutil.Process(process.pid), log.read_text().splitlines()[0]
+        yield f"http://127.0.0.1:{port}", psutil.Process(process.pid), log
     finally:
         for child in psutil.Process(process.pid).children(recursive=True):
             child.terminate()
@@ -62,12 +54,28 @@ def served(command: list[str], folder: Path, environment: dict[str, str]) -> Ite
         process.wait(20)
 
 
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/health", timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def wait_until(ready: Callable[[], object], process: psutil.Process, log: Path) -> None:
+    """Wait for the server as long as it lives: machines differ in speed."""
+    while not ready():
+        assert process.is_running() and process.status() != psutil.STATUS_ZOMBIE, log.read_text()
+        time.sleep(0.2)
+
+
 def test_ui_first_then_a_run(tmp_path: Path, user_environment: dict[str, str]) -> None:
     """A server on an empty store must not make an experiment that runs cannot write to."""
     root = copy_project(tmp_path / "project")
     mlflow_ui = [sys.executable, "-m", "mlflow", "ui", "--workers", "1"]
     lean = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with served(mlflow_ui, root, user_environment | lean) as (address, _, _):
+    with served(mlflow_ui, root, user_environment | lean) as (address, process, log):
+        wait_until(lambda: answers(address), process, log)
         done = subprocess.run(
             [sys.executable, "-c", LOG_A_RUN],
             cwd=root,
@@ -90,7 +98,10 @@ def test_link_shows_verdict_lag_priors_and_roas(
 ) -> None:
     """The printed link leads to a list that has what fits are compared by, on loopback only."""
     command = [sys.executable, "-m", "mmm_demo.cli", "ui"]
-    with served(command, demo.root, user_environment) as (address, process, line):
+    with served(command, demo.root, user_environment) as (address, process, log):
+        wait_until(lambda: "> stop with Ctrl-C\n" in log.read_text(), process, log)
+        assert answers(address)  # at once: whoever clicks on the link gets a page
+        (line,) = [line for line in log.read_text().splitlines() if line.startswith("> fits: ")]
         link = line.removeprefix("> fits: ")
         assert link.startswith(address)
         servers = process.children(recursive=True)
@@ -126,6 +137,7 @@ def test_views_hold_what_fits_and_trials_are_compared_by(store: MlflowClient) ->
         columns = set(state["selectedColumns"])
         assert {f"metrics.`{name}`" for name in (*METRICS, "roas.TV", "gate.rhat_max")} <= columns
         assert f"tags.`{verdict}`" in columns
+        assert home.tags["mlflow.experimentKind"] == "custom_model_development"
         found = store.search_runs([home.experiment_id], state["searchFilter"])
         wanted = [run.run_id] if view is TRIALS else []
         assert [item.info.run_id for item in found] == wanted
@@ -135,18 +147,19 @@ def test_views_hold_what_fits_and_trials_are_compared_by(store: MlflowClient) ->
 def test_trials_are_linked_where_there_are_any(
     store: MlflowClient, monkeypatch: pytest.MonkeyPatch, verdict: str
 ) -> None:
-    monkeypatch.setattr("mmm_demo.webui.run_server", lambda *_: 0)
+    monkeypatch.setattr("mmm_demo.webui.run_server", lambda *words: words[-1]() and 0)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     said: list[str] = []
+    after = ["a page with the menu of GenAI", "stop with Ctrl-C"]
     serve(port, said.append)
-    assert [line.split(":")[0] for line in said] == ["fits", "stop with Ctrl-C"]
+    assert [line.split(":")[0] for line in said] == ["starting the UI", "fits", *after]
     with open_run("trial 1", "trial") as run:
         run.log(metrics={"roas.TV": 2.0}, tags={"trial.verdict": verdict})
     said.clear()
     serve(port, said.append)
-    assert [line.split(":")[0] for line in said] == ["fits", "trials", "stop with Ctrl-C"]
+    assert [line.split(":")[0] for line in said[1:]] == ["fits", "trials", *after]
     home = store.get_experiment(experiment_id())
     assert "metrics.`score.crps`" in home.tags["mlflow.sharedViewState.trials"]
 

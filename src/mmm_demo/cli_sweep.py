@@ -1,6 +1,5 @@
 """Words -> many fits: the commands that run and compare them."""
 
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -40,6 +39,7 @@ def sweep(
     from mmm_demo.sweeps.space import Space
 
     spaces = [Space.load(file, root) for file in files]  # all of them, before the first trial
+    from mmm_demo.environment import usable_cores
     from mmm_demo.progress import sweeping
     from mmm_demo.sweeps import steps
     from mmm_demo.sweeps.text import headline
@@ -52,7 +52,7 @@ def sweep(
                 root,
                 say,
                 tell,
-                workers=workers or os.cpu_count() or 1,
+                workers=workers or usable_cores(),
                 scheduler=scheduler,
                 storage=storage,
             )

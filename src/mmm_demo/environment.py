@@ -1,10 +1,15 @@
 """What the draws hang on beside model, data and seed: versions, processor and arithmetic."""
 
+import os
 import platform
 from importlib import metadata
 
 import pytensor
 from llvmlite import binding
+
+# Sums in the order in which they are written. Otherwise code that comes from the compile cache
+# rounds otherwise than code that was compiled a moment ago, and the same seed gives other draws.
+pytensor.config.numba__fastmath = False
 
 PREFIX = "environment."
 # All that builds the graph, compiles it, draws start values or samples.
@@ -37,6 +42,13 @@ def environment() -> dict[str, str]:
         "instructions": " ".join(vector) or "none",
         "arithmetic": FAST if pytensor.config.numba__fastmath else STRICT,
     } | {name: _version(name) for name in PACKAGES}
+
+
+def usable_cores() -> int:
+    """Return how many processors this process may use; a container may give it fewer than all."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def environment_params() -> dict[str, str]:

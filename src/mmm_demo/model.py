@@ -31,6 +31,7 @@ from pymc_marketing.mmm.transformers import batched_convolution
 from pymc_marketing.serialization import serialization
 
 from mmm_demo.config import ModelConfig, SamplerConfig
+from mmm_demo.environment import usable_cores
 from mmm_demo.lift import NUMBERS
 from mmm_demo.priors import PriorConfig
 from mmm_demo.response import LOG_3, scaling_of, standardised
@@ -39,10 +40,6 @@ from mmm_demo.trace import slim
 PRIOR_DRAWS = 500
 LIFT_LIKELIHOOD = "lift_measurements"
 
-
-# Sums in the order in which they are written. Otherwise code that comes from the compile cache
-# rounds otherwise than code that was compiled a moment ago, and the same seed gives other draws.
-pytensor.config.numba__fastmath = False
 
 # PyMC announces each step's variables; the pipeline says in its own words what it does.
 logging.getLogger("pymc").setLevel(logging.WARNING)
@@ -311,6 +308,7 @@ def sample_posterior(
         draws=sampler.draws,
         tune=sampler.tune,
         chains=sampler.chains,
+        cores=min(sampler.chains, usable_cores()),  # PyMC would leave half of them idle
         random_seed=sampler.seed,
         nuts_sampler="nutpie",
         nuts={"adaptation": "low_rank", "target_accept": target_accept},

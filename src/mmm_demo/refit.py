@@ -1,6 +1,5 @@
 """Many fits of one model: compiled once, sampled again and again on other data."""
 
-import os
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,6 +9,7 @@ import xarray as xr
 
 from mmm_demo.config import ModelConfig
 from mmm_demo.diagnostics import convergence_checks
+from mmm_demo.environment import usable_cores
 from mmm_demo.gate import GateReport
 from mmm_demo.lift import known_in, lift_sha256
 from mmm_demo.limits import EvidenceConfig, GateConfig
@@ -64,7 +64,7 @@ class Refitter:
     longest_lag
         Models with a lag of up to so many weeks share one compilation; the model's own by default.
     cores
-        Chains that are sampled at once; all of the machine's by default.
+        Chains that are sampled at once; all that this process may use by default.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Refitter:
                 f"a lag of {config.adstock_max_lag} weeks is longer than the longest, "
                 f"{self.longest_lag}"
             )
-        self.cores = cores or min(CHAINS, os.cpu_count() or 1)
+        self.cores = cores or min(CHAINS, usable_cores())
         self._fixed = replace(config, scaling=self.scaling)
 
     def fit(self, table: pd.DataFrame, seed: int, lift_tests: pd.DataFrame | None = None) -> Refit:

@@ -54,9 +54,14 @@ def serve(database: str, artifacts: Path, host: str, port: int, say: Callable[[s
     with temporary_folder() as folder:
         users = folder / "users.ini"
         _write_users(users, database)
-        say(f"http://{host}:{port}, first user {ADMIN!r}; stop with Ctrl-C")
+        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         settings = _settings(os.environ, database, artifacts.resolve(), users)
-        code = run_server(_command(host, port), settings)
+        code = run_server(
+            _command(host, port),
+            settings,
+            address,
+            lambda: say(f"{address}, first user {ADMIN!r}; stop with Ctrl-C"),
+        )
     if code > 0:
         raise RuntimeError(f"the server ended with code {code}; see its output above")
 

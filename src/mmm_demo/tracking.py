@@ -19,6 +19,9 @@ from mlflow.entities import DatasetInput, InputTag, LoggedModelInput, Metric, Pa
 from mmm_demo.process import process_tags
 from mmm_demo.store_defaults import EXPERIMENT_NAME
 
+# What an experiment is for, as MLflow's UI writes it down.
+EXPERIMENT_KIND = {"mlflow.experimentKind": "custom_model_development"}
+
 
 class StoreError(RuntimeError):
     """The tracking store refused or cannot be reached."""
@@ -207,7 +210,8 @@ def experiment_id() -> str:
     # MLflow's client would take ./mlruns, of whatever folder the command is run in.
     root = os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT")
     with made_by_another():
-        return client.create_experiment(name, f"{root}/{name}" if root else None)
+        home = f"{root}/{name}" if root else None
+        return client.create_experiment(name, home, tags=EXPERIMENT_KIND)
     return client.get_experiment_by_name(name).experiment_id
 
 

@@ -5,15 +5,26 @@ import os
 import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mmm_demo.scores import METRICS
-from mmm_demo.tracking import experiment_id, latest_metrics, set_experiment_tag, store_errors
+from mmm_demo.tracking import (
+    EXPERIMENT_KIND,
+    experiment_id,
+    latest_metrics,
+    set_experiment_tag,
+    store_errors,
+)
 
 HOST = "127.0.0.1"
 # MLflow's own job workers and extra web workers take 15 processes and 2 GB; one reader needs two.
 LEAN = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+# MLflow opens pages of runs so, whatever the experiment or the page before, until told otherwise.
+MENU = "a page with the menu of GenAI: choose Model training once, top left; MLflow remembers it"
 VERDICTS = ("gate.passed", "gate.flags", "gate.rhat_max", "gate.backtest_crps_skill")
 PARAMS = ("model.adstock.max_lag", "prior.saturation_beta", "prior.adstock_alpha")
 
@@ -59,7 +70,9 @@ def save_view(view: View, roas_metrics: Sequence[str]) -> str:
     columns = [f"metrics.`{name}`" for name in (*VERDICTS, *METRICS, *roas_metrics)]
     columns += [f"params.`{name}`" for name in PARAMS] + [f"tags.`{view.verdict}`"]
     state = json.dumps({"searchFilter": view.runs, "selectedColumns": columns})
-    set_experiment_tag(f"mlflow.sharedViewState.{view.name}", state)
+    # Also the kind: `mlflow run` and older versions made experiments without.
+    for key, value in {f"mlflow.sharedViewState.{view.name}": state, **EXPERIMENT_KIND}.items():
+        set_experiment_tag(key, value)
     return (
         f"/#/experiments/{experiment_id()}/runs"
         f"?workflowType=machine_learning&viewStateShareKey={view.name}"
@@ -68,7 +81,7 @@ def save_view(view: View, roas_metrics: Sequence[str]) -> str:
 
 @store_errors()
 def serve(port: int, say: Callable[[str], None]) -> None:
-    """Serve the UI until interrupted, and print the links to fits and trials.
+    """Serve the UI until interrupted, and print the links to fits and trials once it answers.
 
     Raises
     ------
@@ -81,6 +94,7 @@ def serve(port: int, say: Callable[[str], None]) -> None:
             probe.bind((HOST, port))
         except OSError as error:
             raise RuntimeError(f"port {port} is taken ({error}); try --port {port + 1}") from None
+    lines = []
     for view in (FITS, TRIALS):
         passing = f"{view.runs} and tags.`{view.verdict}` = 'passed'"
         logged = latest_metrics(passing) or latest_metrics(view.runs)
@@ -88,20 +102,51 @@ def serve(port: int, say: Callable[[str], None]) -> None:
             # Columns stand in the order of the alphabet, and of trials the scores come first.
             roas = [name for name in logged if name.startswith("roas.") and view is FITS]
             fold = "" if view is FITS else "  (the + unfolds a sweep)"
-            say(f"{view.name}: http://{HOST}:{port}{save_view(view, roas)}{fold}")
-    say("stop with Ctrl-C")
+            lines.append(f"{view.name}: http://{HOST}:{port}{save_view(view, roas)}{fold}")
+    say("starting the UI")
     command = [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(port)]
-    code = run_server([*command, "--workers", "1"], os.environ | LEAN)
+    code = run_server(
+        [*command, "--workers", "1"],
+        os.environ | LEAN,
+        f"http://{HOST}:{port}",
+        lambda: [say(line) for line in (*lines, MENU, "stop with Ctrl-C")],
+    )
     if code > 0:
         raise RuntimeError(f"the UI ended with code {code}; see its output above")
 
 
-def run_server(command: Sequence[str], settings: Mapping[str, str]) -> int:
-    """Run one of MLflow's servers until it ends or is interrupted; return its exit code."""
+def run_server(
+    command: Sequence[str], settings: Mapping[str, str], address: str, ready: Callable[[], object]
+) -> int:
+    """Run one of MLflow's servers until it ends or is interrupted; return its exit code.
+
+    Parameters
+    ----------
+    command, settings
+        Its words and its whole environment.
+    address
+        Where it will answer.
+    ready
+        Called once, when it does.
+    """
     with subprocess.Popen(command, env=settings) as server:
         try:
+            while server.poll() is None and not _answers(address):
+                time.sleep(0.2)
+            if server.poll() is None:
+                ready()
             return server.wait()
         except KeyboardInterrupt:  # which the server got as well
             return 0
         finally:
             server.terminate()  # not killed: it ends its own processes
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/health", timeout=2):  # noqa: S310 (http, ours)
+            return True
+    except urllib.error.HTTPError:  # it asks who we are: it answers
+        return True
+    except OSError:  # nobody listens yet
+        return False
