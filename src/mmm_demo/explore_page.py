@@ -7,6 +7,7 @@ from mmm_demo import explore_measures as measure
 from mmm_demo import plotting_explore as plot
 from mmm_demo.explore import Exploration
 from mmm_demo.page import Section, render_page
+from mmm_demo.records import ALMOST_NONE
 
 PAIRS_SHOWN = 30
 
@@ -148,7 +149,7 @@ def _outlying(found: Exploration, figures: dict[str, Figure]) -> Section:
     text = (
         f"Weeks further than {measure.OUTLIER_Z:g} robust standard deviations from the median of "
         "their column, and weeks of almost no target "
-        f"(below {measure.ALMOST_NONE:.0%} of its median)."
+        f"(below {ALMOST_NONE:.0%} of its median)."
     )
     if found.outliers.empty:
         return Section("Weeks that stand out", [text, "There are none."])
