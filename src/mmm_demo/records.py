@@ -189,6 +189,7 @@ class _Look:
         high = two_levels(values, "high")
         if self.is_target:
             low &= ~self.told_of()
+            low &= is_many(values[low])  # fewer are holes
         else:  # campaigns come and go
             high &= lasts(high, values > 0)
         yield "low", low, self.tell_low
@@ -243,11 +244,14 @@ class _Look:
         others = np.setdiff1d(np.flatnonzero(values > 0), rows)
         level, usual = float(np.median(values[rows])), float(np.median(values[others]))
         days, fault = self.table.index[rows], is_many(values[rows])
+        told = ""
+        if self.is_target and level < usual:
+            told = "mark them with a control that is 1 there, "
         been, ratio = "is" if len(rows) == 1 else "are", max(level / usual, usual / level)
         return fault, (
             f"{_counted(rows)}, {span_text(days)}, {been} {than.format(FAR)} of the others "
             f"(median {level:.4g} beside {usual:.4g}, {by.format(ratio)}): "
-            f"{self.cells(rows)}; {guess}? Correct the file, or say in data.accept why it is "
+            f"{self.cells(rows)}; {guess}? Correct the file, {told}or say in data.accept why it is "
             f"right: {{column: {self.name}, from: {days[0]:{DAY}}, until: {days[-1]:{DAY}}, "
             "reason: ...}"
         )
@@ -255,13 +259,16 @@ class _Look:
     def tell_holes(self, rows: np.ndarray) -> tuple[bool, str]:
         median, last = float(np.median(self.values)), len(self.values) - 1
         idle = (self.table[self.media].iloc[rows] == 0).all(axis=None) if self.whole else False
-        step = "fill them at the source, or mark them with a control that is 1 there"
+        step = (
+            "holes in the records? Fill them at the source, or mark them with a control that is 1 "
+            "there"
+        )
         if rows[-1] == last and not idle:
-            step = "not in yet? Drop the last weeks"
+            step = "not in yet? Then drop the last weeks"
         return False, (
             f"{_counted(rows)} of almost none{' and no spend' * bool(idle)} (below "
             f"{ALMOST_NONE:.0%} of the median {median:.4g}), {span_text(self.table.index[rows])}: "
-            f"{self.cells(rows)}; holes in the records? {step[0].upper()}{step[1:]}"
+            f"{self.cells(rows)}; {step}"
         )
 
     def tell_outliers(self, rows: np.ndarray) -> tuple[bool, str]:
