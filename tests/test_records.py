@@ -232,6 +232,19 @@ def test_a_campaign_of_a_hundred_times_the_usual_is_looked_at_only() -> None:
     assert "4 outlier(s)" in warning
 
 
+def test_a_price_in_cents_for_some_weeks_is_refused_and_events_are_not() -> None:
+    table = market()
+    table.loc[DAYS[:30], "price"] *= 100
+    (fault,), warnings = judged(table)
+    assert not warnings
+    assert "column 'price': 30 weeks, 2024-01-01 to 2024-07-22, are above 50 times" in fault
+    known = Accepted("price", "2024-01-01", "2024-07-22", "another product")
+    assert judged(table, accepted=[known]) == ([], [])
+    table["price"] = np.where(np.arange(WEEKS) % 9 == 0, np.arange(WEEKS) * 100.0, 0.0)
+    table["trend"] = np.arange(1.0, WEEKS + 1)
+    assert judged(table) == ([], [])
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_ordinary_markets_pass_without_a_word(seed: int) -> None:
     assert judged(market(seed), today=TODAY) == ([], [])
@@ -281,6 +294,14 @@ def test_weeks_to_come_without_sales_are_a_plan_and_no_data() -> None:
     table.iloc[-4:, 0] = 0.0
     (fault,), _ = judged(table, today=date(2025, 11, 1))
     assert "4 weeks after today, 2025-11-01: 2025-11-03 to 2025-11-24, without sales" in fault
+
+
+def test_empty_weeks_to_come_are_one_fault() -> None:
+    table = market()
+    table.iloc[-4:, :3] = 0.0
+    (fault,), warnings = judged(table, today=date(2025, 11, 1))
+    assert "the last 4 weeks (from 2025-11-03) have neither sales nor spend" in fault
+    assert not warnings
 
 
 def test_a_simulated_market_has_no_today() -> None:
@@ -335,8 +356,8 @@ def test_an_entry_that_matches_nothing_is_refused() -> None:
         ({"from": "last May"}, "entry 1: from must be a day such as 2026-01-05, got 'last May'"),
         ({"until": "2022-01-03"}, "until 2022-01-03 comes before from 2023-01-02"),
         ({"since": "2022-01-03"}, "entry 1 takes column, from, until, reason; unknown since"),
-        ({"column": "price"}, "data.accept names price"),
-        ({"column": "telly"}, "it takes the target and channels: Sales, TV, Radio"),
+        ({"column": "telly"}, "data.accept names telly; columns are Sales, TV, Radio, Trend"),
+        ({"column": "Week"}, "data.accept names Week"),
     ],
 )
 def test_an_entry_that_says_nothing_is_refused(changes: dict[str, Any], told: str) -> None:

@@ -239,12 +239,11 @@ class ExperimentConfig:
         return self
 
     @model_validator(mode="after")
-    def _accepts_weeks_of_sales_and_spend(self) -> "ExperimentConfig":
-        known = (self.model.target_column, *self.model.channel_columns)
+    def _accepts_weeks_of_its_columns(self) -> "ExperimentConfig":
+        known = self.model.columns[1:]  # without the date
         if unknown := sorted({entry.column for entry in self.data.accept} - {*known}):
             raise ValueError(
-                f"data.accept names {', '.join(unknown)}; it takes the target and channels: "
-                f"{', '.join(known)}"
+                f"data.accept names {', '.join(unknown)}; columns are {', '.join(known)}"
             )
         return self
 

@@ -41,7 +41,7 @@ class Accepted:
     Attributes
     ----------
     column
-        The target or a channel.
+        The target, a channel or a control.
     first, last
         Days that the weeks lie between, as ISO text; `from` and `until` in a file.
     reason

@@ -1,5 +1,7 @@
 """An exploration as figures and as one page: what the data hold, and what they can tell."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -28,7 +30,7 @@ def exploration_figures(exploration: Exploration) -> dict[str, Figure]:
     }
 
 
-def exploration_page(exploration: Exploration, label: str) -> str:
+def exploration_page(exploration: Exploration, label: str, noticed: Sequence[str] = ()) -> str:
     """Return an exploration as one self-contained HTML page.
 
     Parameters
@@ -37,11 +39,15 @@ def exploration_page(exploration: Exploration, label: str) -> str:
         What was found.
     label
         What the data may be called, e.g. `DT Mart look-alike`.
+    noticed
+        What was said when the data were read, in sentences.
     """
     figures = exploration_figures(exploration)
     parts = (_columns, _levels, _separation, _lags, _controls, _outlying)
     sections = [part(exploration, figures) for part in parts]
-    return render_page(f"What this data can tell: {label}", exploration.verdict, sections)
+    return render_page(
+        f"What this data can tell: {label}", [*exploration.verdict, *noticed], sections
+    )
 
 
 def _columns(found: Exploration, figures: dict[str, Figure]) -> Section:

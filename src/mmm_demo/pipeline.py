@@ -180,9 +180,12 @@ def run_explore(experiment: ExperimentConfig, root: Path, say: Say) -> Explorati
         publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
         publisher.figures(exploration_named(found))
         label = data.label or experiment.market
-        page = publisher.page(exploration_page(found, label), f"exploration_{experiment.name}")
+        noticed = [f"Warning: {text}." for text in data.warnings]
+        noticed += [f"Unlike the other weeks, and accepted: {e}." for e in experiment.data.accept]
+        html = exploration_page(found, label, noticed)
+        page = publisher.page(html, f"exploration_{experiment.name}")
         run.log(metrics=found.metrics())
-        run.describe("\n".join(f"* {sentence}" for sentence in found.verdict))
+        run.describe("\n".join(f"* {sentence}" for sentence in (*found.verdict, *noticed)))
     say(f"page: {page}")
     return found
 

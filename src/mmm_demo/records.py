@@ -28,7 +28,7 @@ class Finding:
     Attributes
     ----------
     column, kind
-        The target or a channel; `ends`, `low`, `high`, `hole` or `outlier`.
+        The column; `ends`, `low`, `high`, `hole` or `outlier`.
     days
         The weeks, in order.
     fault
@@ -70,7 +70,7 @@ def outliers(values: np.ndarray) -> np.ndarray:
 def odd_weeks(
     table: pd.DataFrame, target: str, channels: Sequence[str], accepted: Sequence[Accepted] = ()
 ) -> list[Finding]:
-    """Find the weeks of sales and spend that are unlike the others and that no one accepted.
+    """Find the weeks of a column that are unlike its others and that no one accepted.
 
     A channel that is dark is no finding, nor is spend that comes in bursts.
 
@@ -88,10 +88,11 @@ def odd_weeks(
     list of Finding
         Faults are weeks at an end of the table without sales and spend, and many weeks at 1/50 of
         the others or less, or at 50 times them: of spend only up to an end of the table, as
-        campaigns come and go. Sales that a control tells of are none.
+        campaigns come and go, and of a control that is never 0, such as a price. Sales that a
+        control tells of are none.
     """
-    names = [name for name in (target, *channels) if name in table]
-    looks = (_Look(table, name, target, channels, accepted) for name in names)
+    names = dict.fromkeys([target, *channels, *table])
+    looks = (_Look(table, name, target, channels, accepted) for name in names if name in table)
     return [found for look in looks for found in look.findings()]
 
 
@@ -129,6 +130,8 @@ def judge_records(
                 "correct its days or remove it"
             )
     late = table.index > pd.Timestamp(today) if today else np.zeros(len(table), dtype=bool)
+    for item in found:
+        late &= ~(table.index.isin(item.days) & (item.kind == "ends"))  # told of already
     if late.any() and target in table:
         days = table.index[late]
         place = f"column {str(table.index.name)!r}"
@@ -183,6 +186,9 @@ class _Look:
 
     def looks(self) -> Iterator[tuple[str, np.ndarray, _Tell]]:
         values = self.values
+        if not self.is_target and self.name not in self.media:
+            yield from self.looks_at_control(values)
+            return
         if self.is_target:
             yield "ends", self.empty_ends(), self.tell_ends
         low = two_levels(values, "low") | dotted(values)
@@ -197,6 +203,12 @@ class _Look:
         if self.is_target:
             yield "hole", self.unmarked_holes(), self.tell_holes
         yield "outlier", outliers(values), self.tell_outliers
+
+    def looks_at_control(self, values: np.ndarray) -> Iterator[tuple[str, np.ndarray, _Tell]]:
+        """Look at a price or the like; an event is 0 without it, and may be of any size."""
+        for side, tell in (("low", self.tell_low), ("high", self.tell_high)):
+            odd = two_levels(values, side)
+            yield side, odd & is_many(values[odd]) & (values > 0).all(), tell
 
     def empty_ends(self) -> np.ndarray:
         """Return the weeks before the first and after the last that have sales or spend."""
