@@ -454,3 +454,17 @@ def test_a_check_without_a_value_is_said_to_be_unassessed() -> None:
     assert said(advisory(math.nan)) == (
         "share of spend in prior-driven channels could not be assessed (at most 0.5 needed; Radio)"
     )
+
+
+def test_accepted_weeks_lead_and_what_was_noticed_about_the_data_is_told() -> None:
+    entry = {"column": "TV", "from": "2023-01-02", "until": "2023-02-06", "reason": "test phase"}
+    model = {"channel_columns": CHANNELS, "control_columns": ["Trend"]}
+    experiment = from_dict(plain_experiment(model=model, data={"accept": [entry]}), "here")
+    card = make_card(experiment=experiment, warnings=["column 'TV': 1 outlier(s)"])
+    told = "Unlike the other weeks, and accepted: TV 2023-01-02 to 2023-02-06: test phase."
+    assert told in lead(card)
+    texts = Page(version_card(card)).texts
+    assert told in texts
+    assert "Noticed when the data were read: column 'TV': 1 outlier(s)." in texts
+    assert not any("accepted" in text for text in lead(make_card()))
+    assert not any("Noticed" in text for text in Page(version_card(make_card())).texts)

@@ -9,12 +9,14 @@ import xarray as xr
 
 from mmm_demo.checks.plausibility import (
     influence_check,
+    odd_weeks_check,
     plausibility_checks,
     spend_outlier_check,
 )
 from mmm_demo.checks.pointwise import log_likelihood, loo
+from mmm_demo.data_config import Accepted
 from mmm_demo.fitted import Decomposition
-from mmm_demo.gate import NOT_ASSESSABLE, Check
+from mmm_demo.gate import FAILED, NOT_ASSESSABLE, Check
 from mmm_demo.limits import FIT_BATTERIES
 from mmm_demo.simulate import CHANNELS, simulate_market
 
@@ -173,6 +175,49 @@ def test_ordinary_markets_have_no_outlier_and_mistyped_ones_have() -> None:
         missed += spend_outlier_check(given, table["Week"].to_numpy()).passed
     assert flagged <= 2
     assert missed <= 4
+
+
+def weekly() -> pd.DataFrame:
+    table = spend().set_axis(DATES)
+    return table.assign(Sales=np.linspace(90.0, 110.0, WEEKS))
+
+
+def test_odd_weeks_are_named_with_their_column() -> None:
+    channels = ["TV", "Radio"]
+    usual = odd_weeks_check(weekly(), "Sales", channels)
+    assert (usual.passed, usual.value, usual.stage) == (True, 0.0, FIT_BATTERIES[2])
+    odd = weekly()
+    odd.iloc[7, 0] /= 1000
+    odd.iloc[9, 2] = 0.0
+    check = odd_weeks_check(odd, "Sales", channels)
+    assert (check.value, check.status) == (2.0, FAILED)
+    assert check.where == f"Sales {DATES[9]:%Y-%m-%d}, TV {DATES[7]:%Y-%m-%d}"
+    known = [
+        Accepted(name, f"{DATES[0]:%Y-%m-%d}", f"{DATES[-1]:%Y-%m-%d}", "counted twice")
+        for name in ("Sales", "TV")
+    ]
+    assert odd_weeks_check(odd, "Sales", channels, known[1:]).value == 1.0
+    assert odd_weeks_check(odd, "Sales", channels, known).passed
+
+
+def test_a_week_of_large_spend_is_flagged_once() -> None:
+    large = weekly()
+    large.iloc[7, 0] *= 1000
+    assert odd_weeks_check(large, "Sales", ["TV", "Radio"]).passed  # `spend_outlier` has it
+    large.iloc[7, 2] *= 1000
+    assert odd_weeks_check(large, "Sales", ["TV", "Radio"]).value == 1.0
+
+
+def test_weeks_that_are_not_finite_are_not_assessable() -> None:
+    table = weekly()
+    table.iloc[3, 1] = np.nan
+    assert odd_weeks_check(table, "Sales", ["TV", "Radio"]).status == NOT_ASSESSABLE
+
+
+def test_ordinary_markets_have_no_odd_weeks() -> None:
+    for seed in range(20):
+        table = simulate_market(seed).table.set_index("Week")
+        assert odd_weeks_check(table, "Sales", CHANNELS).passed
 
 
 def leave_one_out(observed: np.ndarray) -> Check:

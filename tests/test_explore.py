@@ -318,9 +318,9 @@ def test_a_channel_that_is_mostly_off_is_judged_by_the_weeks_it_is_on() -> None:
     spend[::3] = np.random.default_rng(1).normal(100, 2, 20)
     spend[30] = 200
     values = pd.Series(spend)
-    assert measure.outlying_weeks(values, holes=False).index.tolist() == [30]
+    assert measure.outlying_weeks(values, with_holes=False).index.tolist() == [30]
     values[values > 0] = [100.0, 101, 99, 500] + [0.0] * 16  # four weeks say nothing
-    assert measure.outlying_weeks(values, holes=False).empty
+    assert measure.outlying_weeks(values, with_holes=False).empty
 
 
 def test_a_hole_in_the_records_is_not_low_demand() -> None:

@@ -65,7 +65,8 @@ def test_page_of_the_least_there_can_be() -> None:
     table = weekly(**{"$TV_1 \u00fc$": 10 + np.random.default_rng(1).random(60)})
     table["Sales"] = 100 + np.sin(np.arange(60))
     model = ModelConfig(("$TV_1 \u00fc$",), yearly_seasonality=0, adstock_max_lag=1)
-    words = Page(exploration_page(explore(table, model, "x"), "mine")).texts
+    words = Page(exploration_page(explore(table, model, "x"), "mine", ["Warning: odd."])).texts
+    assert "Warning: odd." in words
     assert "The table has none that varies." in words
     assert "There are none." in words
     assert "$TV_1 \u00fc$" in words

@@ -9,9 +9,12 @@ import pandas as pd
 import pytest
 
 from drawn_model import drawn_model
+from helpers import PROJECT
 from mmm_demo import refit
 from mmm_demo.config import ModelConfig, SamplerConfig
 from mmm_demo.contract import DataError
+from mmm_demo.data import load_market
+from mmm_demo.experiment_file import load_experiment
 from mmm_demo.fitted import FittedModel
 from mmm_demo.lift import (
     COLUMNS,
@@ -55,6 +58,71 @@ def clean_tests(**columns: object) -> pd.DataFrame:
 
 
 # --- what is refused ----------------------------------------------------------------------------
+
+
+def told(**columns: object) -> tuple[str, ...]:
+    return validate_lift_tests(good_tests(**columns), MODEL, WEEKS, "tests.csv")[1]
+
+
+@pytest.mark.parametrize(
+    ("columns", "parts"),
+    [
+        (
+            {"delta_x": 0.2, "delta_y": 0.02, "sigma": 0.005},
+            (
+                "a change of 0.2 is 1e-05 of the spend of 20,000.2",
+                "a lift of 0.02 +- 0.005 a week is 0.0% of weekly sales (",
+            ),
+        ),
+        (
+            {"x": 4e4, "delta_x": 1e4, "delta_y": 2e5, "sigma": 5e4},
+            ("a lift of 200,000 a week from spend of 10,000 is a ROAS of 20; at that rate 50,000",),
+        ),
+        (
+            {"x": 4e4, "delta_x": -2e4, "delta_y": -4e5, "sigma": 5e4},
+            ("a lift of 400,000 a week from spend of 20,000 is a ROAS of 20; at that rate 40,000",),
+        ),
+        ({"x": 1.6e5}, ("spend of 170,000 in the test is 5.7 times the median week",)),
+        ({"x": 100.0, "delta_x": 200.0}, ("spend of 300 in the test is 0.01 times the median",)),
+    ],
+    ids=["shares", "sales of all weeks", "sales of all weeks, less", "spend of all weeks", "x1000"],
+)
+def test_numbers_in_another_unit_are_named_with_what_they_would_mean(
+    columns: dict[str, object], parts: tuple[str, ...]
+) -> None:
+    warnings = told(**columns)
+    assert len(warnings) == len(parts)
+    for warning, part in zip(warnings, parts, strict=True):
+        assert warning.startswith("tests.csv, row 1: TV: ")
+        assert part in warning
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"delta_y": 0.0, "sigma": 1e4},  # a test that found nothing
+        {"delta_y": 50.0, "sigma": 2e3},
+        {"x": 0.0, "delta_x": 6e4},  # a start from nothing
+        {"x": 5e4, "delta_x": -5e4, "delta_y": -3e5, "sigma": 5e4},  # a channel that went dark
+        {"x": 2e4, "delta_x": 500.0, "delta_y": 2e3, "sigma": 1e3},
+    ],
+)
+def test_tests_of_any_honest_size_pass_without_a_word(columns: dict[str, object]) -> None:
+    assert told(**columns) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("lift_pct", "a lift of 0.02 +- 0.005 a week is 0.0% of weekly sales (873,050)"),
+        ("lift_total", "from spend of 20,000 is a ROAS of 13; at that rate 60,000 a week would"),
+    ],
+)
+def test_lift_tests_as_people_have_them_are_told_of(name: str, part: str) -> None:
+    experiment = load_experiment(PROJECT / "tests" / "cases" / f"{name}.yaml")
+    path = str(PROJECT / "tests" / "cases" / f"{name}_tests.csv")
+    data = replace(experiment.data, lift_tests=path)
+    assert part in load_market(data, experiment.model, PROJECT).warnings[-1]
 
 
 def test_good_tests_come_out_clean_and_in_order() -> None:

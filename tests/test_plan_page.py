@@ -84,6 +84,30 @@ def test_page_starts_with_the_sentences_and_what_they_rest_on(page):
     assert basis(GROUND).endswith("evidence: backtest passed.")
 
 
+def test_the_sentence_names_flags_warnings_accepted_weeks_and_a_window_that_is_over():
+    told = replace(
+        GROUND,
+        flagged=("largest spend outlier", "weeks unlike all others"),
+        warnings=("column 'tv': 1 week is below 1/50: row 7 = 9.1; another unit?", "no unit"),
+        accepted=("tv 2023-01-02 to 2023-10-02: test phase",),
+        past="Warning: the whole window lies before today.",
+    )
+    sentence = basis(told)
+    for part in (
+        "gate: passed with 2 flags (largest spend outlier, weeks unlike all others); ",
+        "data: 2 warnings (column 'tv': 1 week is below 1/50, no unit); ",
+        "accepted: tv 2023-01-02 to 2023-10-02: test phase; ",
+    ):
+        assert part in sentence
+    assert sentence.endswith("Warning: the whole window lies before today.")
+    read = words(study(), told)
+    assert sentence in read
+    assert told.warnings[0] + "; no unit" in read
+    assert "none known" in words(study())
+    one = basis(replace(GROUND, flagged=("divergences",)))
+    assert "gate: passed with 1 flag (divergences); 1 lift test" in one
+
+
 def test_an_unrankable_plan_is_labelled_on_top_and_the_smallest_move_beside_it():
     unsure = words(with_pairs(("TV", "Radio", 0.5, -0.1, 1.0, 0.8, NOT_RANKED)))
     assert unsure[2].startswith(UNRANKED)

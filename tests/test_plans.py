@@ -3,6 +3,8 @@
 import sqlite3
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +14,19 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from conftest import all_runs
-from helpers import PROJECT
+from helpers import PROJECT, good_report
 from mmm_demo import fit_steps, pipeline
 from mmm_demo.bundle import BundleRefused
-from mmm_demo.config import ExperimentConfig
+from mmm_demo.config import ExperimentConfig, to_dict
+from mmm_demo.data_config import DataConfig
+from mmm_demo.experiment_file import from_dict, load_experiment
 from mmm_demo.fitted import WEEK
 from mmm_demo.gate import DATA_DRIVEN, NOT_ASSESSABLE, PRIOR_DRIVEN, Check, GateReport
 from mmm_demo.model import Sampling
 from mmm_demo.pipeline import FitResult, run_main
-from mmm_demo.plan_steps import channel_labels, run_optimize
+from mmm_demo.plan_steps import channel_labels, past_text, run_optimize
 from mmm_demo.planning.scenario import load_request
+from mmm_demo.planning.window import window_of
 from mmm_demo.promotion import ContestLost
 from mmm_demo.registry import find_alias
 from mmm_demo.trace import load_trace
@@ -66,6 +71,51 @@ def test_a_champion_plans_what_is_asked_for(make_version, store, project):
     assert file.name == f"budget_scenario_demo_{done.run.run_id[:8]}.csv"
     assert done.report.name == f"budget_report_demo_{done.run.run_id[:8]}.html"
     assert store.get_run(done.run.run_id).data.params["plan.weeks"] == "4"
+
+
+def odd_report() -> GateReport:
+    """Return a verdict that passed with a flag about the data."""
+    advice = "look at these weeks"
+    odd = Check("odd_weeks", "plausibility", 1.0, "<=", 0.0, "TV 2024-01-01", advice)
+    return good_report().with_checks([odd])
+
+
+def test_a_plan_names_the_flags_and_warnings_of_its_version_wherever_it_is_told(
+    make_version, store, project, ask: Ask
+):
+    entry = {"column": "TV", "from": "2023-01-02", "until": "2023-02-06", "reason": "test phase"}
+    plain = to_dict(load_experiment(project / "experiments" / "demo.yaml"))
+    plain["data"]["accept"] = [entry]
+    version = make_version(from_dict(plain, "accepting"), report=odd_report())
+    store.set_model_version_tag(version.name, version.version, "data.warnings", "TV: odd; look")
+    promote()
+    done = run_optimize("demo", {}, project, silent)
+    sentence = (
+        "gate: passed with 1 flag (weeks unlike all others); data: 1 warning (TV: odd); "
+        "accepted: TV 2023-01-02 to 2023-02-06: test phase; no lift tests"
+    )
+    assert sentence in done.page
+    assert sentence in store.get_run(done.run.run_id).data.tags["mlflow.note.content"]
+    assert sentence in done.report.read_text("utf-8")
+    assert sentence in ask("optimize", "--market", "demo").out
+
+
+@pytest.mark.parametrize(
+    ("source", "today", "over"),
+    [
+        ("csv", date(2026, 11, 27), True),
+        ("csv", date(2024, 4, 1), True),  # the day after its last
+        ("csv", date(2024, 3, 31), False),
+        ("simulated", date(2026, 11, 27), False),  # its dates are those of no real week
+    ],
+)
+def test_a_window_that_is_over_is_told(source: str, today: date, over: bool, thin) -> None:
+    window = replace(window_of(thin, 13, None, {}), start=pd.Timestamp("2024-01-01"))
+    data = DataConfig(source=source, path="data/weeks.csv" if source == "csv" else None)
+    told = past_text(window, data, today)
+    assert bool(told) is over
+    if over:
+        assert f"2024-01-01 to 2024-03-31, lies before today, {today}" in told
 
 
 def test_a_budget_that_cannot_be_planned_leaves_nothing_behind(make_version, store, project):

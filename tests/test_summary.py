@@ -1,12 +1,14 @@
 """The short texts: verdicts, flags and numbers as people read them first."""
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from helpers import GOOD_VALUES, good_report, make_experiment
 from mmm_demo.data import MarketingData
+from mmm_demo.data_config import Accepted
 from mmm_demo.gate import Check, GateReport
 from mmm_demo.plan_text import chance
 from mmm_demo.plot_style import human
@@ -109,6 +111,17 @@ def test_page_of_a_fit_shows_its_flags_beside_its_results() -> None:
     assert "| media's share of sales | 0.93 | <= 0.8 | flag: failed |" in page
     assert "| TV | 2.10 | 1.80 to 2.30 |" in page
     assert "the posterior is the prior: adstock_alpha[TV]." in page
+
+
+def test_page_of_a_fit_shows_what_was_noticed_about_its_data_and_what_was_accepted() -> None:
+    entry = Accepted("TV", "2025-01-06", "2025-01-13", "test phase")
+    experiment = replace(EXPERIMENT, data=replace(EXPERIMENT.data, accept=(entry,)))
+    noticed = replace(DATA, warnings=("column 'TV': 1 outlier(s)",))
+    lines = fit_page(experiment, noticed, good_report(), ROAS).splitlines()
+    assert "* warning: column 'TV': 1 outlier(s)" in lines
+    assert "* accepted: TV 2025-01-06 to 2025-01-13: test phase" in lines
+    quiet = fit_page(EXPERIMENT, DATA, good_report(), ROAS)
+    assert "* warning" not in quiet and "* accepted" not in quiet
 
 
 def test_page_of_a_refused_fit_says_why_and_holds_no_result() -> None:

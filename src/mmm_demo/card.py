@@ -307,6 +307,7 @@ def _ground(card: CardInput) -> Section:
         ],
         columns=["parameter", "prior", "rationale"],
     )
+    noticed = [f"Noticed when the data were read: {text}." for text in card.warnings]
     hashes = pd.DataFrame(card.hashes.items(), columns=["what", "sha256"])
     return Section(
         "What it rests on",
@@ -317,6 +318,7 @@ def _ground(card: CardInput) -> Section:
             f"({model.adstock} adstock); "
             f"{model.saturation.replace('_', '-')} saturation; seasonality: {season}; controls: "
             f"{', '.join(model.control_columns) or 'none'}.",
+            *noticed,
         ],
         {"Priors": priors, "Identity of data and files": hashes},
     )

@@ -54,6 +54,8 @@ class CardInput:
         `lift_report.compare_with_model`; None when no lift test calibrates the version.
     promises
         `promises.past_promises`, the last row all plans as one; None or empty when there is none.
+    warnings
+        What was noticed about the data when they were read for the fit.
     """
 
     model: str
@@ -75,6 +77,7 @@ class CardInput:
     differences: pd.DataFrame | None = None
     lift: pd.DataFrame | None = None
     promises: pd.DataFrame | None = None
+    warnings: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Refuse evidence about another fit: it would speak for a model that it never saw."""
@@ -107,6 +110,7 @@ def lead(card: CardInput) -> list[str]:
     """Return what a reader should know who reads nothing else, the verdict first."""
     report = card.judged
     parts = (_verdict(report), _standing(card), *_batteries(report), *_flags(report))
+    parts += tuple(_accepted(card))
     return [*parts, *_unmeasured(card), *_identified(card), *_experiments(card), *_moved(card)]
 
 
@@ -188,6 +192,11 @@ def _flags(report: GateReport) -> Iterator[str]:
         yield f"Flagged, though it refuses nothing: {'; '.join(failed)}."
     elif all(battery_status(report, battery) == PASSED for battery in BATTERIES):
         yield "Nothing is flagged."
+
+
+def _accepted(card: CardInput) -> Iterator[str]:
+    for entry in card.experiment.data.accept:
+        yield f"Unlike the other weeks, and accepted: {entry}."
 
 
 def _unmeasured(card: CardInput) -> Iterator[str]:

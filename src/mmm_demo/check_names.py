@@ -30,6 +30,7 @@ CHECK_NAMES = {
     "roas_outside_range": "channels with a ROAS out of range",
     "pareto_k_max": "most influential week (Pareto k)",
     "spend_outlier": "largest spend outlier",
+    "odd_weeks": "weeks unlike all others",
     "backtest_crps_skill": "backtest CRPS skill",
     "backtest_coverage_94": "backtest weeks inside the 94 % interval",
     "recovery_contribution_coverage_90": "recovered contributions inside 90 % intervals",

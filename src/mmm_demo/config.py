@@ -6,13 +6,12 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, field
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from mmm_demo.data_config import TREND, Column, DataConfig
+from mmm_demo.data_config import TREND, Column, DataConfig, as_day
 from mmm_demo.limits import Count, EvidenceConfig, GateConfig, Number
 from mmm_demo.outputs import snake_case
 from mmm_demo.priors import DEFAULT_PRIORS, STRICT, PriorConfig, prior_to_dict, read_prior
@@ -32,7 +31,7 @@ LENGTH_FROM = {
 
 # Settings of `data` that came after versions were stored, with their defaults. They are written
 # where they say something, so that experiments without them keep their fingerprint.
-ADDED_TO_DATA: dict[str, Any] = {"decimal": ".", "separator": ","}
+ADDED_TO_DATA: dict[str, Any] = {"decimal": ".", "separator": ",", "accept": []}
 
 
 class ConfigError(ValueError):
@@ -164,21 +163,6 @@ class SamplerConfig:
     seed: Count = Field(default=1, ge=0, lt=2**31)
 
 
-def as_day(start: object) -> str | None:
-    """Return a day as ISO text; YAML makes it a date where it is not quoted.
-
-    Raises
-    ------
-    ValueError
-        When it is neither a day nor None.
-    """
-    day = start.isoformat() if type(start) is date else start
-    try:
-        return None if day is None else date.fromisoformat(day).isoformat()
-    except (TypeError, ValueError):
-        raise ValueError(f"must be a day such as 2026-01-05, got {start!r}") from None
-
-
 @dataclass(frozen=True, config=STRICT)
 class BudgetConfig:
     """The plan to make: window, budget and bounds.
@@ -254,6 +238,15 @@ class ExperimentConfig:
             raise ValueError(f"data.trend: linear makes {TREND}: add to model.control_columns")
         return self
 
+    @model_validator(mode="after")
+    def _accepts_weeks_of_its_columns(self) -> "ExperimentConfig":
+        known = self.model.columns[1:]  # without the date
+        if unknown := sorted({entry.column for entry in self.data.accept} - {*known}):
+            raise ValueError(
+                f"data.accept names {', '.join(unknown)}; columns are {', '.join(known)}"
+            )
+        return self
+
     @property
     def registered_model(self) -> str:
         """Name in the model registry; champions never cross markets."""
@@ -282,6 +275,7 @@ def registered_model_name(market: str) -> str:
 def to_dict(experiment: ExperimentConfig) -> dict[str, Any]:
     """Return the experiment, fully resolved, as plain values that `from_dict` reads back."""
     plain = json.loads(json.dumps(asdict(experiment)))
+    plain["data"]["accept"] = [entry.plain() for entry in experiment.data.accept]
     for name, default in ADDED_TO_DATA.items():
         if plain["data"][name] == default:
             del plain["data"][name]

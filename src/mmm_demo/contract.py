@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mmm_demo.data_config import Accepted
+from mmm_demo.records import judge_records
+from mmm_demo.repeats import partners_of, unit_of
+
 MIN_WEEKS = 26  # half a year: fewer weeks cannot tell media from season, whatever the model
 SPARE_WEEKS = 10  # left over after two carry-over windows and one week per channel and control
-OUTLIER_RATIO = 50.0  # warned about above this many times the median positive value
-COLLINEAR_TOLERANCE = 1e-3  # unexplained share of a column (R2 > 0.999999): exact up to rounding
-CONSTANT_TOLERANCE = 1e-9  # spread over size below which a column is constant up to float noise
 EXACT_LIMIT = 2.0**53  # beyond this size a float64 no longer counts single units
 CELLS_SHOWN = 3
 WEEKS_SHOWN = 10
@@ -66,6 +67,8 @@ class Contract:
         Weeks over which spend carries over.
     missing_spend : {"error", "zero"}
         Whether an empty spend cell is a fault, or by explicit choice means that nothing was spent.
+    accepted, today
+        See `records.judge_records`.
 
     Raises
     ------
@@ -79,6 +82,8 @@ class Contract:
     control_columns: tuple[str, ...]
     adstock_max_lag: int
     missing_spend: str = "error"
+    accepted: tuple[Accepted, ...] = ()
+    today: dt.date | None = None
 
     def __post_init__(self) -> None:
         """Refuse options that mean nothing."""
@@ -130,6 +135,7 @@ def validate_table(
     """
     look = _Inspection(raw, contract)
     look.read_columns()
+    look.check_records()
     look.check_length()
     look.check_repeats()
     if look.faults:
@@ -218,16 +224,19 @@ class _Inspection:
             self.check_values(name, self.clean[name])
 
     def check_values(self, name: str, values: np.ndarray) -> None:
-        if len(values) > 1 and _unit(values) is None:
+        if len(values) > 1 and unit_of(values) is None:
             level = f"constant at {values[0]:.6g}" if values.any() else "0 in every week"
             self.fault(name, f"{self.roles[name]} {level}; check the source or leave it out")
-        median = float(np.median(values[values > 0])) if (values > 0).any() else np.inf
-        rows = np.flatnonzero(values > OUTLIER_RATIO * median).tolist()
-        if rows and self.roles[name] != "control":
-            where = self.places([(row, float(values[row])) for row in rows])
-            what = f"up to {float(values.max()) / median:.4g}x the median positive {median:.4g}"
-            step = "check the unit: scaling by the maximum squashes all other weeks towards 0"
-            self.warn(name, f"{len(rows)} outlier(s), {what}: {where}; {step}")
+
+    def check_records(self) -> None:
+        rule = self.contract
+        if None in self.dates:  # weeks that cannot be named are a fault already
+            return
+        weeks = pd.DatetimeIndex(self.dates, name=rule.date_column)
+        table, media = pd.DataFrame(self.clean, index=weeks), rule.channel_columns
+        told = judge_records(table, rule.target_column, media, rule.accepted, rule.today)
+        for held, lines in zip((self.faults, self.warnings), told, strict=True):
+            held += lines
 
     def check_length(self) -> None:
         # Without a single readable date, the rows are the best count of weeks there is.
@@ -237,15 +246,15 @@ class _Inspection:
             self.faults.append(f"{weeks} week(s) of data, at least {least} needed; {step}")
 
     def check_repeats(self) -> None:
-        units = {n: unit for n, x in self.clean.items() if (unit := _unit(x)) is not None}
+        units = {n: unit for n, x in self.clean.items() if (unit := unit_of(x)) is not None}
         target = units.pop(self.contract.target_column, None)
         basis: dict[str, np.ndarray] = {}
         for name, unit in units.items():  # channels first, as in the contract
             if len(unit) < len(basis) + 4:  # with columns enough, anything repeats anything
                 break
-            if target is not None and _partners(target, {name: unit}):
+            if target is not None and partners_of(target, {name: unit}):
                 self.fault(name, "repeats the target (a multiple or shifted copy); leave it out")
-            if partners := _partners(unit, basis):
+            if partners := partners_of(unit, basis):
                 # Controls that repeat only each other leave the channels identified.
                 mixed = {name, *partners} & {*self.contract.channel_columns}
                 what = f"perfectly collinear with {', '.join(map(repr, partners))}"
@@ -320,24 +329,6 @@ def _parse_number(cell: Any, role: str) -> tuple[float | None, str]:
     if cell < 0 and role != "control":
         return None, "negative value"
     return float(cell), ""
-
-
-def _unit(values: np.ndarray) -> np.ndarray | None:
-    """Centre (the model has an intercept) and scale to length 1; None if there is no spread."""
-    size = np.abs(values).max(initial=0.0)
-    if size == 0 or np.ptp(values) <= CONSTANT_TOLERANCE * size:
-        return None
-    centred = values / size - np.mean(values / size)
-    return centred / np.linalg.norm(centred)
-
-
-def _partners(unit: np.ndarray, basis: dict[str, np.ndarray]) -> list[str]:
-    """Name the columns of the basis that together reproduce ``unit``; none if they do not."""
-    matrix = np.array([*basis.values()]).reshape(len(basis), len(unit)).T
-    weights = np.linalg.lstsq(matrix, unit)[0]
-    if np.linalg.norm(unit - matrix @ weights) >= COLLINEAR_TOLERANCE:
-        return []
-    return [b for b, w in zip(basis, weights, strict=True) if abs(w) > COLLINEAR_TOLERANCE]
 
 
 def _some(items: list[str], shown: int = CELLS_SHOWN) -> str:

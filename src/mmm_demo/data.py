@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 
@@ -51,7 +52,9 @@ class MarketingData:
         return f"{weeks.iloc[0]:%Y-%m-%d} to {weeks.iloc[-1]:%Y-%m-%d}, {len(weeks)} weeks"
 
 
-def load_market(data: DataConfig, model: ModelConfig, root: Path) -> MarketingData:
+def load_market(
+    data: DataConfig, model: ModelConfig, root: Path, today: date | None = None
+) -> MarketingData:
     """Load the weekly table and lift tests of an experiment and hold them against the contract.
 
     Parameters
@@ -62,6 +65,8 @@ def load_market(data: DataConfig, model: ModelConfig, root: Path) -> MarketingDa
         Columns and lag, which the table must fit.
     root
         The project's folder; relative paths start there.
+    today
+        No sales are known after it; the machine's day when omitted. A simulated market has none.
 
     Raises
     ------
@@ -84,6 +89,8 @@ def load_market(data: DataConfig, model: ModelConfig, root: Path) -> MarketingDa
         control_columns=model.control_columns,
         adstock_max_lag=model.adstock_max_lag,
         missing_spend=data.missing_spend,
+        accepted=data.accept,
+        today=None if data.source == "simulated" else today or date.today(),
     )
     table, warnings = validate_table(raw, contract, where)
     warnings, lift_tests = (*read.warnings, *noticed, *warnings), None

@@ -1,7 +1,9 @@
 """What decides the weekly table: its source, and the columns that are made from others."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import field
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -14,6 +16,90 @@ from mmm_demo.priors import STRICT
 TREND = "Trend"  # the control that `trend` adds
 Column = Annotated[str, Field(min_length=1)]
 Members = Annotated[tuple[Column, ...], Field(min_length=1)]
+ACCEPTED_KEYS = ("column", "from", "until", "reason")
+
+
+def as_day(start: object) -> str | None:
+    """Return a day as ISO text; YAML makes it a date where it is not quoted.
+
+    Raises
+    ------
+    ValueError
+        When it is neither a day nor None.
+    """
+    day = start.isoformat() if type(start) is date else start
+    try:
+        return None if day is None else date.fromisoformat(day).isoformat()
+    except (TypeError, ValueError):
+        raise ValueError(f"must be a day such as 2026-01-05, got {start!r}") from None
+
+
+@dataclasses.dataclass(frozen=True)
+class Accepted:
+    """Weeks of one column that are unlike the others and right, as someone said why.
+
+    Attributes
+    ----------
+    column
+        The target, a channel or a control.
+    first, last
+        Days that the weeks lie between, as ISO text; `from` and `until` in a file.
+    reason
+        Why the values are right, and who said so.
+
+    Raises
+    ------
+    ValueError
+        When a name or the reason is empty, a day is none, or the days are out of order.
+    """
+
+    column: str
+    first: str
+    last: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        """Refuse an entry that says nothing."""
+        for key, value in (("column", self.column), ("reason", self.reason)):
+            if not isinstance(value, str) or not value.strip():
+                raise ValueError(f"{key} must be text that says something, got {value!r}")
+        for name, key in (("first", "from"), ("last", "until")):
+            try:
+                day = as_day(getattr(self, name))
+            except ValueError as fault:
+                raise ValueError(f"{key} {fault}") from None
+            if day is None:
+                raise ValueError(f"{key} must be a day such as 2026-01-05, got none")
+            object.__setattr__(self, name, day)
+        if self.last < self.first:
+            raise ValueError(f"until {self.last} comes before from {self.first}")
+
+    def __str__(self) -> str:
+        """Say the entry in words."""
+        return f"{self.column} {self.first} to {self.last}: {self.reason}"
+
+    def plain(self) -> dict[str, str]:
+        """Return the entry as an experiment file has it."""
+        values = (self.column, self.first, self.last, self.reason)
+        return dict(zip(ACCEPTED_KEYS, values, strict=True))
+
+
+def _read_accepted(number: int, given: object) -> Accepted:
+    if isinstance(given, Accepted):
+        return given
+    takes = f"entry {number} takes {', '.join(ACCEPTED_KEYS)}"
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{takes}; got {given!r}")
+    wrong = {
+        "missing": [key for key in ACCEPTED_KEYS if key not in given],
+        "unknown": [str(key) for key in given if key not in ACCEPTED_KEYS],
+    }
+    if told := [f"{what} {', '.join(keys)}" for what, keys in wrong.items() if keys]:
+        raise ValueError(f"{takes}; {'; '.join(told)}")
+    try:
+        return Accepted(*(given[key] for key in ACCEPTED_KEYS))
+    except ValueError as fault:
+        raise ValueError(f"entry {number}: {fault}") from None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -41,6 +127,9 @@ class DataConfig:
         `linear` adds the control `Trend`: 0, 1, 2, ... by week.
     decimal, separator
         How the CSV file writes decimals (`.` or `,`) and separates cells; for `csv` only.
+    accept
+        Weeks whose values are unlike the others of their column (`records`) and right all the
+        same, each with its reason: a list of `{column, from, until, reason}`.
     """
 
     source: Literal["simulated", "csv", "kaggle"] = "simulated"
@@ -54,6 +143,14 @@ class DataConfig:
     trend: Literal["none", "linear"] = "none"
     decimal: Literal[".", ","] = "."
     separator: Literal[",", ";", "\t", "|"] = ","
+    accept: tuple[Accepted, ...] = ()
+
+    @field_validator("accept", mode="before")
+    @classmethod
+    def _read_accept(cls, given: object) -> tuple[Accepted, ...]:
+        if not isinstance(given, list | tuple):
+            raise ValueError(f"must be a list of {{{', '.join(ACCEPTED_KEYS)}}}, got {given!r}")
+        return tuple(_read_accepted(number, entry) for number, entry in enumerate(given, 1))
 
     @field_validator("dt_mart", mode="before")
     @classmethod

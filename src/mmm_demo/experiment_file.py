@@ -121,6 +121,7 @@ def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
     if data.dt_mart:
         params |= {"data.august": data.dt_mart.august}
         params["data.radio_other"] = data.dt_mart.radio_other
+    params |= {f"data.accept.{i}": str(entry) for i, entry in enumerate(data.accept, 1)}
     if data.grouping:
         params["data.groups"] = data.grouping
     params |= {f"sampler.{key}": value for key, value in asdict(experiment.sampler).items()}

@@ -12,6 +12,7 @@ from mmm_demo import explore_verdict as say
 from mmm_demo.config import ModelConfig
 from mmm_demo.contract import DataError
 from mmm_demo.explore_measures import join_words
+from mmm_demo.records import above_lowest, marked_by
 from mmm_demo.trace import free_parameters
 
 MEDIA_PARAMETERS = ("adstock_alpha", "saturation_lam", "saturation_beta")
@@ -102,12 +103,7 @@ class Exploration:
 
     def _hole_marks(self) -> list[str]:
         empty = _hole(self.outliers, self.weeks)
-        controls = self.table[[*self.model.control_columns]]
-        return [
-            str(name)
-            for name, values in controls.items()
-            if (measure.above_lowest(values) == empty).all()
-        ]
+        return marked_by(self.table[[*self.model.control_columns]], empty.to_numpy())
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers as flat metrics for the tracking store, e.g. `explore.vif.TV`."""
@@ -233,13 +229,13 @@ def _column_table(table: pd.DataFrame, model: ModelConfig, outliers: pd.DataFram
 
 def _outlier_table(table: pd.DataFrame, model: ModelConfig) -> pd.DataFrame:
     flags = {
-        name: measure.above_lowest(table[name])
+        name: above_lowest(table[name])
         for name in model.control_columns
         if table[name].nunique() <= measure.FEW_VALUES
     }
     parts = []
     for name, role in _roles(model):
-        found = measure.outlying_weeks(table[name], holes=role == "target")
+        found = measure.outlying_weeks(table[name], with_holes=role == "target")
         marks = [join_words([flag for flag, on in flags.items() if on[row]]) for row in found.index]
         found.insert(0, "column", name)
         found.insert(1, "role", role)

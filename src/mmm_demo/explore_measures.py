@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from mmm_demo.contract import COLLINEAR_TOLERANCE
+from mmm_demo.records import above_lowest, holes
+from mmm_demo.repeats import COLLINEAR_TOLERANCE
 
 SAME_SPEND = 1e-3  # two weeks whose spend differs by less, relatively, are at one level
 NO_SPEND = 1e-9  # of the largest week: below it spend is zero up to float noise
 INSEPARABLE, HARDLY = 0.9, 0.7  # |correlation| above which two columns cannot, or hardly, be told
 OUTLIER_Z = 5.0
-ALMOST_NONE = 0.05  # of the median week of the target: a hole in the records rather than demand
 FEW_VALUES = 10  # a control with at most so many distinct values is a count or an indicator
 INTERVAL = 0.94
 LOADING = 0.3  # of the largest: below it a column is no part of a contrast
@@ -255,11 +255,6 @@ def control_effects(target: pd.Series, controls: pd.DataFrame, used: pd.Series) 
     return pd.DataFrame(rows, columns=columns)
 
 
-def above_lowest(control: pd.Series) -> pd.Series:
-    """Return the weeks in which an indicator or count is above its lowest value."""
-    return control > control.min()
-
-
 def _difference(without: pd.Series, present: pd.Series) -> tuple[float, ...]:
     low, high = float(without.mean()), float(present.mean())
     gap, reach = high - low, np.nan
@@ -273,7 +268,7 @@ def _difference(without: pd.Series, present: pd.Series) -> tuple[float, ...]:
     return len(without), len(present), low, high, gap, gap - reach, gap + reach, share
 
 
-def outlying_weeks(values: pd.Series, *, holes: bool) -> pd.DataFrame:
+def outlying_weeks(values: pd.Series, *, with_holes: bool) -> pd.DataFrame:
     """Find the weeks that lie far from the others of one column.
 
     The robust z-score is the distance from the median over 1.4826 times the median absolute
@@ -284,8 +279,8 @@ def outlying_weeks(values: pd.Series, *, holes: bool) -> pd.DataFrame:
     ----------
     values
         One value per week.
-    holes
-        Also find weeks below `ALMOST_NONE` of the median, whatever their score.
+    with_holes
+        Also find the weeks of a hole (`records.holes`), whatever their score.
 
     Returns
     -------
@@ -300,7 +295,7 @@ def outlying_weeks(values: pd.Series, *, holes: bool) -> pd.DataFrame:
         score = pd.Series(0.0, values.index)
     else:
         score = ((inner - inner.median()) / spread).reindex(values.index, fill_value=0.0)
-    empty = (values < ALMOST_NONE * values.median()) & holes
+    empty = holes(values) & with_holes
     kind = np.select([empty, score > 0], [HOLE, "high"], "low")
     table = pd.DataFrame({"value": values, "robust_z": score, "kind": kind})
     return table[(score.abs() > OUTLIER_Z) | empty]

@@ -1,5 +1,7 @@
 """An exploration as figures and as one page: what the data hold, and what they can tell."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -7,6 +9,7 @@ from mmm_demo import explore_measures as measure
 from mmm_demo import plotting_explore as plot
 from mmm_demo.explore import Exploration
 from mmm_demo.page import Section, render_page
+from mmm_demo.records import ALMOST_NONE
 
 PAIRS_SHOWN = 30
 
@@ -27,7 +30,7 @@ def exploration_figures(exploration: Exploration) -> dict[str, Figure]:
     }
 
 
-def exploration_page(exploration: Exploration, label: str) -> str:
+def exploration_page(exploration: Exploration, label: str, noticed: Sequence[str] = ()) -> str:
     """Return an exploration as one self-contained HTML page.
 
     Parameters
@@ -36,11 +39,15 @@ def exploration_page(exploration: Exploration, label: str) -> str:
         What was found.
     label
         What the data may be called, e.g. `DT Mart look-alike`.
+    noticed
+        What was said when the data were read, in sentences.
     """
     figures = exploration_figures(exploration)
     parts = (_columns, _levels, _separation, _lags, _controls, _outlying)
     sections = [part(exploration, figures) for part in parts]
-    return render_page(f"What this data can tell: {label}", exploration.verdict, sections)
+    return render_page(
+        f"What this data can tell: {label}", [*exploration.verdict, *noticed], sections
+    )
 
 
 def _columns(found: Exploration, figures: dict[str, Figure]) -> Section:
@@ -148,7 +155,7 @@ def _outlying(found: Exploration, figures: dict[str, Figure]) -> Section:
     text = (
         f"Weeks further than {measure.OUTLIER_Z:g} robust standard deviations from the median of "
         "their column, and weeks of almost no target "
-        f"(below {measure.ALMOST_NONE:.0%} of its median)."
+        f"(below {ALMOST_NONE:.0%} of its median)."
     )
     if found.outliers.empty:
         return Section("Weeks that stand out", [text, "There are none."])

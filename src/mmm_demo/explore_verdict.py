@@ -8,6 +8,7 @@ import pandas as pd
 
 from mmm_demo import explore_measures as measure
 from mmm_demo.explore_measures import join_words
+from mmm_demo.records import ALMOST_NONE
 
 ENOUGH = 10.0  # observations per parameter below which priors matter, by a common rule of thumb
 STILL = 2.0  # weeks per level from which on spend stands still rather than varies by the week
@@ -205,7 +206,7 @@ def holes(
     marked = f"marked by {join_words(marks)}" if marks else "no control marks just these weeks"
     yield (
         f"{_count(len(empty), 'week')} {_has(empty)} almost no {target} (below "
-        f"{measure.ALMOST_NONE:.0%} of the median): {weeks}; {marked}. A hole in the records is no "
+        f"{ALMOST_NONE:.0%} of the median): {weeks}; {marked}. A hole in the records is no "
         f"low demand, so correlations and comparisons of {target} leave them out (with them, its "
         f"correlation with {most} would be {with_them[most]:.2f} instead of {without[most]:.2f})."
     )

@@ -19,7 +19,7 @@ from mmm_demo.lift_report import compare_with_model
 from mmm_demo.limits import FIT_BATTERIES
 from mmm_demo.model import Sampling, sample_posterior, sample_prior
 from mmm_demo.publish import Publisher
-from mmm_demo.run_values import LABEL_TAG, SALES_PARAM, Say, by_channel, metric_name
+from mmm_demo.run_values import LABEL_TAG, SALES_PARAM, WARNINGS_TAG, Say, by_channel, metric_name
 from mmm_demo.trace import (
     free_parameters,
     load_trace,
@@ -30,6 +30,7 @@ from mmm_demo.trace import (
 from mmm_demo.tracking import Run
 
 RETRY_TARGET_ACCEPT = 0.99
+LONGEST_TAG = 4000  # letters; stores cut or refuse tags that are longer than some 5000
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ def load_data(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> M
     say(f"data: {data.source}, {data.span}")
     for warning in data.warnings:
         say(f"warning: {warning}")
+    for entry in experiment.data.accept:
+        say(f"accepted: {entry}")
     digest = table_sha256(data.table)
     run.log_dataset(data.table, experiment.market, digest, experiment.model.target_column)
     run.log_text(data.table.to_csv(index=False), "data/weekly_table.csv")
@@ -82,7 +85,7 @@ def load_data(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> M
     told[SALES_PARAM] = sales_sha256(data.table, experiment.model)
     run.log(
         params=told,
-        tags={"data.warnings": "; ".join(data.warnings) or "none"} | label_tag(data),
+        tags={WARNINGS_TAG: "; ".join(data.warnings) or "none"} | label_tag(data),
     )
     return data
 
@@ -90,6 +93,14 @@ def load_data(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> M
 def label_tag(data: MarketingData) -> dict[str, str]:
     """Return the tag that says what results must be called, where the source does not."""
     return {LABEL_TAG: data.label} if data.label else {}
+
+
+def data_tags(data: MarketingData) -> dict[str, str]:
+    """Return what a version says of its data: label and warnings, a line each."""
+    lines = list(data.warnings)
+    while sum(map(len, lines)) > LONGEST_TAG:
+        lines = [*lines[:-2], "and more, see the fit run"]
+    return label_tag(data) | ({WARNINGS_TAG: "\n".join(lines)} if lines else {})
 
 
 def check_prior(job: Job) -> GateReport:

@@ -1,10 +1,12 @@
 """A converged fit, judged by what it says: whether it adds up, predicts, identifies, convinces."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from mmm_demo.checks import identification, plausibility, pointwise, predictive, specification
+from mmm_demo.data_config import Accepted
 from mmm_demo.diagnostics import decomposition_check
 from mmm_demo.fitted import Decomposition, FittedModel
 from mmm_demo.gate import Check
@@ -33,7 +35,12 @@ class Judged:
     pointwise: pd.DataFrame
 
 
-def judge(fitted: FittedModel, parts: Decomposition, limits: GateConfig) -> Judged:
+def judge(
+    fitted: FittedModel,
+    parts: Decomposition,
+    limits: GateConfig,
+    accepted: Sequence[Accepted] = (),
+) -> Judged:
     """Judge a fit whose sampler worked; without convergence none of this means anything.
 
     Parameters
@@ -42,6 +49,8 @@ def judge(fitted: FittedModel, parts: Decomposition, limits: GateConfig) -> Judg
         Model and its decomposition.
     limits
         Limits of the gate.
+    accepted
+        Weeks of the data that are known to be right (`DataConfig.accept`).
     """
     roas, mean = fitted.roas(), parts.mean.to_numpy()
     likelihood = pointwise.fitted_log_likelihood(fitted)
@@ -58,6 +67,12 @@ def judge(fitted: FittedModel, parts: Decomposition, limits: GateConfig) -> Judg
         *plausibility.plausibility_checks(parts, fitted.observed, roas, limits.roas_range),
         plausibility.influence_check(estimate),
         plausibility.spend_outlier_check(fitted.spend, fitted.weeks),
+        plausibility.odd_weeks_check(
+            fitted.table.set_index(fitted.config.date_column),
+            fitted.config.target_column,
+            fitted.config.channel_columns,
+            accepted,
+        ),
     )
     by_week = pointwise.loo_table(estimate)
     return Judged(checks, table, identification.inseparable_pairs(roas), by_week)

@@ -19,6 +19,11 @@ NUMBERS = ("x", "delta_x", "delta_y", "sigma")
 COLUMNS = ("channel", *NUMBERS, "date")
 WEEK = pd.Timedelta(days=7)
 MOST_SPEND, LEAST_SPEND = 10.0, 1e-3  # of the largest weekly spend; beyond it is another unit
+# Warned about: no test can tell so small a change, no channel brings so much, no week is like it.
+SMALLEST_CHANGE = 1e-3  # of spend
+SMALLEST_LIFT = 1e-4  # of weekly sales, of delta_y and sigma
+LARGEST_SHARE = 0.5  # of weekly sales that the spend of the test would bring at its rate
+USUAL_SPEND = (1 / 50, 3.0)  # of the median week with spend, of the largest week
 PRECISE = 0.01  # standard errors below this share of the lift are rare outside of typing errors
 type _Fault = tuple[pd.Series, str, str]  # rows at fault, column, what is wrong and what to do
 
@@ -108,7 +113,7 @@ def validate_lift_tests(
     ]
     if lines:
         raise DataError(f"{where} holds lift tests that cannot be used:\n" + "\n".join(lines))
-    return table, tuple(_warnings(table, where))
+    return table, (*_warnings(table, where), *_unit_warnings(table, model, weeks, where))
 
 
 def _require_columns(raw: pd.DataFrame, where: str) -> None:
@@ -220,6 +225,43 @@ def _warnings(table: pd.DataFrame, where: str) -> Iterator[str]:
             f"{where}, row {row + 1}: sigma {test['sigma']:g} is below {PRECISE:.0%} of delta_y "
             f"{test['delta_y']:g}; check that it is a standard error in sales units"
         )
+
+
+def _unit_warnings(
+    table: pd.DataFrame, model: ModelConfig, weeks: pd.DataFrame, where: str
+) -> Iterator[str]:
+    """Name tests whose numbers fit no weekly spend or sales of the data, with the numbers."""
+    sales = float(weeks[model.target_column].median())
+    for row, test in enumerate(table.itertuples(), 1):
+        place, spent = f"{where}, row {row}: {test.channel}", weeks[test.channel]
+        level, change = max(test.x, test.x + test.delta_x), abs(test.delta_x)
+        usual, largest = float(spent[spent > 0].median()), float(spent.max())
+        low, high = USUAL_SPEND[0] * usual, USUAL_SPEND[1] * largest
+        if not low <= level <= high:
+            yield (
+                f"{place}: spend of {level:,.6g} in the test is {level / usual:.2g} times the "
+                f"median week with spend ({usual:,.6g}; the largest {largest:,.6g}); is it spend "
+                "per week, in the unit of the data?"
+            )
+        if change < SMALLEST_CHANGE * level:
+            yield (
+                f"{place}: a change of {change:,.6g} is {change / level:.2g} of the spend of "
+                f"{level:,.6g}, too little for any test; delta_x is spend per week, not a share"
+            )
+        if max(abs(test.delta_y), test.sigma) < SMALLEST_LIFT * sales:
+            yield (
+                f"{place}: a lift of {test.delta_y:,.6g} +- {test.sigma:,.6g} a week is "
+                f"{abs(test.delta_y) / sales:.1%} of weekly sales ({sales:,.6g}); delta_y and "
+                "sigma are sales per week in the unit of the data, not shares"
+            )
+        rate = test.delta_y / test.delta_x
+        if rate * level > LARGEST_SHARE * sales:
+            yield (
+                f"{place}: a lift of {abs(test.delta_y):,.6g} a week from spend of {change:,.6g} "
+                f"is a ROAS of {rate:.3g}; at that rate {level:,.6g} a week would bring "
+                f"{rate * level / sales:.0%} of weekly sales ({sales:,.6g}); is delta_y the change "
+                "of one week's sales, not the sum over the test?"
+            )
 
 
 def lift_sha256(table: pd.DataFrame) -> str:

@@ -21,7 +21,7 @@ from mmm_demo.fit_steps import (
     Results,
     check_prior,
     close_gate,
-    label_tag,
+    data_tags,
     load_data,
     log_scores,
     publish_identification,
@@ -122,7 +122,7 @@ def _fit(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> FitRes
         report = sample(job, report)
         fitted = FittedModel(experiment.model, load_trace(folder / bundle.TRACE))
         parts = fitted.decompose()
-        judged = judge(fitted, parts, experiment.gate)
+        judged = judge(fitted, parts, experiment.gate, experiment.data.accept)
         report = report.with_checks(judged.checks)
         tell_flags(say, report)
         passed = close_gate(job, report)
@@ -140,7 +140,7 @@ def _fit(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> FitRes
             experiment,
             passed,
             description="\n\n".join(summary.headline(experiment, report, results.roas)),
-            tags=summary.version_tags(experiment, report, results.roas) | label_tag(data),
+            tags=summary.version_tags(experiment, report, results.roas) | data_tags(data),
             requirements=requirements,
         )
     say(f"registered {version.name} version {version.version}")
@@ -180,9 +180,12 @@ def run_explore(experiment: ExperimentConfig, root: Path, say: Say) -> Explorati
         publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
         publisher.figures(exploration_named(found))
         label = data.label or experiment.market
-        page = publisher.page(exploration_page(found, label), f"exploration_{experiment.name}")
+        noticed = [f"Warning: {text}." for text in data.warnings]
+        noticed += [f"Unlike the other weeks, and accepted: {e}." for e in experiment.data.accept]
+        html = exploration_page(found, label, noticed)
+        page = publisher.page(html, f"exploration_{experiment.name}")
         run.log(metrics=found.metrics())
-        run.describe("\n".join(f"* {sentence}" for sentence in found.verdict))
+        run.describe("\n".join(f"* {sentence}" for sentence in (*found.verdict, *noticed)))
     say(f"page: {page}")
     return found
 

@@ -36,7 +36,15 @@ class Ground:
     gate
         Status of the gate, e.g. `passed`.
     flags
-        What the gate flagged without refusing the version.
+        What the gate flagged without refusing the version, a line each.
+    flagged
+        The same by name.
+    warnings
+        What was noticed about the data when they were read for the fit.
+    accepted
+        Weeks unlike the others that someone said are right, each with its reason.
+    past
+        That the window is over, in one sentence; empty while it is not.
     lift_tests
         Number of lift tests that calibrate the version.
     evidence
@@ -58,6 +66,10 @@ class Ground:
     command: str
     evidence: str = ""
     flags: Sequence[str] = ()
+    flagged: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+    accepted: Sequence[str] = ()
+    past: str = ""
     label: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -112,14 +124,25 @@ def plan_page(
 
 
 def basis(ground: Ground) -> str:
-    """Say in one line what plans rest on: version, age, data, gate, lift tests, evidence."""
+    """Say in one line what plans rest on: version, data, gate with flags, lift tests, evidence."""
     tests = f"{ground.lift_tests or 'no'} lift test{'' if ground.lift_tests == 1 else 's'}"
     evidence = f"evidence: {ground.evidence}" if ground.evidence else "no evidence gathered"
     age = f"{ground.age_days} day{'' if ground.age_days == 1 else 's'} old"
-    return (
-        f"It rests on {ground.model} version {ground.version}, {age}, fitted to {ground.span}; "
-        f"gate: {ground.gate}; {tests}; {evidence}."
-    )
+    parts = [
+        f"It rests on {ground.model} version {ground.version}, {age}, fitted to {ground.span}",
+        f"gate: {ground.gate}{_named(' with', 'flag', ground.flagged)}",
+    ]
+    if ground.warnings:
+        short = [text.partition("; ")[0].partition(": row ")[0] for text in ground.warnings]
+        parts.append(f"data:{_named('', 'warning', short)}")
+    parts += [f"accepted: {entry}" for entry in ground.accepted]
+    return f"{'; '.join([*parts, tests, evidence])}. {ground.past}".rstrip()
+
+
+def _named(begin: str, noun: str, names: Sequence[str]) -> str:
+    """Count things and name them: ` with 2 flags (a, b)`; empty for none."""
+    plural = "" if len(names) == 1 else "s"
+    return f"{begin} {len(names)} {noun}{plural} ({', '.join(names)})" if names else ""
 
 
 def _changes(plan: Plan, labels: Mapping[str, str], figure: Drawing) -> Section:
@@ -260,6 +283,8 @@ def _ground(ground: Ground) -> Section:
         "data": f"{ground.label + ', ' if ground.label else ''}{ground.span}",
         "gate": ground.gate,
         "flagged": "; ".join(ground.flags) or "nothing",
+        "warnings about the data": "; ".join(ground.warnings) or "none known",
+        "accepted weeks": "; ".join(ground.accepted) or "none",
         "lift tests": str(ground.lift_tests),
         "evidence": ground.evidence or "none gathered",
         "evidence card": ground.command,

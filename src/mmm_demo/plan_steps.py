@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mmm_demo import registry
+from mmm_demo.check_names import check_name
 from mmm_demo.config import BudgetConfig, registered_model_name
+from mmm_demo.data_config import DataConfig
 from mmm_demo.evidence_store import SEVERITY, load_evidence
 from mmm_demo.experiment_file import with_budget
 from mmm_demo.expiry import require_fresh
@@ -30,10 +32,11 @@ from mmm_demo.planning.scenario import (
 from mmm_demo.planning.study import study_plans
 from mmm_demo.planning.window import BudgetError, Window, window_of
 from mmm_demo.publish import Publisher
-from mmm_demo.run_values import LABEL_TAG, Say, by_channel
+from mmm_demo.run_values import LABEL_TAG, WARNINGS_TAG, Say, by_channel
 from mmm_demo.summary import flag_lines, plan_markdown
 from mmm_demo.tracking import Run, open_run, store_errors
 
+DAY = pd.Timedelta(days=1)
 DRIVEN = "prior_driven_share"  # the check that names them
 OF_THE_BUDGET = ("weeks", "start", "total_budget")
 
@@ -170,7 +173,7 @@ def _plan(
     _require_fresh(champion, window)
     planner = Planner(fitted, window)
     plans = tuple(planner.plan(scenario) for scenario in request.scenarios)
-    ground = _ground(champion)
+    ground = _ground(champion, window)
     study = study_plans(planner, plans)
     pictures = {name: png(figure) for name, figure in plan_figures(study).items()}
     html = plan_page(study, ground, pictures)
@@ -185,7 +188,7 @@ def _plan(
     return result
 
 
-def _ground(champion: registry.Champion) -> Ground:
+def _ground(champion: registry.Champion, window: Window) -> Ground:
     """Return what the plans rest on."""
     version, bundle = champion.version, champion.bundle
     weeks, tests = pd.to_datetime(bundle.fitted.weeks), bundle.fitted.lift_tests
@@ -202,11 +205,35 @@ def _ground(champion: registry.Champion) -> Ground:
         span=f"{weeks[0]:%Y-%m-%d} to {weeks[-1]:%Y-%m-%d}, {len(weeks)} weeks",
         gate="passed" if report.passed else "failed",
         flags=flag_lines(report),
+        flagged=[check_name(check.name) for check in report.flags],
+        warnings=version.tags.get(WARNINGS_TAG, "").splitlines(),
+        accepted=[str(entry) for entry in bundle.experiment.data.accept],
+        past=past_text(window, bundle.experiment.data, date.today()),
         lift_tests=0 if tests is None else len(tests),
         evidence=", ".join(f"{stage} {status}" for stage, status in found.items()),
         command=f"uv run mmm-demo card {str(version.run_id)[:8]}",
         label=version.tags.get(LABEL_TAG, ""),
         labels=channel_labels(report, bundle.fitted.config.channel_columns),
+    )
+
+
+def past_text(window: Window, data: DataConfig, today: date) -> str:
+    """Say that a whole window is over; empty while it is not, and for a simulated market.
+
+    Parameters
+    ----------
+    window, data
+        Weeks to plan, and where those before come from.
+    today
+        The day on which the plan is made.
+    """
+    after = window.end + WEEK
+    if data.source == "simulated" or after > pd.Timestamp(today):
+        return ""
+    return (
+        f"Warning: the whole window, {window.start:%Y-%m-%d} to {after - DAY:%Y-%m-%d}, lies "
+        f"before today, {today}: no money can be spent in it any more. Fit newer data: mmm-demo "
+        "main"
     )
 
 

@@ -22,7 +22,7 @@ from mmm_demo.outputs import Outputs
 from mmm_demo.promises import past_promises
 from mmm_demo.publish import Publisher
 from mmm_demo.review import backtest_of
-from mmm_demo.run_values import LABEL_TAG, Say
+from mmm_demo.run_values import LABEL_TAG, WARNINGS_TAG, Say
 from mmm_demo.tracking import open_run, store_errors
 
 
@@ -57,7 +57,9 @@ def run_card(market: str, name: str, root: Path, say: Say) -> Path:
 
 def _card(version: registry.ModelVersion, bundle: Bundle, promises: pd.DataFrame) -> CardInput:
     fitted, market = bundle.fitted, version.name.removeprefix(PREFIX)  # a run may be of any market
-    judged = judge(fitted, fitted.decompose(), bundle.experiment.gate)
+    judged = judge(
+        fitted, fitted.decompose(), bundle.experiment.gate, bundle.experiment.data.accept
+    )
     weeks = pd.to_datetime(fitted.weeks)
     moved = why = None
     champion = registry.find_alias(market, CHAMPION)
@@ -88,6 +90,7 @@ def _card(version: registry.ModelVersion, bundle: Bundle, promises: pd.DataFrame
         differences=why,
         lift=None if lift is None else compare_with_model(lift, fitted.response),
         promises=promises,
+        warnings=version.tags.get(WARNINGS_TAG, "").splitlines(),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pandas as pd
 
 LABEL_TAG = "data.label"
+WARNINGS_TAG = "data.warnings"  # of the table, as it was read for the fit
 SALES_PARAM = "data.sales_sha256"  # of `trace.sales_sha256`: what fits that compare share
 Say = Callable[[str], None]
 

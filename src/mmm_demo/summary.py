@@ -105,6 +105,9 @@ def fit_page(
     lines = [f"**{first}**  ", *(f"{line}  " for line in rest), ""]
     lines += [experiment.description, ""]
     lines += [f"Market `{experiment.market}`, {data.source}, {data.span}.", ""]
+    lines += [f"* accepted: {entry}" for entry in experiment.data.accept]
+    lines += [f"* warning: {text}" for text in data.warnings]
+    lines += [""] if lines[-1] else []
     if not_identified:
         lines += [identification_sentence(not_identified), ""]
     lines += _table(("check", "value", "limit", "verdict"), gate_rows(report))

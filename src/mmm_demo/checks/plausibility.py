@@ -1,13 +1,17 @@
 """Plausibility: results and data that would make a marketer doubt the model."""
 
+from collections.abc import Sequence
+
 import arviz as az
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from mmm_demo.data_config import Accepted
 from mmm_demo.diagnostics import negative_baseline_share
 from mmm_demo.fitted import Decomposition
 from mmm_demo.gate import Check
+from mmm_demo.records import odd_weeks, span_text
 
 STAGE = "plausibility"
 NEGATIVE_BASELINE_MAX = 0.05
@@ -162,6 +166,39 @@ def spend_outlier_check(spend: pd.DataFrame, weeks: np.ndarray) -> Check:
         limit=SPEND_OUTLIER_MAX,
         where=f"{spend.columns[worst]} in the week of {week:%Y-%m-%d}",
         advice="check the amount; if it is right, split it over the weeks in which it ran",
+    )
+
+
+def odd_weeks_check(
+    table: pd.DataFrame, target: str, channels: Sequence[str], accepted: Sequence[Accepted] = ()
+) -> Check:
+    """Judge whether sales or spend have weeks unlike all others: holes, or another unit.
+
+    Parameters
+    ----------
+    table
+        Index the weeks; target, channels and controls.
+    target, channels, accepted
+        See `records.odd_weeks`.
+
+    Returns
+    -------
+    Check
+        `odd_weeks`: how many there are that no one accepted, with their columns; NaN where a value
+        is not finite. Spend far above the others is `spend_outlier`'s.
+    """
+    measured = bool(np.isfinite(table.to_numpy(dtype=float)).all())
+    found = odd_weeks(table, target, channels, accepted) if measured else []
+    told = [item for item in found if item.kind != "outlier" or item.column == target]
+    return Check(
+        name="odd_weeks",
+        stage=STAGE,
+        value=float(sum(len(item.days) for item in told)) if measured else float("nan"),
+        comparison="<=",
+        limit=0.0,
+        where=", ".join(f"{item.column} {span_text(item.days)}" for item in told),
+        advice="look at these weeks: another unit, or a hole in the records? If they are right, "
+        "say why in data.accept",
     )
 
 

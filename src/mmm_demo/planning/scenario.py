@@ -9,7 +9,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Discriminator, Field, Tag, TypeAdapter, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from mmm_demo.config import BudgetConfig, Slug, as_day
+from mmm_demo.config import BudgetConfig, Slug
+from mmm_demo.data_config import as_day
 from mmm_demo.limits import Count, Number
 from mmm_demo.priors import STRICT
 from mmm_demo.yaml_file import build, read_mapping
