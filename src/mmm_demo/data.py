@@ -8,13 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from mmm_demo.config import DataConfig, ModelConfig
-from mmm_demo.contract import Contract, DataError, validate_table
+from mmm_demo.contract import Contract, validate_table
 from mmm_demo.derived import with_groups, with_trend
 from mmm_demo.download import download_dt_mart
 from mmm_demo.dt_mart import build_weekly_table
 from mmm_demo.lift import read_lift_tests
 from mmm_demo.simulate import CHANNELS, Truth, simulate_market
 from mmm_demo.store_defaults import require_project_root
+from mmm_demo.table_file import read_csv
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ def load_market(data: DataConfig, model: ModelConfig, root: Path) -> MarketingDa
         control_columns=model.control_columns,
         adstock_max_lag=model.adstock_max_lag,
         missing_spend=data.missing_spend,
+        decimal=data.decimal,
     )
     table, warnings = validate_table(raw, contract, where)
     warnings, lift_tests = (*read.warnings, *noticed, *warnings), None
@@ -100,7 +102,8 @@ def _read_source(data: DataConfig, root: Path) -> MarketingData:
         table = simulate_market(data.seed, data.weeks).table
         return MarketingData(table, f"simulated market, seed {data.seed}")
     if data.source == "csv":
-        return MarketingData(read_csv(root / str(data.path)), str(data.path))
+        table = read_csv(root / str(data.path), data.decimal, data.separator)
+        return MarketingData(table, str(data.path))
     built = build_weekly_table(download_dt_mart(root / "data"), data.dt_mart)
     return MarketingData(
         built.table, built.label, tuple(built.warnings), built.label, built.report_table
@@ -164,23 +167,3 @@ def _grouped(truth: Truth, spend: pd.Series, groups: Mapping[str, tuple[str, ...
         adstock_alpha=truth.adstock_alpha.reindex(money.index),
         saturation_lam=truth.saturation_lam.reindex(money.index),
     )
-
-
-def read_csv(path: Path) -> pd.DataFrame:
-    """Read a comma-separated weekly table, cells as they are.
-
-    Raises
-    ------
-    FileNotFoundError
-        When there is no such file.
-    DataError
-        When it is no CSV file.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no data file {path}; put it there or change data.path in the experiment file"
-        )
-    try:
-        return pd.read_csv(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not a readable CSV file: {error}") from None

@@ -80,6 +80,12 @@ class DataConfig:
         return self
 
     @model_validator(mode="after")
+    def _form_belongs_to_csv(self) -> "DataConfig":
+        if self.source != "csv" and (self.decimal, self.separator) != (".", ","):
+            raise ValueError(f"decimal and separator go with source csv, not {self.source!r}")
+        return self
+
+    @model_validator(mode="after")
     def _groups_count_no_money_twice(self) -> "DataConfig":
         if self.groups and self.source == "kaggle":
             raise ValueError("groups go with csv and simulated; DT Mart has dt_mart.groups")

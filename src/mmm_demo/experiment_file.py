@@ -9,6 +9,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from mmm_demo.config import (
+    ADDED_TO_DATA,
     BudgetConfig,
     DataConfig,
     EvidenceConfig,
@@ -116,6 +117,9 @@ def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
         params |= {"data.seed": data.seed, "data.weeks": data.weeks}
     if data.path:
         params["data.path"] = data.path
+    for name, default in ADDED_TO_DATA.items():
+        if (value := getattr(data, name)) != default:
+            params[f"data.{name}"] = value
     if data.lift_tests:
         params["data.lift_tests"] = data.lift_tests
     if data.dt_mart:

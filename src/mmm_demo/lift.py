@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mmm_demo.cells import ISO_DATE
 from mmm_demo.config import ModelConfig
-from mmm_demo.contract import ISO_DATE, DataError
+from mmm_demo.contract import DataError
 
 NUMBERS = ("x", "delta_x", "delta_y", "sigma")
 COLUMNS = ("channel", *NUMBERS, "date")
