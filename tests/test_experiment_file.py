@@ -52,7 +52,7 @@ def test_all_faults_are_reported_together() -> None:
     ("section", "key", "valid"),
     [
         (None, "modle", "budget, data, description, evidence, gate, market, model, name, sampler"),
-        ("data", "sorce", "lift_tests, missing_spend, path, seed, source, trend, weeks"),
+        ("data", "sorce", "lift_tests, missing_spend, path, seed, separator, source, trend, weeks"),
         ("model", "max_lag", "adstock, adstock_max_lag, channel_columns, control_columns"),
         ("sampler", "drawz", "chains, draws, seed, target_accept, tune"),
         ("gate", "rhat", "rhat_max"),

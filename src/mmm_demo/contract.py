@@ -287,10 +287,12 @@ class _Inspection:
     def fault_numbers(self, name: str, column: pd.Series, bad: dict[str, Cells]) -> None:
         missing = f"missing {self.roles[name]} value"
         before, count = split_pending(bad.get(missing, []), len(self.rows))
-        if count:
+        longest = max(self.pending, default=0)
+        if self.roles[name] == "control" and count > longest:
+            before = bad[missing]  # what sales and spend are known for is no matter of time
+        elif count >= max(longest, 1):  # dropping more weeks drops these
             self.pending.setdefault(count, []).append(name)
-        left = {kind: before if kind == missing else cells for kind, cells in bad.items()}
-        left = {kind: cells for kind, cells in left.items() if cells}
+        left = {kind: cells for kind, cells in (bad | {missing: before}).items() if cells}
         for advice in advise_numbers(left, column, self.roles[name], self.form):
             if advice[0] == OTHER_DECIMALS:
                 self.decimals[name] = advice

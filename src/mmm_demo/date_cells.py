@@ -82,8 +82,9 @@ def explain_texts(cells: Mapping[int, Any], known: Days, name: str) -> list[tupl
     left, found = {row: str(cell) for row, cell in cells.items()}, []
     while left:
         rows, step = _largest(left, known, name)
-        if len(rows) < len(cells) or any(known.values()):
-            step = step.partition(CODE)[0]  # it is for a column that is all alike
+        alike = len(rows) == len(cells) and not any(known.values())
+        if not alike and "'%Y-%m-%d'" not in step:  # which reads days with zeros as well
+            step = step.partition(CODE)[0]
         found.append((rows, step))
         left = {row: text for row, text in left.items() if row not in rows}
     return sorted(found)

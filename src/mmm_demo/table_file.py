@@ -197,19 +197,14 @@ def _why_not(text: str, separator: str) -> str:
     if not rows:
         return ""
     start, header = rows[0]
-    for line, row in rows:
-        if len(row) > len(header):
-            break
-    else:
+    wide = [(line, row) for line, row in rows if len(row) > len(header)]
+    if not wide:
         return 'a quote is opened and never closed; look for a single " in it'
+    line, row = wide[0]
     counted = f"line {line} has {len(row)} cells, and line {start} {len(header)}"
-    if len(header) == 1 or (line <= start + 3 and not any(map(_is_number, row))):
+    if not any(sign.isdigit() for sign in separator.join(row)):
         return f"{counted}; if line {line} is the header, remove the lines above it"
     return f"{counted}: {_shown(row, separator)}; {_quotes(separator)}"
-
-
-def _is_number(text: str) -> bool:
-    return any(sign.isdigit() for sign in text)
 
 
 def _shown(row: Sequence[str], separator: str) -> str:
@@ -230,9 +225,7 @@ def _require_header_as_wide(table: pd.DataFrame, text: str, path: Path, separato
     if isinstance(table.index, pd.RangeIndex):
         return
     names = [str(name) for name in table.index]
-    if names == [str(number) for number in range(1, len(names) + 1)] or names == [
-        str(number) for number in range(len(names))
-    ]:
+    if any(names == [str(row + first) for row in range(len(names))] for first in (0, 1)):
         return
     (_, header), (line, row) = _rows(text, separator, 2)
     counted = f"line {line} has {len(row)} cells and the header {len(header)}"
