@@ -5,7 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter
 
 from mmm_demo.config import (
@@ -20,7 +19,7 @@ from mmm_demo.config import (
     ScalingConfig,
     to_dict,
 )
-from mmm_demo.yaml_file import build, read_mapping
+from mmm_demo.yaml_file import build, dump, read_mapping
 
 _ADAPTER = TypeAdapter(ExperimentConfig)
 _SECTIONS: dict[tuple[str, ...], type] = {
@@ -94,7 +93,7 @@ def with_budget(experiment: ExperimentConfig, overrides: Mapping[str, Any]) -> E
 
 def to_yaml(experiment: ExperimentConfig) -> str:
     """Return the experiment, fully resolved, as YAML."""
-    return yaml.safe_dump(to_dict(experiment), sort_keys=False, allow_unicode=True)
+    return dump(to_dict(experiment))
 
 
 def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
