@@ -22,6 +22,7 @@ NEXT_STEP = {
     "value that is not a number": "give one real number per cell",
 }
 WEEKS_SHOWN = 10
+MOST_PENDING = 0.25  # of the weeks; a column that is empty for longer has ended
 OTHER_DECIMALS = f"{TEXT} (other decimals)"
 STORED = {"missing channel value": "write 0 if nothing was spent, else the amount"}
 type Advice = tuple[str, Cells, str]  # kind of fault, cells, next step
@@ -92,12 +93,12 @@ def advise_numbers(
 def split_pending(cells: Cells, weeks: int) -> tuple[Cells, int]:
     """Split empty cells of a column into those before its last value, and the number of the rest.
 
-    Weeks whose sales are not known yet stand at the end; a column that is empty throughout is none.
+    Weeks whose sales are not known yet stand at the end, and are few.
     """
     empty, count = {row for row, _ in cells}, 0
     while weeks - 1 - count in empty:
         count += 1
-    return (cells, 0) if count in (0, weeks) else (cells[:-count], count)
+    return (cells, 0) if not 0 < count <= MOST_PENDING * weeks else (cells[:-count], count)
 
 
 def pending_step(names: list[str], weeks: list[str], spend: bool, offered: bool) -> str:

@@ -1,6 +1,6 @@
 """Where the weekly table comes from: simulated, a CSV file, or DT Mart on Kaggle."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,8 @@ from mmm_demo.lift import read_lift_tests
 from mmm_demo.simulate import CHANNELS, Truth, simulate_market
 from mmm_demo.store_defaults import require_project_root
 from mmm_demo.table_file import read_csv
+
+WEEKS_OF_YEAR, SEASONS = 52, 2  # a season is what comes back
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,27 @@ def load_market(data: DataConfig, model: ModelConfig, root: Path) -> MarketingDa
         decimal=data.decimal,
     )
     table, warnings = validate_table(raw, contract, where)
-    warnings, lift_tests = (*read.warnings, *noticed, *warnings), None
+    warnings = (*read.warnings, *noticed, *warnings, *_season_warnings(model, len(table)))
+    lift_tests = None
     if data.lift_tests is not None:
         path = root / data.lift_tests
-        lift_tests, noticed = read_lift_tests(path, model, table, data.members)
+        lift_tests, noticed = read_lift_tests(path, model, table, data.members, data.decimal)
         warnings = (*warnings, *noticed)
     return replace(read, table=table, warnings=warnings, lift_tests=lift_tests)
+
+
+def _season_warnings(model: ModelConfig, weeks: int) -> Iterator[str]:
+    """Warn of a season that was not seen twice: whatever happened once could be it."""
+    modes, years = model.yearly_seasonality, weeks / WEEKS_OF_YEAR
+    if modes and years < SEASONS:
+        count = {1: "one yearly mode", 2: "two yearly modes"}.get(modes, f"{modes} yearly modes")
+        time = "one year" if round(years, 1) == 1 else f"{years:.1f} years"
+        missing = SEASONS * WEEKS_OF_YEAR - weeks
+        yield (
+            f"{count} from {time} of weeks: {weeks} weeks show no season twice, so its "
+            f"{2 * modes} parameters can take what media or a single event did; set "
+            f"model.yearly_seasonality: 0, or bring {missing} more week(s)"
+        )
 
 
 def _read_source(data: DataConfig, root: Path) -> MarketingData:

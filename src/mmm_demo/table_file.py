@@ -4,7 +4,7 @@ import csv
 import io
 import zipfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -82,6 +82,33 @@ def read_csv(
             values = pd.Series(to_values(column, decimal), index=table.index, dtype=object)
             table.isetitem(name, values.infer_objects())
     return table
+
+
+def read_texts(path: Path, columns: Collection[str]) -> pd.DataFrame:
+    """Read a CSV file whose columns are known, all cells as text.
+
+    Parameters
+    ----------
+    path
+        CSV file in UTF-8.
+    columns
+        They tell what separates the cells.
+
+    Raises
+    ------
+    DataError
+        When it is no CSV file; says what it is and what to do.
+    """
+    text = read_text(path)
+    headers = {sign: {*_rows(text, sign, 1)[0][1]} for sign in SEPARATORS if text.strip()}
+    sign = next((sign for sign, names in headers.items() if names == {*columns}), ",")
+    try:
+        table = pd.read_csv(path, sep=sign, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        why = _why_not(text, sign) or error
+        raise DataError(f"{path} is not a readable CSV file: {why}") from None
+    _require_header_as_wide(table, text, path, sign)
+    return table.reset_index(drop=True)
 
 
 def read_text(path: Path) -> str:

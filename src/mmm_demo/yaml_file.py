@@ -195,7 +195,7 @@ def _reason(item: Mapping[str, Any], sections: Mapping[tuple[str, ...], type]) -
     if item["type"] == "value_error":
         return message
     if item["type"] == "string_pattern_mismatch" and item["ctx"]["pattern"] == SLUG:
-        message = "use lowercase letters, digits and _, beginning with a letter"
+        message += " (lowercase letters, digits and _, a letter first)"
     return f"{message}, got {item['input']!r}"
 
 
