@@ -75,7 +75,7 @@ def read_csv(
         raise DataError(
             f"{path} is not a readable CSV file: {_why_not(text, separator) or error}"
         ) from None
-    _require_header_as_wide(table, text, path, separator)
+    _require_header_as_wide(table, text, path, separator, numbered=True)
     for name in range(table.shape[1]):
         column = table.iloc[:, name]
         if not pd.api.types.is_numeric_dtype(column):
@@ -107,7 +107,7 @@ def read_texts(path: Path, columns: Collection[str]) -> pd.DataFrame:
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         why = _why_not(text, sign) or error
         raise DataError(f"{path} is not a readable CSV file: {why}") from None
-    _require_header_as_wide(table, text, path, sign)
+    _require_header_as_wide(table, text, path, sign, numbered=False)
     return table.reset_index(drop=True)
 
 
@@ -231,7 +231,10 @@ def _why_not(text: str, separator: str) -> str:
     counted = f"line {line} has {len(row)} cells, and line {start} {len(header)}"
     if not any(sign.isdigit() for sign in separator.join(row)):
         return f"{counted}; if line {line} is the header, remove the lines above it"
-    return f"{counted}: {_shown(row, separator)}; {_quotes(separator)}"
+    step = 'put quotes around a cell with a separator in it ("940,9")'
+    if len(row) == len(header) + 1 and not row[-1]:
+        step = "a row may end in a separator only where the header does"
+    return f"{counted}: {_shown(row, separator)}; {step}"
 
 
 def _shown(row: Sequence[str], separator: str) -> str:
@@ -239,25 +242,16 @@ def _shown(row: Sequence[str], separator: str) -> str:
     return repr(text if len(text) <= HEADER_SHOWN else f"{text[:HEADER_SHOWN]}...")
 
 
-def _quotes(separator: str) -> str:
-    told = 'put quotes around a cell that holds one ("940,9"), or separate cells by ;'
-    return told if separator == "," else "put quotes around a cell that holds a separator"
-
-
-def _require_header_as_wide(table: pd.DataFrame, text: str, path: Path, separator: str) -> None:
+def _require_header_as_wide(
+    table: pd.DataFrame, text: str, path: Path, separator: str, numbered: bool
+) -> None:
     """Refuse rows with more cells than the header has: pandas would shift them without a word.
 
-    R writes row names under no header; they count rows and are left out, as pandas does.
+    R writes row names under no header; where they count rows they may be left out, as pandas does.
     """
     if isinstance(table.index, pd.RangeIndex):
         return
     names = [str(name) for name in table.index]
-    if any(names == [str(row + first) for row in range(len(names))] for first in (0, 1)):
-        return
-    (_, header), (line, row) = _rows(text, separator, 2)
-    counted = f"line {line} has {len(row)} cells and the header {len(header)}"
-    if not row[-1]:
-        step = "every row ends in a separator and the header does not: remove it, or add one there"
-    else:
-        step = _quotes(separator)
-    raise DataError(f"{path}: {counted}: {_shown(row, separator)}; {step}")
+    counts = any(names == [str(row + first) for row in range(len(names))] for first in (0, 1))
+    if not (numbered and counts):
+        raise DataError(f"{path} is not a readable CSV file: {_why_not(text, separator)}")
