@@ -41,6 +41,7 @@ class DataConfig:
         `linear` adds the control `Trend`: 0, 1, 2, ... by week.
     decimal, separator
         How the CSV file writes decimals (`.` or `,`) and separates cells; for `csv` only.
+        Lift tests write decimals alike; what separates their cells shows in their header.
     """
 
     source: Literal["simulated", "csv", "kaggle"] = "simulated"
