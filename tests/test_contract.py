@@ -426,3 +426,60 @@ def test_weeks_needed_grow_with_the_lag(good: pd.DataFrame, lag: int, weeks: int
     assert contract.min_weeks() == weeks
     validate_table(good[:weeks], contract, "weekly.csv")
     assert f"at least {weeks}" in message(good[: weeks - 1], contract)
+
+
+# --- weeks whose values are not there yet, and false second faults ------------------------------
+
+
+def empty_last(column: str, weeks: int) -> Change:
+    return make(column, lambda t: t[column].where(np.arange(WEEKS) < WEEKS - weeks))
+
+
+def test_last_weeks_without_values_are_to_be_dropped(good: pd.DataFrame) -> None:
+    text = message(empty_last("sales", 2)(good))
+    assert "1 fault(s)" in text
+    assert f"the last 2 weeks have no sales yet: drop them ({day(58)}, {day(59)})" in text
+    text = message(empty_last("tv", 1)(good))
+    assert f"the last week has no tv yet: drop it ({day(59)}), or set missing_spend: zero" in text
+    stored = message(empty_last("tv", 1)(good), replace(CONTRACT, stored=True))
+    assert "or write 0 if nothing was spent" in stored and "missing_spend" not in stored
+
+
+def test_last_weeks_are_named_once_for_all_columns(good: pd.DataFrame) -> None:
+    raw = good
+    for change in (("sales", 3), ("tv", 3), ("search", 2), ("price", 3)):
+        raw = empty_last(*change)(raw)
+    text = message(raw)
+    assert (
+        "1 fault(s)" in text and "the last 3 weeks have no sales and no tv and no price yet" in text
+    )
+
+
+def test_weeks_that_are_not_the_last_are_to_be_filled(good: pd.DataFrame) -> None:
+    raw = empty_last("sales", 2)(put("sales", 5, np.nan)(good))
+    text = message(raw)
+    assert "missing target value in 1 row(s): row 5" in text and "the last 2 weeks" in text
+    for column, weeks, role in (("price", 2, "control"), ("tv", 20, "channel")):
+        text = message(empty_last(column, weeks)(good))
+        assert f"missing {role} value in {weeks} row(s)" in text and "yet" not in text
+
+
+def test_unread_dates_are_weeks_all_the_same(good: pd.DataFrame) -> None:
+    """A form that half of the dates have is no lack of weeks."""
+    days = [day(row) if row % 2 else f"{pd.Timestamp(day(row)):%d.%m.%Y}" for row in range(WEEKS)]
+    text = message(good.assign(week=days))
+    assert "1 fault(s)" in text and "write '03.01.2022' as 2022-01-03" in text
+
+
+def test_words_for_nothing_are_shown_as_written(good: pd.DataFrame) -> None:
+    raw = put("tv", 3, "n/a")(good)
+    assert "missing channel value in 1 row(s): row 3 (2022-01-24) = 'n/a'" in message(raw)
+    table, (warning,) = validate_table(raw, replace(CONTRACT, missing_spend="zero"), "weekly.csv")
+    assert table["tv"][3] == 0.0 and "'n/a'" in warning
+
+
+def test_kinds_of_texts_have_a_line_each(good: pd.DataFrame) -> None:
+    raw = put("tv", 5, "$5")(put("tv", 4, "-")(put("tv", 3, "-")(good)))
+    text = message(raw)
+    assert "2 fault(s)" in text
+    assert "in 2 row(s): row 3 (2022-01-24) = '-'" in text and "a sign of money: write 5" in text

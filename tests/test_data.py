@@ -12,8 +12,9 @@ from helpers import PROJECT, contents, plain_experiment
 from mmm_demo.config import DataConfig, ExperimentConfig, ModelConfig
 from mmm_demo.contract import DataError
 from mmm_demo.data import known_truth, load_data, load_market, read_csv
-from mmm_demo.experiment_file import from_dict
+from mmm_demo.experiment_file import from_dict, load_experiment
 from mmm_demo.simulate import CHANNELS, CONTROLS, simulate_market
+from test_table_file import CASES, load, refusal
 
 MODEL = ModelConfig(channel_columns=CHANNELS, control_columns=CONTROLS)
 
@@ -120,6 +121,41 @@ def test_file_that_is_no_csv_is_refused(tmp_path: Path, content: bytes) -> None:
 def test_folder_is_no_csv(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no data file"):
         read_csv(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "format_"),
+    [
+        ("us_dates", "'01/02/2023' as 2023-01-02", "%m/%d/%Y"),
+        ("german_dates", "'02.01.2023' as 2023-01-02", "%d.%m.%Y"),
+        ("iso_week", "'2023-W01' as 2023-01-02", "%G-W%V-%u"),
+        ("no_zeros", "'2023-1-2' as 2023-01-02", "%Y-%m-%d"),
+    ],
+)
+def test_dates_of_a_table_get_the_format_of_the_value_shown(
+    name: str, value: str, format_: str
+) -> None:
+    text = refusal(name)
+    assert "1 fault(s)" in text and value in text and f"format={format_!r}" in text
+    assert "%d/%m/%Y" not in text
+
+
+def test_weeks_without_sales_yet_are_to_be_dropped() -> None:
+    text = refusal("sales_pending")
+    weeks = "2024-12-09, 2024-12-16, 2024-12-23"
+    assert "1 fault(s)" in text and "fill it" not in text
+    assert f"the last 3 weeks have no sales yet: drop them ({weeks})" in text
+
+
+def test_a_season_that_was_seen_once_is_warned_about() -> None:
+    (warning,) = load("weeks52").warnings
+    assert warning.startswith("two yearly modes from one year of weeks: 52 weeks")
+    assert "model.yearly_seasonality: 0, or bring 52 more" in warning
+    experiment = load_experiment(CASES / "weeks52.yaml")
+    plain = ModelConfig(experiment.model.channel_columns, ("price",), "week", "sales", 8, 0)
+    data = DataConfig(source="csv", path="weeks52.csv")
+    assert load_market(data, plain, CASES).warnings == ()
+    assert load("decimal_comma_advice").warnings == ()  # 130 weeks
 
 
 # --- groups and trend ---------------------------------------------------------------------------

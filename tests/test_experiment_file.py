@@ -8,6 +8,7 @@ import yaml
 from helpers import PROJECT, make_experiment, plain_experiment, refusal, small_model
 from mmm_demo.config import ConfigError, to_dict
 from mmm_demo.experiment_file import flat_params, from_dict, load_experiment, to_yaml, with_budget
+from mmm_demo.yaml_file import dump, read_mapping
 
 EXPERIMENTS = sorted((PROJECT / "experiments").glob("*.yaml"))
 WHY = {"rationale": "an earlier test says so"}
@@ -300,3 +301,40 @@ def test_file_from_before_a_setting_has_its_default() -> None:
 def test_params_of_a_file_name_the_file() -> None:
     params = flat_params(make_experiment(data={"source": "csv", "path": "data/a.csv"}))
     assert params["data.path"] == "data/a.csv" and "data.seed" not in params
+
+
+# --- how a CSV file is written ------------------------------------------------------------------
+
+CSV = {"source": "csv", "path": "a.csv"}
+
+
+def test_form_of_a_csv_file_is_kept_where_it_says_something() -> None:
+    plain = make_experiment(data=CSV)
+    same = make_experiment(data=CSV | {"decimal": ".", "separator": ","})
+    other = make_experiment(data=CSV | {"decimal": ",", "separator": ";"})
+    assert same.fingerprint == plain.fingerprint != other.fingerprint
+    assert not {"data.decimal", "data.separator"} & {*flat_params(plain)}
+    params = flat_params(other)
+    assert (params["data.decimal"], params["data.separator"]) == (",", ";")
+    assert from_dict(to_dict(other), "again") == other
+
+
+@pytest.mark.parametrize("form", [{"decimal": ","}, {"separator": ";"}, {"separator": "\t"}])
+@pytest.mark.parametrize("source", ["simulated", "kaggle"])
+def test_form_is_for_csv_files_only(form: dict[str, str], source: str) -> None:
+    assert "decimal and separator go with source csv" in refusal(data={"source": source} | form)
+
+
+def test_no_controls_may_be_written_as_nothing() -> None:
+    empty = make_experiment(model=small_model(control_columns=None))
+    assert empty == make_experiment(model=small_model(control_columns=[]))
+
+
+def test_yaml_of_an_experiment_is_read_back_whatever_the_names(tmp_path: Path) -> None:
+    names = ["1e6", "on", "TV: spend", "#1", "2024-01-01", "検索"]
+    experiment = make_experiment(model=small_model(channel_columns=["1e6", "on", "TV: spend"]))
+    path = tmp_path / "again.yaml"
+    path.write_text(to_yaml(experiment), encoding="utf-8")
+    assert load_experiment(path) == experiment
+    path.write_text(dump({"names": names}), encoding="utf-8")
+    assert read_mapping(path, "list", "lists") == {"names": names}

@@ -250,6 +250,38 @@ def test_a_file_is_judged_as_it_is_written(tmp_path: Path) -> None:
         read_lift_tests(path, MODEL, WEEKS)
 
 
+def test_a_file_may_be_written_as_spreadsheets_of_many_countries_do(tmp_path: Path) -> None:
+    path = tmp_path / "lift.csv"
+    good_tests().to_csv(path, index=False, sep=";")
+    pd.testing.assert_frame_equal(read_lift_tests(path, MODEL, WEEKS)[0], clean_tests())
+    half = good_tests(delta_x=10000.5)
+    path.write_text(half.to_csv(index=False, sep=";").replace("10000.5", "10000,5"))
+    table, _ = read_lift_tests(path, MODEL, WEEKS, decimal=",")
+    assert table["delta_x"].tolist() == half["delta_x"].tolist()
+    with pytest.raises(
+        DataError, match=r"delta_x, row 1: '10000,5': .*decimal comma: write 10000.5"
+    ):
+        read_lift_tests(path, MODEL, WEEKS)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            {"x": "$20,000.00"},
+            "x, row 1: '$20,000.00': no finite number; a sign of money: write 20000.00",
+        ),
+        ({"delta_y": "20%"}, "a percentage: give the amount itself"),
+        ({"date": "04/03/2024"}, "'04/03/2024' is ambiguous"),
+        ({"date": "04.13.2024"}, "write '04.13.2024' as 2024-04-13"),
+    ],
+)
+def test_the_step_fits_the_cell(change: dict[str, str], words: str) -> None:
+    with pytest.raises(DataError) as refused:
+        validate_lift_tests(good_tests(**change), MODEL, WEEKS, "lift.csv")
+    assert words in str(refused.value) and "table[" not in str(refused.value)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no lift tests at .*lift\.csv.*data\.lift_tests"):
         read_lift_tests(tmp_path / "lift.csv", MODEL, WEEKS)

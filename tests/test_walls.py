@@ -53,7 +53,7 @@ WALLS = {
     "pydantic": {"priors", "limits", "data_config", "config", "yaml_file", "experiment_file"}
     | {"planning.scenario", "sweeps.space"},
     # registry reads the pins of python_env.yaml
-    "yaml": {"yaml_file", "experiment_file", "registry"},
+    "yaml": {"yaml_file", "registry"},
     "pickle": set(),
     "cloudpickle": set(),
     "joblib": set(),

@@ -1,16 +1,19 @@
 """YAML files: read whole or refused with file, place and reason."""
 
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Annotated
 
 import pytest
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from mmm_demo.config import ConfigError
+from mmm_demo.experiment_file import load_experiment
 from mmm_demo.limits import Count
 from mmm_demo.priors import STRICT
-from mmm_demo.yaml_file import build, read_mapping
+from mmm_demo.yaml_file import build, dump, read_mapping
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -141,3 +144,117 @@ def test_all_faults_are_reported_together():
     content = {"parts": {"p": {"size": "1"}, "q": {"sise": 1}}, "more": 0}
     places = {line.partition(": ")[0] for line in faults(content)}
     assert places == {"name", "parts.p.size", "parts.q.size", "parts.q.sise", "more"}
+
+
+# --- names that YAML reads as something else ----------------------------------------------------
+
+
+@dataclass(frozen=True, config=STRICT)
+class Named:
+    name: str
+    names: Annotated[tuple[str, ...], Field(min_length=1)]
+    by_name: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def told(folder: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as refused:
+        build(TypeAdapter(Named), read(folder, text), "some.yaml", {(): Named})
+    return [line.removeprefix("  ") for line in str(refused.value).splitlines()[1:]]
+
+
+@pytest.mark.parametrize(
+    ("written", "kind"),
+    [
+        ("on", "true"),
+        ("No", "false"),
+        ("y: z", "a mapping, for its colon"),
+        ("TV: spend (EUR)", "a mapping, for its colon"),
+        ("2024", "a number"),
+        ("010", "a number"),
+        ("1e6", "a number"),
+        ("1_000", "a number"),
+        ("12:30", "a number"),
+        (".5", "a number"),
+        ("2024-01-01", "a date"),
+        ("null", "nothing"),
+        ("~", "nothing"),
+    ],
+)
+def test_a_name_that_needs_quotes_is_shown_as_written_and_works_with_them(
+    tmp_path: Path, written: str, kind: str
+) -> None:
+    text = f"name: a\nnames:\n- tv\n- {written}\n"
+    (line,) = told(tmp_path, text)
+    assert line == f"names.1: YAML reads {written} as {kind}; put it in quotes: '{written}'"
+    mended = read(tmp_path, text.replace(f"- {written}", f"- '{written}'"))
+    named = build(TypeAdapter(Named), mended, "some.yaml", {(): Named})
+    assert named.names == ("tv", written)
+    assert read(tmp_path, dump({"names": [written]})) == {"names": [written]}
+
+
+def test_a_list_at_fault_item_by_item_is_not_too_short_as_well(tmp_path: Path) -> None:
+    lines = told(tmp_path, "name: a\nnames: [1, 2]\n")
+    assert [line.partition(":")[0] for line in lines] == ["names.0", "names.1"]
+    (line,) = told(tmp_path, "name: a\nnames: []\n")
+    assert "at least 1 item" in line
+
+
+def test_names_in_one_text_are_shown_as_the_list_to_write(tmp_path: Path) -> None:
+    (line,) = told(tmp_path, "name: a\nnames: tv, on, 1e6\n")
+    assert line == "names: write [tv, 'on', '1e6']: a list, got 'tv, on, 1e6'"
+    (line,) = told(tmp_path, "name: a\nnames: [b]\nby_name: {c: d}\n")
+    assert line == "by_name.c: write [d]: a list, got 'd'"
+
+
+def test_a_key_that_needs_quotes_is_named(tmp_path: Path) -> None:
+    (line,) = told(tmp_path, "name: a\nnames: [b]\nby_name: {off: [c]}\n")
+    assert line.endswith("YAML reads off as false; put it in quotes: 'off'")
+
+
+def test_nothing_where_something_is_due_is_said(tmp_path: Path) -> None:
+    assert told(tmp_path, "name:\nnames:\n- a\n-\n") == [
+        "name: holds nothing; give a name, or remove the line",
+        "names.1: holds nothing; give a name, or remove the line",
+    ]
+    assert told(tmp_path, "name: a\nnames:\n") == [
+        "names: holds nothing; fill it, or remove the line"
+    ]
+
+
+def test_quotes_are_not_offered_where_they_do_not_help(tmp_path: Path) -> None:
+    path = tmp_path / "some.yaml"
+    path.write_text("name: 2024\nmarket: no\nmodel: {channel_columns: [tv]}\n")
+    with pytest.raises(ConfigError) as refused:
+        load_experiment(path)
+    name, market = str(refused.value).splitlines()[1:]
+    assert "quotes" not in name and "got 2024" in name
+    assert market == "  market: YAML reads no as false; put it in quotes: 'no'"
+
+
+CASES = Path(__file__).parent / "cases"
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("yaml_on", ["model.channel_columns.2: YAML reads on as true; put it in quotes: 'on'"]),
+        (
+            "numeric_names",
+            [
+                f"model.channel_columns.{place}: YAML reads {place + 1} as a number; "
+                f"put it in quotes: '{place + 1}'"
+                for place in range(3)
+            ],
+        ),
+        (
+            "channel_string",
+            ["model.channel_columns: write [tv, search, social]: a list, got 'tv, search, social'"],
+        ),
+    ],
+)
+def test_an_experiment_file_of_a_user_gets_one_fault_for_each_cause(
+    name: str, lines: list[str]
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_experiment(CASES / f"{name}.yaml")
+    assert [line.strip() for line in str(refused.value).splitlines()[1:]] == lines

@@ -91,6 +91,11 @@ class ModelConfig:
     saturation: Literal["logistic", "michaelis_menten", "s_shaped"] = "logistic"
     scaling: ScalingConfig | None = None
 
+    @field_validator("control_columns", mode="before")
+    @classmethod
+    def _none_means_none(cls, given: object) -> object:
+        return () if given is None else given
+
     @field_validator("priors", mode="before")
     @classmethod
     def _complete_priors(cls, given: object, info: ValidationInfo) -> dict[str, PriorConfig]:

@@ -6,49 +6,35 @@ that cannot be told apart. Here each is a fault with place, value and next step,
 
 import datetime as dt
 import difflib
-import numbers
 import re
 from collections import Counter
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mmm_demo.advice import (
+    OTHER_DECIMALS,
+    Advice,
+    advise_dates,
+    advise_numbers,
+    pending_step,
+    split_pending,
+)
+from mmm_demo.cells import Cells, read_cells
 from mmm_demo.data_config import Accepted
+from mmm_demo.date_cells import WEEK_DAYS
+from mmm_demo.number_cells import Form, to_values
+from mmm_demo.odd_rows import header_row, odd_rows
 from mmm_demo.records import judge_records
 from mmm_demo.repeats import partners_of, unit_of
 
 MIN_WEEKS = 26  # half a year: fewer weeks cannot tell media from season, whatever the model
 SPARE_WEEKS = 10  # left over after two carry-over windows and one week per channel and control
-EXACT_LIMIT = 2.0**53  # beyond this size a float64 no longer counts single units
 CELLS_SHOWN = 3
 WEEKS_SHOWN = 10
-WEEK_DAYS = 7
-YEARS = range(1900, 2100)  # a year outside is a typing error
-ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-PLAIN_NUMBER = re.compile(r"\s*[+-]?[0-9]+(\.[0-9]+)?\s*")
-NOT_ISO = "date that is not YYYY-MM-DD"
-NEXT_STEP = {
-    "missing date value": "give the row its week or drop it",
-    "timezone-aware date": "drop the timezone with .dt.tz_localize(None)",
-    "number as a date": "convert it to datetimes or YYYY-MM-DD text; the unit is never guessed",
-    NOT_ISO: "convert it first, e.g. pd.to_datetime(table[column], format='%d/%m/%Y')",
-    "date with a time of day": "keep the day only, with .dt.normalize()",
-    "date out of range": f"correct the year; it must be from {YEARS[0]} to {YEARS[-1]}",
-    "missing channel value": "fill it, or set missing_spend: zero if empty means no spend",
-    "missing target value": "fill it at the source; a target is never filled in for you",
-    "missing control value": "fill it at the source; a control is never filled in for you",
-    "infinite value": "correct it; infinity would scale the whole column to zero",
-    "negative value": "move refunds and corrections to the week they belong to",
-    "value too large": f"correct it or choose a larger unit; the limit is {EXACT_LIMIT:.0e}",
-    "number as text": "convert it at the source, e.g. read_csv(..., thousands=',')",
-    "true/false value": "give an amount; only controls may be true/false",
-    "value that is not a number": "give one real number per cell",
-}
-type _Cells = list[tuple[int, Any]]  # row and value
 
 
 class DataError(ValueError):
@@ -69,6 +55,10 @@ class Contract:
         Whether an empty spend cell is a fault, or by explicit choice means that nothing was spent.
     accepted, today
         See `records.judge_records`.
+    decimal : {".", ","}
+        How the source writes decimals, for what messages say of texts.
+    stored : bool
+        Whether the settings are those of a stored version, which no message may offer to change.
 
     Raises
     ------
@@ -84,6 +74,8 @@ class Contract:
     missing_spend: str = "error"
     accepted: tuple[Accepted, ...] = ()
     today: dt.date | None = None
+    decimal: str = "."
+    stored: bool = False
 
     def __post_init__(self) -> None:
         """Refuse options that mean nothing."""
@@ -140,7 +132,8 @@ def validate_table(
     look.check_repeats()
     if look.faults:
         lines = "".join(f"\n- {fault}" for fault in look.faults)
-        raise DataError(f"{where}: {len(look.faults)} fault(s) in the weekly table{lines}")
+        count = f"{len(look.faults)} fault(s) in the weekly table (row 0 is the first of data)"
+        raise DataError(f"{where}: {count}{lines}")
     dates = pd.Series(look.dates, dtype="datetime64[ns]")
     return pd.DataFrame({contract.date_column: dates, **look.clean}), tuple(look.warnings)
 
@@ -150,17 +143,26 @@ class _Inspection:
 
     def __init__(self, raw: pd.DataFrame, contract: Contract) -> None:
         self.raw = raw
+        self.rows = list(range(len(raw)))  # that are weeks, as numbered in the source
+        self.odd: dict[int, str] = {}  # rows that are no weeks, and what they are
         self.contract = contract
+        self.form = Form(contract.decimal, not contract.stored)
         self.roles: dict[str, str] = {}
         for name, role in contract.roles():
             self.roles.setdefault(name, role)  # a second role is a fault of its own
         self.dates: list[pd.Timestamp | None] = [None] * len(raw)
         self.clean: dict[str, np.ndarray] = {}  # numbers of the columns without a bad cell
+        self.decimals: dict[str, Advice] = {}  # by column that has decimals of another kind
+        self.pending: dict[int, list[str]] = {}  # columns empty in the last weeks, by their number
         self.faults: list[str] = []
         self.warnings: list[str] = []
 
     def read_columns(self) -> None:
         labels = [str(label) for label in self.raw.columns]
+        if (row := header_row(self.raw, {*self.roles} - {*labels})) is not None:
+            self.faults.append(f"the header stands in row {row}; remove all that is above it")
+            return
+        self.leave_out_odd_rows(labels)
         for name in self.roles:
             held = [role for other, role in self.contract.roles() if other == name]
             if len(held) > 1:
@@ -177,6 +179,21 @@ class _Inspection:
             for twin in labels:
                 if re.fullmatch(re.escape(name) + r"\.[0-9]+", twin) and twin not in self.roles:
                     self.warn(twin, f"ignored; check in the header if it is a second {name!r}")
+        self.report_decimals()
+        self.report_pending()
+
+    def leave_out_odd_rows(self, labels: list[str]) -> None:
+        once = {name: labels.index(name) for name in self.roles if labels.count(name) == 1}
+        columns = {name: self.raw.iloc[:, place] for name, place in once.items()}
+        contract = self.contract
+        self.odd = odd_rows(columns, contract.date_column, contract.target_column)
+        for what in dict.fromkeys(self.odd.values()):
+            rows = [str(row) for row in self.odd if self.odd[row] == what]
+            what = what if len(rows) == 1 else f"each {what}"
+            self.faults.append(f"row{'s' * (len(rows) > 1)} {_some(rows, WEEKS_SHOWN)} {what}")
+        self.rows = [row for row in self.rows if row not in self.odd]
+        self.raw = self.raw.iloc[self.rows]
+        self.dates = [None] * len(self.rows)
 
     def suggest(self, name: str, labels: list[str]) -> str:
         if name in self.raw.index.names:
@@ -187,8 +204,10 @@ class _Inspection:
         return f"correct the config; the table has {_text(labels, 200)}"
 
     def read_dates(self, name: str, column: pd.Series) -> None:
-        self.dates, bad = _read_cells(column, "date")
-        self.fault_cells(name, bad)
+        self.dates, bad = read_cells(column, "date")
+        days = {row: day and day.date() for row, day in enumerate(self.dates)}
+        for advice in advise_dates(bad, days, name):
+            self.fault_cells(name, advice)
         known = [(row, day) for row, day in enumerate(self.dates) if day is not None]
         counts = Counter(day for _, day in known)
         if repeated := [f"{day:%Y-%m-%d} ({n}x)" for day, n in counts.items() if n > 1]:
@@ -214,11 +233,13 @@ class _Inspection:
             self.fault(name, f"not weekly, first at {row}: {seen}; bring one row every 7 days")
 
     def read_numbers(self, name: str, column: pd.Series) -> None:
-        values, bad = _read_cells(column, self.roles[name])
+        if self.odd:  # one of them made the whole column text
+            column = pd.Series(to_values(column, self.form.decimal), dtype=object)
+        values, bad = read_cells(column, self.roles[name])
         if self.contract.missing_spend == "zero" and (empty := bad.pop("missing channel value", 0)):
             values = [0.0 if value is None else value for value in values]
             self.warn(name, f"{len(empty)} empty cell(s) read as 0 spend: {self.places(empty)}")
-        self.fault_cells(name, bad)
+        self.fault_numbers(name, column, bad)
         if not bad:
             self.clean[name] = np.array(values, dtype=np.float64)
             self.check_values(name, self.clean[name])
@@ -239,8 +260,8 @@ class _Inspection:
             held += lines
 
     def check_length(self) -> None:
-        # Without a single readable date, the rows are the best count of weeks there is.
-        weeks = len(set(self.dates) - {None}) or len(self.raw)
+        # A row whose date is unreadable is a week too.
+        weeks = len(set(self.dates) - {None}) + self.dates.count(None)
         if weeks < (least := self.contract.min_weeks()):
             step = "bring more weeks or shorten adstock_max_lag"
             self.faults.append(f"{weeks} week(s) of data, at least {least} needed; {step}")
@@ -268,67 +289,44 @@ class _Inspection:
     def warn(self, name: str, what: str) -> None:
         self.warnings.append(f"column {name!r}: {what}")
 
-    def fault_cells(self, name: str, bad: dict[str, _Cells]) -> None:
-        for kind, cells in bad.items():
-            if kind == "number as text":
-                # One "1,234" makes a CSV column text as a whole: show it before its neighbours.
-                cells.sort(key=lambda cell: bool(PLAIN_NUMBER.fullmatch(cell[1])))
-            what = f"{kind} in {len(cells)} row(s): {self.places(cells)}"
-            self.fault(name, f"{what}; {NEXT_STEP[kind]}")
+    def fault_cells(self, name: str, advice: Advice) -> None:
+        kind, cells, step = advice
+        self.fault(name, f"{kind} in {len(cells)} row(s): {self.places(cells)}; {step}")
 
-    def places(self, cells: _Cells) -> str:
+    def fault_numbers(self, name: str, column: pd.Series, bad: dict[str, Cells]) -> None:
+        missing = f"missing {self.roles[name]} value"
+        before, count = split_pending(bad.get(missing, []), len(self.rows))
+        longest = max(self.pending, default=0)
+        if self.roles[name] == "control" and count > longest:
+            before = bad[missing]  # what sales and spend are known for is no matter of time
+        elif count >= max(longest, 1):  # dropping more weeks drops these
+            self.pending.setdefault(count, []).append(name)
+        left = {kind: cells for kind, cells in (bad | {missing: before}).items() if cells}
+        for advice in advise_numbers(left, column, self.roles[name], self.form):
+            if advice[0] == OTHER_DECIMALS:
+                self.decimals[name] = advice
+            else:
+                self.fault_cells(name, advice)
+
+    def report_decimals(self) -> None:
+        """Report decimal commas once, however many columns have them: they have one cause."""
+        for name, (kind, cells, step) in [*self.decimals.items()][:1]:
+            others = [repr(other) for other in self.decimals if other != name]
+            also = f"; the same in {', '.join(others)}" if others else ""
+            self.fault_cells(name, (kind, cells, step + also))
+
+    def report_pending(self) -> None:
+        for count, names in self.pending.items():
+            days = self.dates[-count:]
+            weeks = [f"{day:%Y-%m-%d}" if day else "no date" for day in days]
+            spend = {self.roles[name] for name in names} == {"channel"}
+            self.faults.append(pending_step(names, weeks, spend, self.form.offered))
+
+    def places(self, cells: Cells) -> str:
         return _some([f"{self.place(row)} = {_text(value)}" for row, value in cells])
 
     def place(self, row: int) -> str:
-        return f"row {row}" + (f" ({day:%Y-%m-%d})" if (day := self.dates[row]) else "")
-
-
-def _read_cells(cells: pd.Series, role: str) -> tuple[list[Any], dict[str, _Cells]]:
-    """Parse cell by cell; a bad one becomes None and is kept under the kind of its fault."""
-    values, bad = [], {}
-    for row, cell in enumerate(cells):
-        if pd.api.types.is_scalar(cell) and pd.isna(cell):
-            value, kind = None, f"missing {role} value"
-        else:
-            value, kind = _parse_date(cell) if role == "date" else _parse_number(cell, role)
-        values.append(value)
-        if kind:
-            bad.setdefault(kind, []).append((row, cell))
-    return values, bad
-
-
-def _parse_date(cell: Any) -> tuple[pd.Timestamp | None, str]:
-    if isinstance(cell, numbers.Number | np.bool_):
-        return None, "number as a date"
-    try:
-        if isinstance(cell, str) and ISO_DATE.fullmatch(cell):  # fromisoformat reads 20240101 too
-            cell = dt.date.fromisoformat(cell)
-        elif not isinstance(cell, dt.date | np.datetime64):
-            return None, NOT_ISO
-        stamp = pd.Timestamp(cell)
-        if stamp.tzinfo is not None:
-            return None, "timezone-aware date"
-        if stamp.year not in YEARS:
-            return None, "date out of range"
-        day = stamp.normalize()
-        return (day.as_unit("ns"), "") if stamp == day else (None, "date with a time of day")
-    except ValueError:  # no such day, like 2024-02-30
-        return None, NOT_ISO
-
-
-def _parse_number(cell: Any, role: str) -> tuple[float | None, str]:
-    if isinstance(cell, str):
-        return None, "number as text"
-    if isinstance(cell, bool | np.bool_):
-        return (float(cell), "") if role == "control" else (None, "true/false value")
-    # numpy registers its time spans as whole numbers.
-    if not isinstance(cell, numbers.Real | Decimal) or isinstance(cell, np.timedelta64):
-        return None, "value that is not a number"
-    if not -EXACT_LIMIT <= cell <= EXACT_LIMIT:  # before float(), where a long int overflows
-        return None, "infinite value" if abs(cell) == float("inf") else "value too large"
-    if cell < 0 and role != "control":
-        return None, "negative value"
-    return float(cell), ""
+        return f"row {self.rows[row]}" + (f" ({day:%Y-%m-%d})" if (day := self.dates[row]) else "")
 
 
 def _some(items: list[str], shown: int = CELLS_SHOWN) -> str:

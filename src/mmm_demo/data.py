@@ -1,6 +1,6 @@
 """Where the weekly table comes from: simulated, a CSV file, or DT Mart on Kaggle."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -9,13 +9,16 @@ from pathlib import Path
 import pandas as pd
 
 from mmm_demo.config import DataConfig, ModelConfig
-from mmm_demo.contract import Contract, DataError, validate_table
+from mmm_demo.contract import Contract, validate_table
 from mmm_demo.derived import with_groups, with_trend
 from mmm_demo.download import download_dt_mart
 from mmm_demo.dt_mart import build_weekly_table
 from mmm_demo.lift import read_lift_tests
 from mmm_demo.simulate import CHANNELS, Truth, simulate_market
 from mmm_demo.store_defaults import require_project_root
+from mmm_demo.table_file import read_csv
+
+WEEKS_OF_YEAR, SEASONS = 52, 2  # a season is what comes back
 
 
 @dataclass(frozen=True)
@@ -91,14 +94,30 @@ def load_market(
         missing_spend=data.missing_spend,
         accepted=data.accept,
         today=None if data.source == "simulated" else today or date.today(),
+        decimal=data.decimal,
     )
     table, warnings = validate_table(raw, contract, where)
-    warnings, lift_tests = (*read.warnings, *noticed, *warnings), None
+    warnings = (*read.warnings, *noticed, *warnings, *_season_warnings(model, len(table)))
+    lift_tests = None
     if data.lift_tests is not None:
         path = root / data.lift_tests
-        lift_tests, noticed = read_lift_tests(path, model, table, data.members)
+        lift_tests, noticed = read_lift_tests(path, model, table, data.members, data.decimal)
         warnings = (*warnings, *noticed)
     return replace(read, table=table, warnings=warnings, lift_tests=lift_tests)
+
+
+def _season_warnings(model: ModelConfig, weeks: int) -> Iterator[str]:
+    """Warn of a season that was not seen twice: whatever happened once could be it."""
+    modes, years = model.yearly_seasonality, weeks / WEEKS_OF_YEAR
+    if modes and years < SEASONS:
+        count = {1: "one yearly mode", 2: "two yearly modes"}.get(modes, f"{modes} yearly modes")
+        time = "one year" if round(years, 1) == 1 else f"{years:.1f} years"
+        missing = SEASONS * WEEKS_OF_YEAR - weeks
+        yield (
+            f"{count} from {time} of weeks: {weeks} weeks show no season twice, so its "
+            f"{2 * modes} parameters can take what media or a single event did; set "
+            f"model.yearly_seasonality: 0, or bring {missing} more week(s)"
+        )
 
 
 def _read_source(data: DataConfig, root: Path) -> MarketingData:
@@ -107,7 +126,8 @@ def _read_source(data: DataConfig, root: Path) -> MarketingData:
         table = simulate_market(data.seed, data.weeks).table
         return MarketingData(table, f"simulated market, seed {data.seed}")
     if data.source == "csv":
-        return MarketingData(read_csv(root / str(data.path)), str(data.path))
+        table = read_csv(root / str(data.path), data.decimal, data.separator)
+        return MarketingData(table, str(data.path))
     built = build_weekly_table(download_dt_mart(root / "data"), data.dt_mart)
     return MarketingData(
         built.table, built.label, tuple(built.warnings), built.label, built.report_table
@@ -171,23 +191,3 @@ def _grouped(truth: Truth, spend: pd.Series, groups: Mapping[str, tuple[str, ...
         adstock_alpha=truth.adstock_alpha.reindex(money.index),
         saturation_lam=truth.saturation_lam.reindex(money.index),
     )
-
-
-def read_csv(path: Path) -> pd.DataFrame:
-    """Read a comma-separated weekly table, cells as they are.
-
-    Raises
-    ------
-    FileNotFoundError
-        When there is no such file.
-    DataError
-        When it is no CSV file.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no data file {path}; put it there or change data.path in the experiment file"
-        )
-    try:
-        return pd.read_csv(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not a readable CSV file: {error}") from None

@@ -127,6 +127,7 @@ class DataConfig:
         `linear` adds the control `Trend`: 0, 1, 2, ... by week.
     decimal, separator
         How the CSV file writes decimals (`.` or `,`) and separates cells; for `csv` only.
+        Lift tests write decimals alike; what separates their cells shows in their header.
     accept
         Weeks whose values are unlike the others of their column (`records`) and right all the
         same, each with its reason: a list of `{column, from, until, reason}`.
@@ -174,6 +175,12 @@ class DataConfig:
             raise ValueError(
                 f"source {self.source!r} with path {self.path!r}: a path goes with csv"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _form_belongs_to_csv(self) -> "DataConfig":
+        if self.source != "csv" and (self.decimal, self.separator) != (".", ","):
+            raise ValueError(f"decimal and separator go with source csv, not {self.source!r}")
         return self
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mmm_demo.contract import DataError
 from mmm_demo.data_config import TREND
+from mmm_demo.number_cells import is_empty
 
 
 def with_groups(
@@ -50,7 +51,7 @@ def with_groups(
     members = [name for group in groups.values() for name in group]
     warnings = list(_twins(raw.columns, members))
     if missing_spend == "zero":
-        empty = raw[members].isna().sum()
+        empty = raw[members].map(is_empty).sum()
         warnings += [
             f"column {name!r}: {count} empty cell(s) read as 0 spend"
             for name, count in empty[empty > 0].items()
@@ -86,7 +87,7 @@ def _twins(columns: Collection[Any], members: Collection[str]) -> Iterator[str]:
 def _total(cells: tuple[Any, ...], missing_spend: str) -> Any:
     """Return the sum of cells; or the first that is no spend, as it is."""
     if missing_spend == "zero":
-        cells = tuple(cell for cell in cells if not pd.isna(cell))
+        cells = tuple(cell for cell in cells if not is_empty(cell))
     wrong = [cell for cell in cells if not _is_spend(cell)]
     return wrong[0] if wrong else math.fsum(cells)
 

@@ -5,10 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter
 
 from mmm_demo.config import (
+    ADDED_TO_DATA,
     BudgetConfig,
     DataConfig,
     EvidenceConfig,
@@ -19,7 +19,7 @@ from mmm_demo.config import (
     ScalingConfig,
     to_dict,
 )
-from mmm_demo.yaml_file import build, read_mapping
+from mmm_demo.yaml_file import build, dump, read_mapping
 
 _ADAPTER = TypeAdapter(ExperimentConfig)
 _SECTIONS: dict[tuple[str, ...], type] = {
@@ -93,7 +93,7 @@ def with_budget(experiment: ExperimentConfig, overrides: Mapping[str, Any]) -> E
 
 def to_yaml(experiment: ExperimentConfig) -> str:
     """Return the experiment, fully resolved, as YAML."""
-    return yaml.safe_dump(to_dict(experiment), sort_keys=False, allow_unicode=True)
+    return dump(to_dict(experiment))
 
 
 def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
@@ -116,6 +116,9 @@ def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
         params |= {"data.seed": data.seed, "data.weeks": data.weeks}
     if data.path:
         params["data.path"] = data.path
+    for name in ("decimal", "separator"):
+        if (value := getattr(data, name)) != ADDED_TO_DATA[name]:
+            params[f"data.{name}"] = value
     if data.lift_tests:
         params["data.lift_tests"] = data.lift_tests
     if data.dt_mart:

@@ -6,14 +6,19 @@ a word. Here each is a fault with row, value and next step, all in one go.
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mmm_demo.cells import ISO_DATE
 from mmm_demo.config import ModelConfig
-from mmm_demo.contract import ISO_DATE, DataError
+from mmm_demo.contract import DataError
+from mmm_demo.date_cells import CODE, explain_texts
+from mmm_demo.number_cells import Form, explain, is_empty, shapes, to_values
+from mmm_demo.table_file import read_texts
 
 NUMBERS = ("x", "delta_x", "delta_y", "sigma")
 COLUMNS = ("channel", *NUMBERS, "date")
@@ -29,15 +34,19 @@ type _Fault = tuple[pd.Series, str, str]  # rows at fault, column, what is wrong
 
 
 def read_lift_tests(
-    path: Path, model: ModelConfig, weeks: pd.DataFrame, grouped: Collection[str] = ()
+    path: Path,
+    model: ModelConfig,
+    weeks: pd.DataFrame,
+    grouped: Collection[str] = (),
+    decimal: str = ".",
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Read a CSV file of lift tests and hold it against the model and its weekly table.
 
     Parameters
     ----------
     path
-        CSV file with the columns `COLUMNS`.
-    model, weeks, grouped
+        CSV file with the columns `COLUMNS`, whatever separates them.
+    model, weeks, grouped, decimal
         See `validate_lift_tests`.
 
     Raises
@@ -52,12 +61,8 @@ def read_lift_tests(
             f"no lift tests at {path}; put the file there or change data.lift_tests "
             "in the experiment file"
         )
-    try:
-        # Cells as text, so that a message shows what the file says.
-        raw = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not a readable CSV file: {error}") from None
-    return validate_lift_tests(raw, model, weeks, str(path), grouped)
+    raw = read_texts(path, COLUMNS)
+    return validate_lift_tests(raw, model, weeks, str(path), grouped, decimal)
 
 
 def validate_lift_tests(
@@ -66,6 +71,7 @@ def validate_lift_tests(
     weeks: pd.DataFrame,
     where: str,
     grouped: Collection[str] = (),
+    decimal: str = ".",
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Turn lift tests into clean ones, or say all that is wrong with them.
 
@@ -85,6 +91,8 @@ def validate_lift_tests(
         Name of the source, for the message.
     grouped
         Columns of the source that the channels add up.
+    decimal
+        How the weekly table writes decimals; the tests are written alike.
 
     Returns
     -------
@@ -102,15 +110,15 @@ def validate_lift_tests(
     table = pd.DataFrame({"channel": raw["channel"].astype(str).str.strip()})
     for name in NUMBERS:
         # By way of text: true and false are no numbers here.
-        table[name] = pd.to_numeric(raw[name].astype(str), errors="coerce").astype("float64")
+        cells = raw[name].astype(str)
+        if decimal == ",":
+            cells = pd.Series(map(str, to_values(cells, decimal)), index=raw.index, dtype=object)
+        table[name] = pd.to_numeric(cells, errors="coerce").astype("float64")
     table["date"] = _days(raw["date"])
     table = table.reset_index(drop=True)
     shown = raw.reset_index(drop=True)
-    lines = [
-        _fault_line(shown, rows, column, text)
-        for rows, column, text in _faults(table, model, weeks, grouped)
-        if rows.any()
-    ]
+    faults = [*_unread(shown, table, decimal), *_faults(table, model, weeks, grouped)]
+    lines = [_fault_line(shown, *fault) for fault in faults if fault[0].any()]
     if lines:
         raise DataError(f"{where} holds lift tests that cannot be used:\n" + "\n".join(lines))
     return table, (*_warnings(table, where), *_unit_warnings(table, model, weeks, where))
@@ -140,6 +148,35 @@ def _days(column: pd.Series) -> pd.Series:
     return pd.to_datetime(iso, format="%Y-%m-%d", errors="coerce").astype("datetime64[ns]")
 
 
+def _unread(raw: pd.DataFrame, table: pd.DataFrame, decimal: str) -> Iterator[_Fault]:
+    """Name cells that are no number or no day, each kind with the step that fits it."""
+    form = Form(decimal, offered=False)
+    for name in NUMBERS:
+        seen = shapes(raw[name], form)
+        steps = {
+            row: explain(cell, seen, "test", form).step if _is_told(cell) else "give one"
+            for row, cell in raw[name][~np.isfinite(table[name])].items()
+        }
+        for step in dict.fromkeys(steps.values()):
+            yield _rows(raw, steps, step), name, f"no finite number; {step}"
+    cells = raw["date"][table["date"].isna()]
+    told = {row: cell for row, cell in cells.items() if _is_told(cell)}
+    steps = dict.fromkeys(cells.index, "")
+    for rows, step in explain_texts(told, {}, "date"):
+        steps |= dict.fromkeys(rows, f": {step.partition(CODE)[0]}")
+    for step in dict.fromkeys(steps.values()):
+        yield _rows(raw, steps, step), "date", f"no date; write it as YYYY-MM-DD{step}"
+
+
+def _is_told(cell: object) -> bool:
+    """Return whether a cell is a text that its reader may have to be told about."""
+    return isinstance(cell, str) and not is_empty(cell) and cell.strip().lstrip("+-") != "inf"
+
+
+def _rows(raw: pd.DataFrame, steps: Mapping[Any, str], step: str) -> pd.Series:
+    return pd.Series([steps.get(row) == step for row in raw.index], index=raw.index)
+
+
 def _faults(
     table: pd.DataFrame, model: ModelConfig, weeks: pd.DataFrame, grouped: Collection[str]
 ) -> Iterator[_Fault]:
@@ -149,8 +186,6 @@ def _faults(
     yield part, "channel", f"{why}, or take it out of its group"
     unknown = ~part & ~table["channel"].isin(channels)
     yield unknown, "channel", f"no channel of the model; channels are {', '.join(channels)}"
-    for name in NUMBERS:
-        yield ~np.isfinite(table[name]), name, "no finite number; give one, without unit or commas"
     x, delta, after = table["x"], table["delta_x"], table["x"] + table["delta_x"]
     yield table["sigma"] <= 0, "sigma", "must be positive: the standard error of delta_y"
     yield delta == 0, "delta_x", "a test without a change of spend measures nothing; remove it"
@@ -159,9 +194,7 @@ def _faults(
     yield from _unit_faults(table, model, weeks)
     first, last = weeks[model.date_column].min(), weeks[model.date_column].max() + WEEK
     span = f"{first:%Y-%m-%d} to {last - pd.Timedelta(days=1):%Y-%m-%d}"
-    unread = table["date"].isna()
-    yield unread, "date", "no date; write it as YYYY-MM-DD"
-    outside = ~unread & ((table["date"] < first) | (table["date"] >= last))
+    outside = table["date"].notna() & ((table["date"] < first) | (table["date"] >= last))
     yield outside, "date", f"outside the data ({span}); use tests of that time only"
     yield table.duplicated(), "channel", "the same test again, which would count twice; remove it"
 

@@ -118,6 +118,8 @@ def join_actuals(
         config.control_columns,
         config.adstock_max_lag,
         accepted=made.accept,
+        decimal=made.decimal,
+        stored=True,
     )
     groups = {name: of for name, of in made.groups.items() if name not in raw}
     raw, noticed = with_groups(raw, groups, contract.missing_spend, where)

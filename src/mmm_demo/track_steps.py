@@ -7,7 +7,6 @@ import pandas as pd
 
 from mmm_demo import registry, track_text
 from mmm_demo.bundle import Bundle, BundleRefused, sha256
-from mmm_demo.data import read_csv
 from mmm_demo.figures import NamedFigure
 from mmm_demo.fitted import WEEK
 from mmm_demo.gated_store import PREFIX
@@ -16,6 +15,7 @@ from mmm_demo.plotting_track import promised_and_realised
 from mmm_demo.promises import KIND, MODEL, PLAN_RUN, VERSION, record
 from mmm_demo.publish import Publisher
 from mmm_demo.run_values import LABEL_TAG, Say, by_channel
+from mmm_demo.table_file import read_csv
 from mmm_demo.track import Outcome, track
 from mmm_demo.track_input import Planned, TrackError, join_actuals, read_plan
 from mmm_demo.tracking import Run, find_run, open_run, store_errors, temporary_folder
@@ -132,11 +132,12 @@ def run_track(
         raise FileNotFoundError(
             f"no file {actuals}; give the weekly table since the plan's data: --actuals FILE"
         )
-    raw = read_csv(actuals)
     version, bundle = _planner_of(plan)
+    made = bundle.experiment.data
+    raw = read_csv(actuals, made.decimal, made.separator, offered=False)
     say(f"plan of {version.name} version {version.version}, proven")
     planned = plan.spend(bundle.experiment.model.channel_columns)
-    table, warnings = join_actuals(raw, bundle.fitted, bundle.experiment.data, str(actuals))
+    table, warnings = join_actuals(raw, bundle.fitted, made, str(actuals))
     for warning in warnings:
         say(f"warning: {warning}")
     outcome = track(bundle.fitted, planned, table)
