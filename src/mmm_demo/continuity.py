@@ -1,4 +1,4 @@
-"""A weekly table against the one that a version was fitted on: the same units, no holes?
+"""A weekly table against the one that a version was fitted on: same units, no holes, same history.
 
 A refresh brings new weeks, drops old ones and restates the last. It does not bring the same weeks
 in another unit: the priors live on the champion's scale, so a column that is 1/1000 of what it was
@@ -25,6 +25,7 @@ EDGE = 13  # weeks at the end of one table and the start of the other whose leve
 SMALL = 0.05  # of the median: that less is gone makes no hole
 RECENT, RESTATED = 8, 0.20  # what a source may still change, and by how much, without a remark
 ROUNDING, STEADY = 1e-3, 0.02
+LEAST = FACTOR * (1 - ROUNDING)
 CORRECT = "correct the file, or use another market"
 DAY = "%Y-%m-%d"
 
@@ -186,7 +187,8 @@ def _span(now: Weekly, before: Weekly, whose: str) -> Iterator[str]:
     """Say which weeks came and went, but for the new ones."""
     new, old = now.values.index, before.values.index
     if not len(new.intersection(old)):
-        at = "" if new[0].dayofweek == old[0].dayofweek else f", {new[0]:%A}s and {old[0]:%A}s"
+        days = [f"{weeks[0]:%A}s" for weeks in (new, old)]
+        at = "" if days[0] == days[1] else f", {days[0]} and {days[1]}"
         yield (
             f"no week in common with {whose} ({new[0]:{DAY}} to {new[-1]:{DAY}} and "
             f"{old[0]:{DAY}} to {old[-1]:{DAY}}{at}): only the levels are held against it"
@@ -226,7 +228,7 @@ class _Pair:
     def units(self) -> Iterator[str]:
         """Name the weeks that are the same constant factor of what they were."""
         ratio = self.shared["ratio"]
-        for moved in (ratio[ratio >= FACTOR], ratio[(ratio > 0) & (ratio <= 1 / FACTOR)]):
+        for moved in (ratio[ratio > LEAST], ratio[(ratio > 0) & (ratio < 1 / LEAST)]):
             near = WIDE if 2 * len(moved) >= self.comparable else NARROW
             middle = float(moved.median())
             alike = moved[(moved <= middle * near) & (moved >= middle / near)]
@@ -331,12 +333,10 @@ def _are(weeks: pd.Index) -> str:
 
 
 def _times(factor: float) -> str:
-    """Return a factor as people say it: 1/1000 of, 1000 times."""
-    up = factor >= 1
-    digits = f"{float(f'{factor if up else 1 / factor:.3g}'):.10g}"
-    if factor >= 1 / FACTOR and not up:
-        return f"{factor:.3g} times"
-    return f"{digits} times" if up else f"1/{digits} of"
+    """Return a factor as people say it: 1/1000 of, 0.9 times, 1000 times."""
+    if factor < 1 / LEAST:
+        return f"1/{float(f'{1 / factor:.3g}'):.10g} of"
+    return f"{float(f'{factor:.3g}'):.10g} times"
 
 
 def _amount(value: float) -> str:
