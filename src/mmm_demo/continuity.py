@@ -65,7 +65,8 @@ class Weekly:
         made = {TREND} if data.trend == "linear" else set()
         names = [name for name in (*amounts, *model.control_columns) if name not in made]
         values = table[names].apply(pd.to_numeric, errors="coerce").astype(float)
-        values.index = pd.to_datetime(table[model.date_column], errors="coerce")
+        days = table[model.date_column].astype(str)
+        values.index = pd.DatetimeIndex(pd.to_datetime(days, format=DAY, errors="coerce"))
         values = values[values.index.notna() & ~values.index.duplicated()]
         groups = data.dt_mart.groups if data.dt_mart else data.groups
         return cls(values.sort_index(), amounts, model.target_column, groups)

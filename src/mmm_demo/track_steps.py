@@ -136,7 +136,9 @@ def run_track(
     version, bundle = _planner_of(plan)
     say(f"plan of {version.name} version {version.version}, proven")
     planned = plan.spend(bundle.experiment.model.channel_columns)
-    table, warnings = join_actuals(raw, bundle.fitted, bundle.experiment.data, str(actuals))
+    table, warnings = join_actuals(
+        raw, bundle.fitted, bundle.experiment.data, str(actuals), planned.units
+    )
     for warning in warnings:
         say(f"warning: {warning}")
     outcome = track(bundle.fitted, planned, table)
