@@ -287,7 +287,7 @@ class _Pair:
         plan = self._plan(fresh.index)
         side = "last" if later else "first"
         line = (
-            f"{_times(float(f'{now / then:.2g}'))} {self.whose}'s {side} {len(near)} weeks in "
+            f"{_times(now / then, digits=2)} {self.whose}'s {side} {len(near)} weeks in "
             f"{_weeks(fresh.index)} ({_change(then, now)} in the middle week"
             f"{'' if np.isnan(plan) else f', planned {_amount(plan)}'})"
         )
@@ -333,11 +333,11 @@ def _are(weeks: pd.Index) -> str:
     return "are" if len(weeks) > 1 else "is"
 
 
-def _times(factor: float) -> str:
+def _times(factor: float, digits: int = 3) -> str:
     """Return a factor as people say it: 1/1000 of, 0.9 times, 1000 times."""
     if factor < 1 / LEAST:
-        return f"1/{float(f'{1 / factor:.3g}'):.10g} of"
-    return f"{float(f'{factor:.3g}'):.10g} times"
+        return f"1/{float(f'{1 / factor:.{digits}g}'):.10g} of"
+    return f"{float(f'{factor:.{digits}g}'):.10g} times"
 
 
 def _amount(value: float) -> str:
