@@ -25,7 +25,9 @@ from mmm_demo.bundle import Bundle
 from mmm_demo.checks.backtest import fold_table, folds
 from mmm_demo.config import ConfigError, ExperimentConfig, ModelConfig, ScalingConfig
 from mmm_demo.contest import same_model
+from mmm_demo.data import load_market
 from mmm_demo.evidence import Evidence
+from mmm_demo.experiment_file import load_experiment
 from mmm_demo.fitted import FittedModel
 from mmm_demo.gate import GateRefused
 from mmm_demo.limits import EvidenceConfig, GateConfig
@@ -41,6 +43,7 @@ from versions import (
     add_a_byte,
     again,
     bind,
+    drawn_version,
     evidence_about,
     last_run,
     model_folder,
@@ -61,7 +64,7 @@ def forecast(
 ) -> pd.DataFrame:
     """Return a backtest of a weekly table in which every week has the same score."""
     rows = [
-        {"fold": number, "week": table["Week"].iloc[week]}
+        {"fold": number, "week": table.iloc[week, 0]}
         for number, (train, end) in enumerate(
             folds(len(table), sampling.folds, sampling.horizon_weeks), 1
         )
@@ -568,6 +571,34 @@ def test_a_market_that_cannot_be_or_is_empty_promotes_nothing(store):
     assert store.search_runs([item.experiment_id for item in store.search_experiments()]) == []
     with pytest.raises(NoVersionError, match="no version that passed"):
         promoted()
+
+
+def test_a_promotion_that_loses_knowledge_needs_a_reason_that_names_the_channel(
+    store, project, canned
+):
+    experiment = load_experiment(project / "experiments/your_data.yaml")
+    longer_lag = replace(experiment, model=replace(experiment.model, adstock_max_lag=6))
+    canned.scores = [(experiment.model, 100.0), (longer_lag.model, 90.0)]
+    table = load_market(experiment.data, experiment.model, project).table
+    drawn_version(experiment, table, project, narrow=0.02)
+    drawn_version(longer_lag, table, project)
+    market = experiment.market
+
+    def promote(number: int | None, reason: str) -> int:
+        return run_promote(market, number, reason, False, unheard, unheard).version
+
+    assert promote(1, "main job") == 1
+    command = f'mmm-demo promote --market {market} --version 2 --reason "tv, search: ..."'
+    for reason in ("main job", "none given", "tv is prior-driven"):
+        with pytest.raises(ContestLost, match="contest_knowledge_lost") as lost:
+            promote(None, reason)
+        assert command.replace("tv, " if "tv" in reason else "", "") in str(lost.value)
+    assert load_champion(market).version.version in (1, "1")
+    assert last_run(store).data.tags["promotion"] == "lost"
+    given = "tv, search: prior-driven under the longer lag"
+    assert promote(2, given) == 2
+    assert load_champion(market).version.version in (2, "2")
+    assert last_run(store).data.params["promotion.reason"] == given
 
 
 # Scaling: a refresh keeps the champion's
