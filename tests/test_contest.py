@@ -7,10 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+import yaml
 
 from bundles import changed, make_bundle, make_folds
 from drawn_model import drawn_model
+from helpers import PROJECT
 from mmm_demo import contest
+from mmm_demo.cli import promote
 from mmm_demo.config import ScalingConfig
 from mmm_demo.fitted import FittedModel
 from mmm_demo.gate import DATA_DRIVEN, FAILED, NOT_ASSESSABLE, PASSED, PRIOR_DRIVEN
@@ -205,6 +208,12 @@ def test_no_channel_in_common_has_lost_nothing() -> None:
 )
 def test_a_reason_names_a_channel_by_its_whole_name(reason: str, channel: str, named: bool) -> None:
     assert contest.names(reason, channel) == named
+
+
+def test_what_stands_where_nobody_gave_a_reason_names_no_channel() -> None:
+    (reason,) = [option for option in promote.params if option.name == "reason"]
+    entry = yaml.safe_load((PROJECT / "MLproject").read_text("utf-8"))["entry_points"]["promote"]
+    assert {reason.default, entry["parameters"]["reason"]["default"]} <= set(contest.UNASKED)
 
 
 # The weeks to compare on

@@ -250,6 +250,16 @@ def test_a_file_whose_weeks_of_the_data_are_in_another_unit_is_refused_by_them()
         joined(table)
 
 
+@pytest.mark.parametrize("column", ["Sales", "TV"])
+def test_new_weeks_in_another_unit_are_refused_whatever_the_weeks_before_them_say(
+    column: str,
+) -> None:
+    table = GOOD["with the weeks of the data"]().reset_index(drop=True)
+    table.loc[len(drawn_model().table) :, column] /= 1000
+    with pytest.raises(ValueError, match=rf"(?s)^a\.csv.*{column}: 1/.* of the version's last 13"):
+        joined(table)
+
+
 def test_spend_that_follows_its_plan_is_in_the_plans_unit() -> None:
     table = last_weeks().assign(TV=6e6)
     weeks = pd.DatetimeIndex(table["Week"])

@@ -21,7 +21,8 @@ from mmm_demo.planning.window import BudgetError
 from mmm_demo.trace import table_sha256
 
 STAGE = "contest"
-UNASKED = ("none given", "main job")  # what stands where nobody gave a reason
+MAIN_JOB = "main job"
+UNASKED = ("", "none given", MAIN_JOB)  # what stands where nobody gave a reason
 BETTER = "keep the champion, or improve the challenger until it forecasts as well"
 MOVED = "find out what moved (below) before planning with it; the champion keeps planning"
 # What `flat_params` says about settings that decide neither the model nor its data.

@@ -154,7 +154,7 @@ def join_actuals(
     # What is no number is for the contract to name, and says nothing of units.
     if np.isfinite(numbers).all(axis=None) and (amounts >= 0).all(axis=None) and days.notna().all():
         _require_sales(amounts.set_index(new[date]), data[config.target_column], where)
-        levels = _require_units(raw[columns], fitted, made, planned, where)
+        levels = _require_units((raw[columns], new), fitted, made, planned, where)
     # With the data before them: a gap shows, and a channel may be dark in the few weeks after.
     joined = pd.concat([data[columns].astype(object), new.astype(object)], ignore_index=True)
     place = f"{where}, rows counted after the {len(data)} weeks of data (0 to {len(data) - 1})"
@@ -186,21 +186,33 @@ def _require_sales(amounts: pd.DataFrame, known: pd.Series, where: str) -> None:
 
 
 def _require_units(
-    raw: pd.DataFrame,
+    tables: tuple[pd.DataFrame, pd.DataFrame],
     fitted: FittedModel,
     made: DataConfig,
     planned: pd.DataFrame | None,
     where: str,
 ) -> tuple[str, ...]:
-    """Refuse columns in another unit than the data; return which levels should be looked at."""
-    found = compare(
-        Weekly.of(raw, fitted.config, made),
-        Weekly.of(fitted.table, fitted.config, made),
-        whose="the version",
-        step="bring them in the unit of its data",
-        planned=planned,
+    """Refuse columns in another unit than the data; return which levels should be looked at.
+
+    Parameters
+    ----------
+    tables
+        The whole file, whose weeks of the data show its unit best, and the new weeks alone, which
+        may be in another.
+    fitted, made, planned, where
+        See `join_actuals`.
+    """
+    whole, new = (
+        compare(
+            Weekly.of(table, fitted.config, made),
+            Weekly.of(fitted.table, fitted.config, made),
+            whose="the version",
+            step="bring them in the unit of its data",
+            planned=planned,
+        )
+        for table in tables
     )
-    if found.units:
-        lines = "".join(f"\n- {line}" for line in found.units)
+    if units := dict.fromkeys((*whole.units, *new.units)):
+        lines = "".join(f"\n- {line}" for line in units)
         raise TrackError(f"{where} is not in the units of the version's data:{lines}")
-    return found.levels
+    return new.levels
