@@ -12,6 +12,7 @@ from drawn_model import drawn_model
 from mmm_demo.checks.identification import (
     DATA_DRIVEN,
     PRIOR_DRIVEN,
+    channel_labels,
     identification_checks,
     identification_table,
     inseparable_pairs,
@@ -55,6 +56,30 @@ def test_draws_from_the_prior_are_told_to_be_the_prior() -> None:
     assert table["spend_share"].sum() == pytest.approx(1)
     assert {"adstock_alpha", "saturation_lam", "saturation_beta"} < set(table.columns)
     assert np.isfinite(table.drop(columns=["channel", "label"])).all(axis=None)
+
+
+def test_labels_without_the_models_graph_are_those_with_it() -> None:
+    posterior = drawn_model().trace["posterior"].to_dataset()
+    narrow = posterior.mean() + 0.02 * (posterior - posterior.mean())
+    table = drawn_model().trace[WEEKLY_TABLE].to_dataset()
+    found = {}
+    for label, draws in {"wide": posterior, "narrow": narrow}.items():
+        tree = xr.DataTree.from_dict({"posterior": draws, WEEKLY_TABLE: table})
+        fitted = FittedModel(drawn_model().config, tree)
+        whole = identification_table(fitted, fitted_log_likelihood(fitted))
+        found[label] = channel_labels(fitted)
+        assert found[label] == dict(zip(whole["channel"], whole["label"], strict=True))
+    assert found["wide"] == {"TV": PRIOR_DRIVEN, "Radio": PRIOR_DRIVEN}
+    assert found["narrow"] == {"TV": DATA_DRIVEN, "Radio": DATA_DRIVEN}
+
+
+def test_labels_of_draws_that_are_no_numbers_are_not_assessable() -> None:
+    posterior = drawn_model().trace["posterior"].to_dataset().copy(deep=True)
+    posterior["saturation_beta"] = posterior["saturation_beta"] * np.nan
+    table = drawn_model().trace[WEEKLY_TABLE].to_dataset()
+    tree = xr.DataTree.from_dict({"posterior": posterior, WEEKLY_TABLE: table})
+    labels = channel_labels(FittedModel(drawn_model().config, tree))
+    assert labels == {"TV": NOT_ASSESSABLE, "Radio": NOT_ASSESSABLE}
 
 
 def test_prior_draws_are_the_models_own() -> None:

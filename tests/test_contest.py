@@ -7,13 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+import yaml
 
 from bundles import changed, make_bundle, make_folds
 from drawn_model import drawn_model
+from helpers import PROJECT
 from mmm_demo import contest
+from mmm_demo.cli import promote
 from mmm_demo.config import ScalingConfig
 from mmm_demo.fitted import FittedModel
-from mmm_demo.gate import FAILED, NOT_ASSESSABLE, PASSED
+from mmm_demo.gate import DATA_DRIVEN, FAILED, NOT_ASSESSABLE, PASSED, PRIOR_DRIVEN
 from mmm_demo.priors import PriorConfig
 from mmm_demo.trace import LIFT_TESTS
 
@@ -134,6 +137,83 @@ def test_unmeasured_roas_is_not_inside() -> None:
 
 def test_nothing_in_common_is_not_assessable() -> None:
     assert contest.refresh_check(pd.DataFrame([])).status == NOT_ASSESSABLE
+
+
+# A contest is not won by ignorance
+
+DATA, PRIOR, NEITHER = DATA_DRIVEN, PRIOR_DRIVEN, NOT_ASSESSABLE
+
+
+def knowledge(*pairs: tuple[str, str]) -> pd.DataFrame:
+    """Return labels of channels A, B, ...: the champion's and the challenger's."""
+    rows = [
+        {"channel": name, "champion": one, "challenger": other, "lost": contest._lost(one, other)}
+        for name, (one, other) in zip("ABC", pairs, strict=False)
+    ]
+    return pd.DataFrame(rows, columns=["channel", "champion", "challenger", "lost"])
+
+
+def judged(known: pd.DataFrame, refresh: bool = True, reason: str = "") -> tuple[str, str]:
+    check = contest.knowledge_check(known, refresh, reason, "mmm-demo promote --market m")
+    return check.status, check.where
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "status"),
+    [
+        (DATA, DATA, PASSED),
+        (PRIOR, PRIOR, PASSED),
+        (PRIOR, DATA, PASSED),
+        (NEITHER, DATA, PASSED),
+        (PRIOR, NEITHER, PASSED),
+        (DATA, PRIOR, FAILED),
+        (DATA, NEITHER, NOT_ASSESSABLE),  # unmeasured is no knowledge
+        (NEITHER, PRIOR, NOT_ASSESSABLE),
+        (NEITHER, NEITHER, NOT_ASSESSABLE),
+    ],
+)
+def test_what_was_data_driven_must_stay_so(before: str, after: str, status: str) -> None:
+    known = knowledge((DATA, DATA), (before, after))
+    lost = "" if status == PASSED else f"B ({before} -> {after})"
+    assert judged(known) == (status, lost)
+    assert judged(known, refresh=False) == (status, lost)
+    assert judged(known, refresh=False, reason="B is unknown now") == (PASSED, "")
+    assert judged(known, refresh=True, reason="B is unknown now") == (status, lost)
+
+
+def test_known_and_unknown_losses_fail_together() -> None:
+    known = knowledge((DATA, PRIOR), (DATA, NEITHER))
+    assert judged(known)[0] == FAILED
+    assert judged(known, refresh=False, reason="A is meant")[0] == NOT_ASSESSABLE
+
+
+def test_no_channel_in_common_has_lost_nothing() -> None:
+    assert judged(knowledge()) == (PASSED, "")
+
+
+@pytest.mark.parametrize(
+    ("reason", "channel", "named"),
+    [
+        ("tv is prior-driven now", "tv", True),
+        ("TV, search", "tv", True),
+        ("(tv)", "tv", True),
+        ("ctv is prior-driven", "tv", False),
+        ("research says so", "search", False),
+        ("Paid/Social (all) is meant", "Paid/Social (all)", True),
+        ("テレビは事前分布", "テレビ", True),
+        ("main job", "main", False),
+        ("none given", "none", False),
+        ("", "tv", False),
+    ],
+)
+def test_a_reason_names_a_channel_by_its_whole_name(reason: str, channel: str, named: bool) -> None:
+    assert contest.names(reason, channel) == named
+
+
+def test_what_stands_where_nobody_gave_a_reason_names_no_channel() -> None:
+    (reason,) = [option for option in promote.params if option.name == "reason"]
+    entry = yaml.safe_load((PROJECT / "MLproject").read_text("utf-8"))["entry_points"]["promote"]
+    assert {reason.default, entry["parameters"]["reason"]["default"]} <= set(contest.UNASKED)
 
 
 # The weeks to compare on

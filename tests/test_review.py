@@ -25,7 +25,9 @@ from mmm_demo.bundle import Bundle
 from mmm_demo.checks.backtest import fold_table, folds
 from mmm_demo.config import ConfigError, ExperimentConfig, ModelConfig, ScalingConfig
 from mmm_demo.contest import same_model
+from mmm_demo.data import load_market
 from mmm_demo.evidence import Evidence
+from mmm_demo.experiment_file import load_experiment
 from mmm_demo.fitted import FittedModel
 from mmm_demo.gate import GateRefused
 from mmm_demo.limits import EvidenceConfig, GateConfig
@@ -41,6 +43,7 @@ from versions import (
     add_a_byte,
     again,
     bind,
+    drawn_version,
     evidence_about,
     last_run,
     model_folder,
@@ -61,7 +64,7 @@ def forecast(
 ) -> pd.DataFrame:
     """Return a backtest of a weekly table in which every week has the same score."""
     rows = [
-        {"fold": number, "week": table["Week"].iloc[week]}
+        {"fold": number, "week": table.iloc[week, 0]}
         for number, (train, end) in enumerate(
             folds(len(table), sampling.folds, sampling.horizon_weeks), 1
         )
@@ -133,11 +136,16 @@ def contest(store: MlflowClient, tmp_path: Path) -> Callable[..., Outcome]:
     """Hold a contest in a run of its own."""
 
     def hold(
-        challenger: Bundle, champion: Bundle | None = CHAMPION, evidence: Evidence | None = None
+        challenger: Bundle,
+        champion: Bundle | None = CHAMPION,
+        evidence: Evidence | None = None,
+        reason: str = "",
     ) -> Outcome:
         said: list[str] = []
+        command = "mmm-demo promote --market small --version 2"
         with open_run("promote small", "promotion") as run:
-            against = Contest(run, said.append, unheard)(challenger, evidence, champion)
+            judge = Contest(run, said.append, unheard, reason, command)
+            against = judge(challenger, evidence, champion)
         target = tmp_path / run.run_id
         target.mkdir()
         files = Path(store.download_artifacts(run.run_id, "", str(target)))
@@ -168,7 +176,8 @@ def test_a_challenger_may_be_five_percent_worse_and_no_more(contest, canned, crp
     found = contest(version(changed(LONGER_LAG)))
     assert (found.against == ()) == wins
     assert [(item["name"], item["passed"]) for item in found.checks] == [
-        ("contest_crps_ratio", wins)
+        ("contest_crps_ratio", wins),
+        ("contest_knowledge_lost", True),
     ]
     assert canned.lags == [6, 4]
     for name in ("challenger", "champion"):
@@ -299,7 +308,10 @@ def test_a_model_that_knows_an_experiment_has_to_win_and_each_keeps_its_own(cont
     mine, theirs = canned.asked
     assert list(mine.lift_tests["channel"]) == ["TV"]
     assert theirs.lift_tests is None
-    assert [item["name"] for item in found.checks] == ["contest_crps_ratio"]
+    assert [item["name"] for item in found.checks] == [
+        "contest_crps_ratio",
+        "contest_knowledge_lost",
+    ]
     both = version(with_lift_test(drawn_model()))
     assert contest(both, both).against == ()
     assert len(canned.asked) == 2  # the same tests: a tie
@@ -322,7 +334,11 @@ def test_a_refresh_inside_the_champions_intervals_passes_and_says_what_moved(con
     found = contest(version(newer(1.0)))
     assert found.against == ()
     assert canned.asked == []
-    assert [item["name"] for item in found.checks] == ["contest_crps_ratio", "refresh_roas_outside"]
+    assert [item["name"] for item in found.checks] == [
+        "contest_crps_ratio",
+        "refresh_roas_outside",
+        "contest_knowledge_lost",
+    ]
     moved = pd.read_csv(found.files / "tables" / "stability.csv")
     assert list(moved["channel"]) == ["TV", "Radio"]
     assert moved["inside"].all()
@@ -341,7 +357,11 @@ def test_a_refresh_on_another_scale_must_forecast_too_and_stay_inside(contest, c
     config = replace(newer(100.0).config, scaling=ScalingConfig(1.0, (1.0, 1.0)))
     found = contest(version(FittedModel(config, newer(100.0).trace)))
     assert len(canned.asked) == 2
-    assert [item["name"] for item in found.checks] == ["contest_crps_ratio", "refresh_roas_outside"]
+    assert [item["name"] for item in found.checks] == [
+        "contest_crps_ratio",
+        "refresh_roas_outside",
+        "contest_knowledge_lost",
+    ]
 
 
 def test_the_change_of_the_plan_is_told_where_anything_differs(contest, canned, monkeypatch):
@@ -364,9 +384,84 @@ def test_of_a_changed_model_the_stability_is_only_told(contest, canned):
     canned.scores.append((LONGER_LAG, 100.0))
     found = contest(version(newer(100.0, LONGER_LAG)))
     assert found.against == ()
-    assert [item["name"] for item in found.checks] == ["contest_crps_ratio"]
+    assert [item["name"] for item in found.checks] == [
+        "contest_crps_ratio",
+        "contest_knowledge_lost",
+    ]
     moved = pd.read_csv(found.files / "tables" / "stability.csv").set_index("channel")
     assert not moved.loc["TV", "inside"]
+
+
+# A contest is not won by ignorance
+
+
+def told(factor: float = 1.0, config: ModelConfig | None = None) -> FittedModel:
+    """Return the drawn model with draws that the data told: far narrower than their priors."""
+    posterior = drawn_model().trace["posterior"].to_dataset().copy(deep=True)
+    posterior = posterior.mean() + 0.02 * factor * (posterior - posterior.mean())
+    config = replace(config or drawn_model().config, scaling=drawn_model().response.scaling)
+    return changed(config, posterior=posterior)
+
+
+KNOWING, IGNORANT = version(told()), version(newer(1.0))
+
+
+def test_a_refresh_that_knows_less_loses_and_names_channels_and_labels(contest, canned):
+    found = contest(IGNORANT, KNOWING)
+    (line,) = [line for line in found.against if line.startswith("contest_knowledge_lost")]
+    assert "contest_knowledge_lost 2 <= 0 at TV (data-driven -> prior-driven), Radio (" in line
+    assert "its interval is no evidence" in line
+    assert "ROAS TV: data-driven in the champion, prior-driven now" in found.said
+    labels = pd.read_csv(found.files / "tables" / "labels.csv")
+    assert list(labels["lost"]) == ["yes", "yes"]
+    assert found.metrics["gate.contest_knowledge_lost"] == 2
+
+
+def test_no_reason_excuses_a_refresh_that_knows_less(contest, canned):
+    reason = "TV and Radio rest on the prior now"
+    against = contest(IGNORANT, KNOWING, reason=reason).against
+    assert any(line.startswith("contest_knowledge_lost 2") for line in against)
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion"),
+    [(KNOWING, KNOWING), (KNOWING, CHAMPION), (version(told(1.2)), KNOWING), (CHAMPION, CHAMPION)],
+)
+def test_who_knows_as_much_or_more_has_lost_nothing(contest, canned, challenger, champion):
+    checks = {item["name"]: item for item in contest(challenger, champion).checks}
+    assert checks["contest_knowledge_lost"]["passed"]
+    assert checks["contest_knowledge_lost"]["value"] == 0
+
+
+@pytest.mark.parametrize(
+    ("reason", "left"),
+    [
+        ("none given", "TV (data-driven -> prior-driven), Radio (data-driven -> prior-driven)"),
+        ("a longer lag; TV is prior-driven now", "Radio (data-driven -> prior-driven)"),
+        ("radio and tv rest on the prior under the longer lag", ""),
+    ],
+)
+def test_another_model_that_knows_less_needs_a_reason_that_names_the_channels(
+    contest, canned, reason, left
+):
+    canned.scores.append((LONGER_LAG, 100.0))
+    found = contest(version(newer(1.0, LONGER_LAG)), KNOWING, reason=reason)
+    assert "ROAS Radio: data-driven in the champion, prior-driven now" in found.said
+    if not left:
+        assert found.against == ()
+        return
+    (line,) = found.against
+    channels = "TV, Radio" if reason == "none given" else "Radio"
+    assert f" at {left}: FAILED" in line
+    assert f'mmm-demo promote --market small --version 2 --reason "{channels}: ..."' in line
+
+
+def test_a_version_older_than_the_champion_in_another_unit_cannot_beat_it(contest, canned):
+    table = drawn_model().table.assign(Sales=drawn_model().table["Sales"] / 1000)
+    found = contest(version(changed(LONGER_LAG, table)))
+    (line,) = found.against
+    assert line.startswith("Sales: 1/1000 of what the champion was fitted on in the same 104 weeks")
+    assert canned.asked == []
 
 
 # Required batteries
@@ -476,6 +571,34 @@ def test_a_market_that_cannot_be_or_is_empty_promotes_nothing(store):
     assert store.search_runs([item.experiment_id for item in store.search_experiments()]) == []
     with pytest.raises(NoVersionError, match="no version that passed"):
         promoted()
+
+
+def test_a_promotion_that_loses_knowledge_needs_a_reason_that_names_the_channel(
+    store, project, canned
+):
+    experiment = load_experiment(project / "experiments/your_data.yaml")
+    longer_lag = replace(experiment, model=replace(experiment.model, adstock_max_lag=6))
+    canned.scores = [(experiment.model, 100.0), (longer_lag.model, 90.0)]
+    table = load_market(experiment.data, experiment.model, project).table
+    drawn_version(experiment, table, project, narrow=0.02)
+    drawn_version(longer_lag, table, project)
+    market = experiment.market
+
+    def promote(number: int | None, reason: str) -> int:
+        return run_promote(market, number, reason, False, unheard, unheard).version
+
+    assert promote(1, "main job") == 1
+    command = f'mmm-demo promote --market {market} --version 2 --reason "tv, search: ..."'
+    for reason in ("main job", "none given", "tv is prior-driven"):
+        with pytest.raises(ContestLost, match="contest_knowledge_lost") as lost:
+            promote(None, reason)
+        assert command.replace("tv, " if "tv" in reason else "", "") in str(lost.value)
+    assert load_champion(market).version.version in (1, "1")
+    assert last_run(store).data.tags["promotion"] == "lost"
+    given = "tv, search: prior-driven under the longer lag"
+    assert promote(2, given) == 2
+    assert load_champion(market).version.version in (2, "2")
+    assert last_run(store).data.params["promotion.reason"] == given
 
 
 # Scaling: a refresh keeps the champion's

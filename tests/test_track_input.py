@@ -1,5 +1,6 @@
 """Plans and actual weeks that are read: what is wrong is named, with place and next step."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -169,3 +170,128 @@ def test_actual_weeks_that_cannot_be_used_are_named(
 
 def test_columns_of_a_plan_are_those_that_a_plan_writes() -> None:
     assert list(make_schedule().columns) == COLUMNS
+
+
+# Other units, and weeks that have not come
+
+
+def last_weeks(weeks: int = 6) -> pd.DataFrame:
+    """Return weeks like the data's last, as they are read from a file."""
+    table = drawn_model().table.tail(weeks).reset_index(drop=True)
+    days = pd.date_range(LAST + pd.Timedelta(weeks=1), periods=weeks, freq="7D")
+    return table.assign(Week=days.strftime("%Y-%m-%d"))
+
+
+def joined(
+    table: pd.DataFrame, planned: pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    return join_actuals(table, drawn_model(), DataConfig(), "a.csv", planned)
+
+
+def put(value: float, columns: str | list[str], rows: slice) -> pd.DataFrame:
+    table = last_weeks()
+    table.loc[rows, columns] = value
+    return table
+
+
+GOOD: dict[str, Callable[[], pd.DataFrame]] = {
+    "like the last weeks": last_weeks,
+    "one week": lambda: last_weeks(1),
+    "a dark channel": lambda: put(0.0, "TV", slice(None)),
+    "all channels dark": lambda: put(0.0, ["TV", "Radio"], slice(None)),
+    "sales doubled": lambda: last_weeks().assign(Sales=lambda table: table["Sales"] * 2),
+    "spend halved": lambda: last_weeks().assign(TV=lambda table: table["TV"] / 2),
+    "with the weeks of the data": lambda: pd.concat(
+        [drawn_model().table.assign(Week=lambda t: t["Week"].dt.strftime("%Y-%m-%d")), last_weeks()]
+    ),
+    "with the last of them restated": lambda: pd.concat(
+        [
+            drawn_model()
+            .table.tail(8)
+            .assign(
+                Week=lambda t: t["Week"].dt.strftime("%Y-%m-%d"), Sales=lambda t: t["Sales"] * 1.2
+            ),
+            last_weeks(),
+        ]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_weeks_that_may_be_are_tracked_without_a_word(name: str) -> None:
+    table, warnings = joined(GOOD[name]())
+    assert len(table) > len(drawn_model().table)
+    assert warnings == ()
+
+
+def test_an_empty_week_in_the_middle_is_a_hole_that_is_named() -> None:
+    table, (warning,) = joined(put(0.0, ["Sales", "TV", "Radio"], slice(2, 2)))
+    assert len(table) > len(drawn_model().table)
+    assert "1 week of almost none and no spend" in warning and "holes in the records?" in warning
+
+
+def test_a_level_that_may_be_growth_is_warned_of() -> None:
+    _, warnings = joined(last_weeks().assign(Sales=lambda table: table["Sales"] * 8))
+    (line,) = warnings
+    assert line.startswith("Sales: ") and "times the version's last 13 weeks" in line
+
+
+@pytest.mark.parametrize("column", ["Sales", "TV"])
+@pytest.mark.parametrize("factor", [1e-3, 1e3])
+def test_another_unit_is_refused_with_both_levels(column: str, factor: float) -> None:
+    table = last_weeks()
+    table[column] *= factor
+    with pytest.raises(
+        ValueError, match=rf"(?s)^a\.csv.*{column}: .*version's last.* -> "
+    ) as error:
+        joined(table)
+    assert "bring them in the unit of its data" in str(error.value)
+
+
+def test_a_file_whose_weeks_of_the_data_are_in_another_unit_is_refused_by_them() -> None:
+    table = GOOD["with the weeks of the data"]()
+    table["TV"] *= 7
+    with pytest.raises(ValueError, match="TV: 7 times what the version was fitted on in the same"):
+        joined(table)
+
+
+@pytest.mark.parametrize("column", ["Sales", "TV"])
+def test_new_weeks_in_another_unit_are_refused_whatever_the_weeks_before_them_say(
+    column: str,
+) -> None:
+    table = GOOD["with the weeks of the data"]().reset_index(drop=True)
+    table.loc[len(drawn_model().table) :, column] /= 1000
+    with pytest.raises(ValueError, match=rf"(?s)^a\.csv.*{column}: 1/.* of the version's last 13"):
+        joined(table)
+
+
+def test_spend_that_follows_its_plan_is_in_the_plans_unit() -> None:
+    table = last_weeks().assign(TV=6e6)
+    weeks = pd.DatetimeIndex(table["Week"])
+    planned = pd.DataFrame({"TV": 5e6, "Radio": 2e4}, index=weeks)
+    _, warnings = joined(table, planned)
+    assert any(line.startswith("TV: ") and "planned 5,000,000" in line for line in warnings)
+    with pytest.raises(ValueError, match=r"TV: .* -> 6,000,000 in the middle week, planned 60,000"):
+        joined(table, planned.assign(TV=6e4))
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "said"),
+    [
+        (
+            ["Sales", "TV", "Radio"],
+            slice(3, None),
+            r"the last 3 weeks \(from .*\) have neither sales",
+        ),
+        (
+            ["Sales", "TV", "Radio"],
+            slice(5, None),
+            r"the last 1 week \(from .*\) has neither sales",
+        ),
+        (["Sales", "TV", "Radio"], slice(None), r"the last 6 weeks \(from .*\) have neither sales"),
+        (["Sales"], slice(4, None), r"the last 2 weeks \(from .*\) have no Sales: drop them until"),
+    ],
+)
+def test_weeks_that_have_not_come_are_named(columns: list[str], rows: slice, said: str) -> None:
+    with pytest.raises(ValueError, match=rf"a\.csv.*{said}"):
+        joined(put(0.0, columns, rows))

@@ -12,6 +12,8 @@ from mlflow.entities.model_registry import ModelVersion
 
 from conftest import all_runs
 from mmm_demo.bundle import BundleRefused, sha256
+from mmm_demo.data import load_market
+from mmm_demo.experiment_file import load_experiment
 from mmm_demo.fitted import FittedModel
 from mmm_demo.plan_steps import PlanResult, run_optimize
 from mmm_demo.promises import past_promises
@@ -23,7 +25,7 @@ from mmm_demo.track_input import TrackError
 from mmm_demo.track_steps import TrackResult, find_plan, run_track
 from mmm_demo.tracking import RunNotFoundError, find_run, open_run
 from test_page import Page
-from versions import data_folder, run_promotion
+from versions import data_folder, drawn_version, run_promotion
 
 WEEKS = 4
 BUDGET = 400_000.0
@@ -211,3 +213,58 @@ def test_a_run_that_was_edited_into_a_pass_changes_no_record(plan, came, store, 
     store.set_model_version_tag("mmm_demo", "1", f"track.{plan.run.run_id[:8]}", "all inside")
     row = past_promises(find_run(done.run.run_id), done.version).iloc[0]
     assert (row["inside_94"], row["total_inside"], row["promise"]) == (0, 0, NOT_HELD)
+
+
+# Actual weeks in another unit, and a template filled in advance
+
+
+CASES = Path(__file__).parent / "cases"
+MARKET = "your_market"
+
+
+@pytest.fixture
+def template_plan(store: MlflowClient, project: Path) -> PlanResult:
+    """A plan of the template's market."""
+    experiment = load_experiment(project / "experiments/your_data.yaml")
+    table = load_market(experiment.data, experiment.model, project).table
+    drawn_version(experiment, table, project)
+    run_promotion(market=MARKET)
+    return run_optimize(MARKET, {"weeks": 13}, project, silent)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "track_thousands",
+            r"sales: 1/1000 of the version's last 13 weeks in 4 weeks",
+        ),
+        (
+            "track_prefilled",
+            r"the last 9 weeks \(from 2025-01-27\) have neither sales nor spend: drop them",
+        ),
+    ],
+)
+def test_a_unit_and_weeks_that_have_not_come_are_refused_and_nothing_is_written(
+    template_plan: PlanResult, store: MlflowClient, project: Path, name: str, said: str
+) -> None:
+    before = {run.info.run_id: run.data.metrics for run in all_runs(store)}
+    tags = find_version(MARKET, 1).tags
+    with pytest.raises(ValueError, match=said):
+        run_track(template_plan.run.run_id, CASES / f"{name}.csv", None, project, silent)
+    assert {run.info.run_id: run.data.metrics for run in all_runs(store)} == before
+    assert find_version(MARKET, 1).tags == tags
+    assert not list((project / "outputs").rglob("*tracked*"))
+
+
+def test_the_weeks_that_came_are_tracked_once_the_empty_ones_are_dropped(
+    template_plan: PlanResult, project: Path
+) -> None:
+    """The good twin of the prefilled template."""
+    table = pd.read_csv(CASES / "track_prefilled.csv")
+    came = project / "came.csv"
+    table[(table[["sales", "tv", "search"]] != 0).any(axis=1)].to_csv(came, index=False)
+    said: list[str] = []
+    done = run_track(template_plan.run.run_id, came, None, project, said.append)
+    assert len(done.outcome.weeks) == 4
+    assert not [line for line in said if line.startswith("warning")]

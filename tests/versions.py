@@ -4,21 +4,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlparse
 
+import numpy as np
 import pandas as pd
+import xarray as xr
 from mlflow import MlflowClient
 from mlflow.entities import Run as StoredRun
 from mlflow.entities.model_registry import ModelVersion
 
-from helpers import move_alias_by_force
-from mmm_demo.bundle import FILES, sha256
+from helpers import convergent_trace, good_report, move_alias_by_force
+from mmm_demo.bundle import FILES, TRACE, sha256, write_config, write_gate
+from mmm_demo.config import ExperimentConfig
+from mmm_demo.contraction import STORED_NAMES, prior_distribution
 from mmm_demo.evidence import EVIDENCE, Evidence
 from mmm_demo.evidence_store import bind_evidence
 from mmm_demo.gated_store import ACCEPTED, promotion_params
 from mmm_demo.promotion import Judge, Promotion, promote
 from mmm_demo.record import COPY_TAG, HASH_TAG
-from mmm_demo.registry import DATA_FOLDER, find_alias
-from mmm_demo.trace import load_trace
-from mmm_demo.tracking import open_run
+from mmm_demo.registry import DATA_FOLDER, find_alias, pinned_requirements, register_version
+from mmm_demo.trace import WEEKLY_TABLE, load_trace, save_trace, table_sha256
+from mmm_demo.tracking import open_run, temporary_folder
 
 
 def nothing_against(*_: object) -> tuple[str, ...]:
@@ -32,10 +36,11 @@ def run_promotion(
     reason: str = "a test",
     rollback: bool = False,
     judge: Judge = nothing_against,
+    market: str = "demo",
 ) -> Promotion:
-    """Promote a version of the demo market in a run of its own."""
-    with open_run("promote demo", "promotion") as run:
-        return promote(run, "demo", number, reason, rollback, judge)
+    """Promote a version of a market in a run of its own."""
+    with open_run(f"promote {market}", "promotion") as run:
+        return promote(run, market, number, reason, rollback, judge)
 
 
 def number_of(alias: str) -> int | None:
@@ -116,3 +121,47 @@ def bind(version: ModelVersion, evidence: Evidence) -> Path:
 def again(version: ModelVersion) -> ModelVersion:
     """Return a version as the store knows it now."""
     return MlflowClient().get_model_version(version.name, str(version.version))
+
+
+def drawn_version(
+    experiment: ExperimentConfig, table: pd.DataFrame, project: Path, narrow: float = 1.0
+) -> ModelVersion:
+    """Register a version with draws from its priors in place of a posterior: no fit, all else real.
+
+    Parameters
+    ----------
+    experiment
+        What it says that it was fitted by.
+    table
+        Weekly table that it says that it was fitted on.
+    project
+        Has the pins.
+    narrow
+        How much closer to their means the draws lie: what data would have told.
+    """
+    trace, rng = convergent_trace(experiment.model), np.random.default_rng(3)
+    posterior = trace["posterior"].to_dataset().copy(deep=True)
+    for name, prior in experiment.model.priors.items():
+        if (stored := STORED_NAMES.get(name, name)) in posterior:
+            values = posterior[stored]
+            draws = prior_distribution(prior).rvs(values.shape, random_state=rng)
+            values[:] = draws.mean() + narrow * (draws - draws.mean())
+    groups = {
+        "posterior": posterior,
+        "sample_stats": trace["sample_stats"].to_dataset(),
+        WEEKLY_TABLE: xr.Dataset.from_dataframe(table.rename_axis("row")),
+    }
+    with open_run(experiment.name, "fit") as run, temporary_folder() as folder:
+        save_trace(xr.DataTree.from_dict(groups), folder / TRACE)
+        write_config(folder, experiment)
+        report = good_report()
+        write_gate(folder, report, run.run_id, table_sha256(table))
+        return register_version(
+            run,
+            folder,
+            experiment,
+            report.require(),
+            description="made by a test",
+            tags={},
+            requirements=pinned_requirements(project),
+        )

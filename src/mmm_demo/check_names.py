@@ -40,6 +40,7 @@ CHECK_NAMES = {
     "sensitivity_plan": "share of the plan moved by another model",
     "contest_crps_ratio": "backtest CRPS over the champion's",
     "refresh_roas_outside": "channels moved out of the champion's interval",
+    "contest_knowledge_lost": "channels whose ROAS the champion's data told and these do not",
     "backtest_run": "backtest was run",
     "recovery_run": "recovery was run",
     "placebo_run": "placebo was run",

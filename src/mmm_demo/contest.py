@@ -1,5 +1,6 @@
 """Champion and challenger: who forecasts better, and whether a refresh stays where it was."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -7,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from mmm_demo.bundle import Bundle
-from mmm_demo.checks.identification import overlap
+from mmm_demo.checks.identification import channel_labels, overlap
 from mmm_demo.checks.refits import assessable
 from mmm_demo.config import BudgetConfig, ModelConfig
+from mmm_demo.continuity import Findings, Weekly, compare
 from mmm_demo.experiment_file import flat_params
-from mmm_demo.gate import Check
+from mmm_demo.gate import DATA_DRIVEN, NOT_ASSESSABLE, PRIOR_DRIVEN, Check
 from mmm_demo.lift import lift_sha256
 from mmm_demo.optimization import optimize_budget
 from mmm_demo.planning.plan import Plan
@@ -19,6 +21,8 @@ from mmm_demo.planning.window import BudgetError
 from mmm_demo.trace import table_sha256
 
 STAGE = "contest"
+MAIN_JOB = "main job"
+UNASKED = ("", "none given", MAIN_JOB)  # what stands where nobody gave a reason
 BETTER = "keep the champion, or improve the challenger until it forecasts as well"
 MOVED = "find out what moved (below) before planning with it; the champion keeps planning"
 # What `flat_params` says about settings that decide neither the model nor its data.
@@ -137,6 +141,90 @@ def refresh_check(moved: pd.DataFrame) -> Check:
         ", ".join(outside),
         MOVED,
     )
+
+
+def held_to(champion: Bundle, challenger: Bundle) -> Findings:
+    """Hold the challenger's weeks against the champion's: a version may be older than it."""
+    now, before = (
+        Weekly.of(of.fitted.table, of.experiment.model, of.experiment.data)
+        for of in (challenger, champion)
+    )
+    return compare(now, before)
+
+
+def lost_knowledge(champion: Bundle, challenger: Bundle) -> pd.DataFrame:
+    """Return what each ROAS rests on in both versions, judged today from the draws of both.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns channel, champion, challenger (labels) and lost: `yes` where the champion's was
+        data-driven and the challenger's is prior-driven, `unknown` where that could not be
+        measured, else `no`; one row per channel that both have.
+    """
+    before, after = channel_labels(champion.fitted), channel_labels(challenger.fitted)
+    rows = [
+        {
+            "channel": name,
+            "champion": before[name],
+            "challenger": label,
+            "lost": _lost(before[name], label),
+        }
+        for name, label in after.items()
+        if name in before
+    ]
+    return pd.DataFrame(rows, columns=["channel", "champion", "challenger", "lost"])
+
+
+def _lost(before: str, after: str) -> str:
+    if after == DATA_DRIVEN or before == PRIOR_DRIVEN:
+        return "no"
+    return "unknown" if NOT_ASSESSABLE in (before, after) else "yes"
+
+
+def knowledge_check(known: pd.DataFrame, refresh: bool, reason: str, command: str) -> Check:
+    """Judge whether a challenger wins by knowing less (`lost_knowledge`).
+
+    A prior-driven ROAS lies inside the champion's interval because the prior does.
+
+    Parameters
+    ----------
+    known
+        Labels of both.
+    refresh
+        Whether both are one model: then nothing excuses it.
+    reason
+        Why the version is promoted. Of another model it excuses the channels that it names.
+    command
+        Command that promotes the version, up to the reason.
+    """
+    lost = known[known["lost"] != "no"]
+    if not refresh:
+        lost = lost[~lost["channel"].map(lambda channel: names(reason, channel)).astype(bool)]
+    named = [f"{row.channel} ({row.champion} -> {row.challenger})" for row in lost.itertuples()]
+    measured = bool((lost["lost"] == "yes").any()) or lost.empty
+    channels = ", ".join(lost["channel"])
+    advice = (
+        "the data told less than the champion's, so its interval is no evidence: look for what "
+        "changed in them (below)"
+        if refresh
+        else f'where that is meant, say so and name it: {command} --reason "{channels}: ..."'
+    )
+    return Check(
+        "contest_knowledge_lost",
+        STAGE,
+        float(len(lost)) if measured else float("nan"),
+        "<=",
+        0.0,
+        ", ".join(named),
+        advice,
+    )
+
+
+def names(reason: str, channel: str) -> bool:
+    """Whether a reason that somebody gave names a channel."""
+    word = rf"(?<![a-z0-9_]){re.escape(channel.casefold())}(?![a-z0-9_])"
+    return reason not in UNASKED and bool(re.search(word, reason.casefold()))
 
 
 def common_table(champion: Bundle, challenger: Bundle) -> pd.DataFrame:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from mmm_demo import bundle, diagnostics, scores, summary, tables
+from mmm_demo import bundle, diagnostics, registry, scores, summary, tables
 from mmm_demo.config import ExperimentConfig
+from mmm_demo.continuity import ContinuityError, Weekly, compare
 from mmm_demo.contraction import contraction_table, label, not_identified
 from mmm_demo.data import MarketingData, known_truth, load_market
 from mmm_demo.figures import convergence_figures, lift_figures, prior_figures, result_figures
@@ -65,13 +66,20 @@ class Job:
 
 
 def load_data(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> MarketingData:
-    """Load the weekly table, hold it against the contract and log it as the run's input."""
+    """Load the weekly table, hold it against contract and champion, log it as the run's input.
+
+    Raises
+    ------
+    DataError
+        When the table breaks the contract, or is another than the champion's (`hold_to_champion`).
+    """
     data = load_market(experiment.data, experiment.model, root)
     say(f"data: {data.source}, {data.span}")
     for warning in data.warnings:
         say(f"warning: {warning}")
     for entry in experiment.data.accept:
         say(f"accepted: {entry}")
+    known = hold_to_champion(experiment, data, say)
     digest = table_sha256(data.table)
     run.log_dataset(data.table, experiment.market, digest, experiment.model.target_column)
     run.log_text(data.table.to_csv(index=False), "data/weekly_table.csv")
@@ -85,9 +93,53 @@ def load_data(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> M
     told[SALES_PARAM] = sales_sha256(data.table, experiment.model)
     run.log(
         params=told,
-        tags={WARNINGS_TAG: "; ".join(data.warnings) or "none"} | label_tag(data),
+        tags={
+            WARNINGS_TAG: "; ".join(data.warnings) or "none",
+            "data.against_champion": "; ".join(known) or "none",
+        }
+        | label_tag(data),
     )
     return data
+
+
+def hold_to_champion(
+    experiment: ExperimentConfig, data: MarketingData, say: Say
+) -> tuple[str, ...]:
+    """Hold a table against the weeks that the market's champion was fitted on (`continuity`).
+
+    Returns
+    -------
+    tuple of str
+        What it changes without being another table; empty without a champion.
+
+    Raises
+    ------
+    ContinuityError
+        When a column is in another unit than the champion's, or has holes.
+    """
+    try:
+        champion = registry.load_champion(experiment.market)
+    except registry.NoVersionError:
+        return ()
+    except bundle.BundleRefused as refusal:
+        # Its weeks are worth no more than its draws; who repairs the market needs a new fit.
+        told: tuple[str, ...] = (f"the table could not be held against the champion: {refusal}",)
+    else:
+        of = champion.bundle
+        found = compare(
+            Weekly.of(data.table, experiment.model, experiment.data),
+            Weekly.of(of.fitted.table, of.experiment.model, of.experiment.data),
+        )
+        if found.refused:
+            lines = "\n".join(f"- {line}" for line in found.refused)
+            raise ContinuityError(
+                f"{data.source} does not go on from the table of champion version "
+                f"{champion.version.version} of market {experiment.market!r}\n{lines}"
+            )
+        told = found.told
+    for line in told:
+        say(f"against the champion: {line}")
+    return told
 
 
 def label_tag(data: MarketingData) -> dict[str, str]:

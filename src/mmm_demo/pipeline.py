@@ -10,7 +10,7 @@ import pandas as pd
 from mmm_demo import bundle, registry, summary
 from mmm_demo.batteries import Watch
 from mmm_demo.config import ExperimentConfig
-from mmm_demo.contest import same_model
+from mmm_demo.contest import MAIN_JOB, same_model
 from mmm_demo.environment import environment_params
 from mmm_demo.experiment_file import flat_params, from_dict, to_yaml
 from mmm_demo.explore import Exploration, explore
@@ -80,7 +80,7 @@ def run_main(experiment: ExperimentConfig, root: Path, say: Say, watch: Watch) -
         number = int(fit.version.version)
         lost = ""
         try:
-            run_promote(experiment.market, number, "main job", False, say, watch, run)
+            run_promote(experiment.market, number, MAIN_JOB, False, say, watch, run)
         except ContestLost as refusal:
             if refusal.champion is None:
                 raise  # nobody can plan

@@ -136,7 +136,10 @@ def run_promote(
     """
     registered_model_name(market)  # a market that cannot be leaves no run behind
     with open_run(f"promote {market}", "promotion", parent) as run, registry.promoting(market, say):
-        judge = Contest(run, say, recorded(run, watch))
+        if number is None and not rollback:
+            number = int(registry.find_version(market).version)
+        command = f"mmm-demo promote --market {market} --version {number}"
+        judge = Contest(run, say, recorded(run, watch), reason, command)
         done = promotion.promote(run, market, number, reason, rollback, judge)
     was = "no champion before" if done.former is None else f"before: version {done.former}"
     say(f"champion of {done.name} is version {done.version} ({was})")
@@ -145,11 +148,23 @@ def run_promote(
 
 @dataclass(frozen=True)
 class Contest:
-    """What a promotion asks of a version; the answers are logged on the promotion's run."""
+    """What a promotion asks of a version; the answers are logged on the promotion's run.
+
+    Attributes
+    ----------
+    run, say, watch
+        The promotion's run, progress messages, told of each refit.
+    reason
+        Why the version is promoted.
+    command
+        What promotes it, for who has to give a reason.
+    """
 
     run: Run
     say: Say
     watch: Watch
+    reason: str = ""
+    command: str = "mmm-demo promote"
 
     def __call__(
         self, bundle: Bundle, evidence: Evidence | None, champion: Bundle | None
@@ -168,7 +183,14 @@ class Contest:
         against = list(known.failures(limits))
         checks: list[Check] = []
         if champion is not None:
-            checks = [self._forecasts(bundle, evidence, champion), *self._refresh(bundle, champion)]
+            if foreign := contest.held_to(champion, bundle).refused:  # nothing can be compared
+                against += foreign
+            else:
+                checks = [
+                    self._forecasts(bundle, evidence, champion),
+                    *self._refresh(bundle, champion),
+                    self._knowledge(bundle, champion),
+                ]
         for check in checks:
             self.say(str(check))
         self.run.log(metrics=GateReport(tuple(checks)).metrics())
@@ -219,3 +241,12 @@ class Contest:
             self._plans(bundle, champion)
         refresh = contest.same_configuration(bundle, champion)
         return [contest.refresh_check(moved)] if refresh else []
+
+    def _knowledge(self, bundle: Bundle, champion: Bundle) -> Check:
+        """Tell whose ROAS the data no longer tell; a contest is not won by ignorance."""
+        known = contest.lost_knowledge(champion, bundle)
+        self.run.log_text(known.to_csv(index=False), "tables/labels.csv")
+        for row in known[known["lost"] != "no"].itertuples():
+            self.say(f"ROAS {row.channel}: {row.champion} in the champion, {row.challenger} now")
+        refresh = contest.same_configuration(bundle, champion)
+        return contest.knowledge_check(known, refresh, self.reason, self.command)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mmm_demo.continuity import Weekly, compare
 from mmm_demo.contract import Contract, validate_table
 from mmm_demo.data_config import TREND, DataConfig
 from mmm_demo.derived import with_groups, with_trend
@@ -85,7 +86,11 @@ def read_plan(
 
 
 def join_actuals(
-    raw: pd.DataFrame, fitted: FittedModel, made: DataConfig, where: str
+    raw: pd.DataFrame,
+    fitted: FittedModel,
+    made: DataConfig,
+    where: str,
+    planned: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the weeks of the data followed by the actual ones after them, and warnings.
 
@@ -101,11 +106,15 @@ def join_actuals(
         the trend goes on.
     where
         Name of the file, for messages.
+    planned
+        Planned spend, in units of the table, indexed by week (`Planned.units`): spend that follows
+        its plan is in the plan's unit, however far from what was spent before.
 
     Raises
     ------
     TrackError
-        When a column is missing or no week comes after the data.
+        When a column is missing, no week comes after the data, the last weeks have no sales yet,
+        or a column is in another unit than the data.
     DataError
         When the weeks do not follow the data week by week, or a value is not one that a model may
         see (`contract.validate_table`).
@@ -142,10 +151,71 @@ def join_actuals(
             if len(raw)
             else f"{where} has no rows; bring the weeks since {last:{ISO}}"
         )
+    numbers = new[[name for name in columns if name != date]].apply(pd.to_numeric, errors="coerce")
+    amounts = numbers[[config.target_column, *config.channel_columns]]
+    levels: tuple[str, ...] = ()
+    # What is no number is for the contract to name, and says nothing of units.
+    if np.isfinite(numbers).all(axis=None) and (amounts >= 0).all(axis=None) and days.notna().all():
+        _require_sales(amounts.set_index(new[date]), data[config.target_column], where)
+        levels = _require_units((raw[columns], new), fitted, made, planned, where)
     # With the data before them: a gap shows, and a channel may be dark in the few weeks after.
     joined = pd.concat([data[columns].astype(object), new.astype(object)], ignore_index=True)
     place = f"{where}, rows counted after the {len(data)} weeks of data (0 to {len(data) - 1})"
     if trend:
         joined = with_trend(joined, place)
     table, warnings = validate_table(joined, contract, place)
-    return table, (*noticed, *warnings)
+    return table, (*noticed, *levels, *warnings)
+
+
+def _require_sales(amounts: pd.DataFrame, known: pd.Series, where: str) -> None:
+    """Refuse last weeks that have not come: a template filled with zeros, sales still to follow.
+
+    Where weeks without sales are among the data, they are sales.
+    """
+    if not (known > 0).all():
+        return
+    sales = amounts.iloc[:, [0]]
+    for columns, lack in (
+        (amounts, "neither sales nor spend: drop them"),
+        (sales, f"no {sales.columns[0]}: drop them until they are known"),
+    ):
+        filled = np.flatnonzero((columns != 0).any(axis=1))
+        empty = amounts.index[filled[-1] + 1 if len(filled) else 0 :]
+        if len(empty):
+            weeks, have = ("weeks", "have") if len(empty) > 1 else ("week", "has")
+            raise TrackError(
+                f"{where}: the last {len(empty)} {weeks} (from {empty[0]}) {have} {lack}"
+            )
+
+
+def _require_units(
+    tables: tuple[pd.DataFrame, pd.DataFrame],
+    fitted: FittedModel,
+    made: DataConfig,
+    planned: pd.DataFrame | None,
+    where: str,
+) -> tuple[str, ...]:
+    """Refuse columns in another unit than the data; return which levels should be looked at.
+
+    Parameters
+    ----------
+    tables
+        The whole file, whose weeks of the data show its unit best, and the new weeks alone, which
+        may be in another.
+    fitted, made, planned, where
+        See `join_actuals`.
+    """
+    whole, new = (
+        compare(
+            Weekly.of(table, fitted.config, made),
+            Weekly.of(fitted.table, fitted.config, made),
+            whose="the version",
+            step="bring them in the unit of its data",
+            planned=planned,
+        )
+        for table in tables
+    )
+    if units := dict.fromkeys((*whole.units, *new.units)):
+        lines = "".join(f"\n- {line}" for line in units)
+        raise TrackError(f"{where} is not in the units of the version's data:{lines}")
+    return new.levels

@@ -137,7 +137,7 @@ def run_track(
     raw = read_csv(actuals, made.decimal, made.separator, offered=False)
     say(f"plan of {version.name} version {version.version}, proven")
     planned = plan.spend(bundle.experiment.model.channel_columns)
-    table, warnings = join_actuals(raw, bundle.fitted, made, str(actuals))
+    table, warnings = join_actuals(raw, bundle.fitted, made, str(actuals), planned.units)
     for warning in warnings:
         say(f"warning: {warning}")
     outcome = track(bundle.fitted, planned, table)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mmm_demo.checks.pointwise import DRAW, log_prior
+from mmm_demo.checks.pointwise import DRAW, log_likelihood, log_prior
 from mmm_demo.contraction import contraction_table, prior_distribution
 from mmm_demo.fitted import FittedModel
 from mmm_demo.gate import DATA_DRIVEN, NOT_ASSESSABLE, PRIOR_DRIVEN, Check
@@ -47,6 +47,34 @@ def identification_table(fitted: FittedModel, likelihood: xr.DataArray) -> pd.Da
     media = contraction[contraction["parameter"].isin(MEDIA)]
     wide = media.pivot(index="item", columns="parameter", values="contraction")
     return table.merge(wide[list(MEDIA)], left_on="channel", right_index=True)
+
+
+def channel_labels(fitted: FittedModel) -> dict[str, str]:
+    """Say of each channel what its ROAS rests on, from the draws alone: no model is built.
+
+    The labels are those of `identification_table`, as `Response` gives the same mean and ROAS.
+
+    Returns
+    -------
+    dict
+        `data-driven`, `prior-driven` or `not assessable`, by channel.
+    """
+    response, posterior = fitted.response, fitted.trace["posterior"].to_dataset()
+    roas = xr.DataArray(
+        response.roas(fitted.spend.to_numpy()),
+        dims=("sample", "channel"),
+        coords={"channel": list(fitted.config.channel_columns)},
+    )
+    likelihood = log_likelihood(
+        fitted.observed,
+        response.mean(fitted.table),
+        posterior["y_sigma"] * fitted.target_scale,
+        weeks=fitted.weeks,
+    )
+    sensitivity = power_sensitivity(roas, likelihood, log_prior(posterior, fitted.config))
+    prior = prior_roas(fitted, draws=roas.sizes["sample"])
+    table = judge_channels(roas, prior, sensitivity, fitted.spend.sum())
+    return dict(zip(table["channel"], table["label"], strict=True))
 
 
 def judge_channels(

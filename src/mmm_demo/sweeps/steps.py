@@ -11,6 +11,7 @@ from mmm_demo.config import ConfigError
 from mmm_demo.data import MarketingData, load_market
 from mmm_demo.experiment_file import to_yaml
 from mmm_demo.figures import sweep_figures
+from mmm_demo.fit_steps import hold_to_champion
 from mmm_demo.lift import lift_sha256
 from mmm_demo.outputs import Outputs
 from mmm_demo.publish import Publisher
@@ -90,6 +91,7 @@ def run_sweep(
     """
     base = space.base
     data = load_market(base.data, base.model, root)
+    hold_to_champion(base, data, say)
     identity = space.sweep.identity(_data_sha256(data), base)
     address = storage or str(root / JOURNAL)
     if scheduler and space.sweep.stops_early and "://" not in address:
