@@ -23,6 +23,7 @@ WINDOW = Window(
     weights=np.ones((1, 3)),
     working=np.array([LOWEST, HIGHEST]) / 4,
     cost=np.ones(3),
+    sales=20_000.0,
 )
 
 

@@ -23,6 +23,7 @@ WINDOW = Window(
     weights=np.ones((1, 2)),
     working=np.array([CURRENT, CURRENT]) / 4,
     cost=np.ones(2),
+    sales=1000.0,
 )
 TABLE = pd.DataFrame(
     {

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mmm_demo import plot_style as look
 from mmm_demo.plot_style import FAULT, INK, MODEL, PALE, SALES, SPEND, human
+from mmm_demo.wording import roas_with_interval
 
 WEEKLY_SPEND = "Spend per week"
 
@@ -131,7 +132,7 @@ def roas(table: pd.DataFrame) -> Figure:
     for row, part in enumerate(table.itertuples()):
         inner, outer = (part.lower_50, part.upper_50), (part.lower_94, part.upper_94)
         look.interval(ax, row, outer, inner, part.median)
-    texts = [look.value_text(p.median, p.lower_94, p.upper_94) for p in table.itertuples()]
+    texts = [roas_with_interval(p.median, p.lower_94, p.upper_94) for p in table.itertuples()]
     look.margin_text(ax, texts, "median (94% interval)")
     columns = (table[name].to_numpy(float) for name in ("lower_94", "median", "upper_94"))
     look.span_axis(ax, "Sales per unit of spend", *columns, percent=False)

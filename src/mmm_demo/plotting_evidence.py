@@ -20,6 +20,7 @@ from mmm_demo import plot_style as look
 from mmm_demo.checks.placebo import SHARE_MAX
 from mmm_demo.checks.sensitivity import BASE
 from mmm_demo.plot_style import CHANNELS, FAULT, INK, MODEL, MUTED, PALE, SALES, SPEND
+from mmm_demo.wording import roas_with_interval
 
 ROAS_AXIS = "Sales per unit of spend"
 MARKERS = "osD^vP<>h"
@@ -204,7 +205,7 @@ def roas_labelled(roas: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
         ax.plot([part.lower_94, part.upper_94], [row, row], **line)
         point = {**style, "linestyle": "", "markersize": 9, "markeredgewidth": 1.8}
         ax.plot([part.median], [row], **point)
-    texts = [look.value_text(p.median, p.lower_94, p.upper_94) for p in roas.itertuples()]
+    texts = [roas_with_interval(p.median, p.lower_94, p.upper_94) for p in roas.itertuples()]
     look.margin_text(ax, texts, "median (94% interval)")
     columns = (roas[name].to_numpy(float) for name in ("lower_94", "median", "upper_94"))
     look.span_axis(ax, ROAS_AXIS, *columns, percent=False)
