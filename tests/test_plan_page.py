@@ -94,7 +94,7 @@ def test_an_unrankable_plan_is_labelled_on_top_and_the_smallest_move_beside_it()
     sure = words(with_pairs(("TV", "Radio", 0.5, 0.1, 1.0, 0.99, RANKED)))
     assert not any(UNRANKED in text for text in sure[:6])
     assert "Yes: the interval of every difference is above zero." in sure
-    assert "-0.10 to 1.00" in unsure
+    assert "-0.100 to 1.00" in unsure
     assert (NOT_RANKED in unsure, RANKED in unsure) == (True, False)
     assert (NOT_RANKED in sure, RANKED in sure) == (False, True)
     assert any(text.startswith(f"{UNRANKED}: of 1 pairs, 1 have an interval") for text in unsure)

@@ -84,7 +84,7 @@ def test_headline_counts_the_flags() -> None:
     first, roas, priors = headline(EXPERIMENT, flagged_report(), ROAS)
     assert first.startswith("Gate passed, adstock up to 8 weeks, 2 flagged, R-hat 1.0020, ")
     assert "ESS 2,400 bulk and 1,900 tail, 0 divergences" in first
-    assert roas == "Incremental ROAS: TV 2.10 (1.80 to 2.30), Radio 1,234.50 (0.00 to 5,000.00)"
+    assert roas == "Incremental ROAS: TV 2.10 (1.80 to 2.30), Radio 1,230 (0.00400 to 5,000)"
     assert all(f"{name} " in priors for name in EXPERIMENT.model.priors)
     assert "flagged" not in headline(EXPERIMENT, good_report(), None)[0]
     early = GateReport(good_report().checks[:1])  # refused before any sampling
@@ -134,18 +134,18 @@ def test_identification_names_what_the_data_said_nothing_about() -> None:
 
 def test_roas_rows_are_medians_with_their_interval() -> None:
     shifted = ROAS.assign(median=[-0.5, 0.0])
-    assert roas_rows(shifted)[0] == ("TV", "-0.50", "1.80 to 2.30")
+    assert roas_rows(shifted)[0] == ("TV", "-0.500", "1.80 to 2.30")
 
 
 def test_roas_table_has_the_identification_label_where_it_is_known() -> None:
     table = pd.DataFrame({"channel": ["TV"], "median": [1.0], "lower_94": [0.5], "upper_94": [2.0]})
     assert roas_table(table) == (
         ("channel", "ROAS", "94 % interval"),
-        [("TV", "1.00", "0.50 to 2.00")],
+        [("TV", "1.00", "0.500 to 2.00")],
     )
     header, rows = roas_table(table.assign(label=["prior-driven"]))
     assert header[-1] == "label"
-    assert rows == [("TV", "1.00", "0.50 to 2.00", "prior-driven")]
+    assert rows == [("TV", "1.00", "0.500 to 2.00", "prior-driven")]
 
 
 def test_page_of_a_plan_names_what_it_rests_on_where_it_is_told() -> None:

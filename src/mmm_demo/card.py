@@ -12,7 +12,7 @@ from mmm_demo.checks.identification import CORRELATION_LIMIT, OVERLAP_LIMIT, SEN
 from mmm_demo.checks.recovery import recovery_summary
 from mmm_demo.gate import Check, GateReport
 from mmm_demo.page import Section, cell_text, render_page
-from mmm_demo.wording import roas, roas_with_interval
+from mmm_demo.wording import ROAS_UNIT, roas, roas_with_interval
 
 SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 NO_TEST = "None calibrates this version. One in a prior-driven channel would tell most."
@@ -140,7 +140,7 @@ def _recovery(card: CardInput) -> Section:
 
 def _roas(card: CardInput) -> Section:
     about = (
-        "Target units per unit of spend, over all weeks of the data. A ROAS is prior-driven when "
+        f"{ROAS_UNIT.capitalize()}, over all weeks of the data. A ROAS is prior-driven when "
         f"it moves with the prior (sensitivity of {SENSITIVITY_LIMIT:g} or more) or when prior "
         f"and posterior overlap by more than {OVERLAP_LIMIT:.0%}; it then says little that was "
         "not assumed. Contraction is the part of the prior's variance that the data took away."

@@ -88,7 +88,7 @@ class Comparison:
         ]
         regrets = [_percent(of.share, 1) for of in (self.regret_a, self.regret_b)]
         plans = [
-            ("share of the budget in the same channels", "", "", _percent(self.plan_overlap)),
+            ("plan overlap, % of the budget", "", "", _percent(self.plan_overlap)),
             (f"regret of the plan under the other's model, % of {MEDIA_SALES}", *regrets, ""),
         ]
         differ = [(row.setting, row.a, row.b, "differs") for row in self.differences.itertuples()]

@@ -7,7 +7,7 @@ from mmm_demo.compare import Comparison
 from mmm_demo.compare_measures import NOISE, Difference, Regret
 from mmm_demo.page import Section, render_page
 from mmm_demo.plotting_compare import roas_of_both
-from mmm_demo.wording import MEDIA_SALES, roas_between
+from mmm_demo.wording import MEDIA_SALES, ROAS_UNIT, roas_between
 from mmm_demo.wording import roas as roas_text
 
 
@@ -94,7 +94,7 @@ def _returns(found: Comparison) -> Section:
     return Section(
         "Return on ad spend",
         [text],
-        {"ROAS by channel, target units per unit of spend": table},
+        {f"ROAS by channel, {ROAS_UNIT}": table},
         figures,
     )
 

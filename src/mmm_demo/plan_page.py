@@ -146,8 +146,8 @@ def _scenarios(study: PlanStudy, labels: Mapping[str, str], figure: Drawing) -> 
         f"spend, carryover after the window included. {ALL_SALES.capitalize()}: those that came "
         f"in the last {weeks} weeks of the data, {money(study.main.window.sales)}, with or without "
         f"media. ROAS: {MEDIA_SALES} per unit of money. Marginal ROAS: of the next unit of money, "
-        "spread like the row's own. By timing: what the last period's totals would gain, spread over the weeks like the plan; by "
-        "amounts: the rest, by other amounts per channel."
+        "spread like the row's own. By timing: what the last period's totals would gain, spread "
+        "over the weeks like the plan; by amounts: the rest, by other amounts per channel."
     )
     tables = {
         f"Costs and {MEDIA_SALES}": show.costs(study.scenarios),

@@ -10,7 +10,6 @@ from mmm_demo.plan_text import (
     by_amounts,
     chance,
     channel_flags,
-    doubtful,
     gap_text,
 )
 from mmm_demo.planning.plan import AGAINST, Plan
@@ -117,7 +116,7 @@ def asked(study: PlanStudy, labels: Mapping[str, str]) -> pd.DataFrame:
     rows = []
     for plan in study.plans:
         flags = zip(plan.table["channel"], channel_flags(plan, labels), strict=True)
-        told = [text.rstrip(".") for text in doubtful(plan)]
+        told = [text.rstrip(".") for text in plan.doubts]
         told += [UNRANKED] if len(plan.unrankable) else []
         told += ["moves " + AGAINST] if (plan.pairs["verdict"] == AGAINST).any() else []
         told += [f"{channel}: {text}" for channel, text in flags if text]

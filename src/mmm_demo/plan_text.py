@@ -1,14 +1,13 @@
 """A plan in sentences that a budget owner understands."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from mmm_demo.explore_measures import join_words
 from mmm_demo.gate import DATA_DRIVEN, NOT_ASSESSABLE, PRIOR_DRIVEN
-from mmm_demo.planning.doubts import doubts
 from mmm_demo.planning.honesty import KEPT, mix_at
 from mmm_demo.planning.plan import AGAINST, TOLERANCE, Plan, spread
 from mmm_demo.planning.plan import UNRANKED as NOT_RANKED
@@ -40,20 +39,9 @@ def plan_sentences(plan: Plan, labels: Mapping[str, str]) -> list[str]:
         scenario asks for it; how much of the sales comes from moving money and how much from
         timing), and what to beware of.
     """
-    asked = (*doubtful(plan), _unranked(plan), _forced(plan), _change(plan), _reached(plan))
+    asked = (*plan.doubts, _unranked(plan), _forced(plan), _change(plan), _reached(plan))
     brought = (_profit(plan), _sales(plan), _care(plan, labels), _unknown_weeks(plan))
     return [part for part in (*asked, *brought) if part]
-
-
-def doubtful(plan: Plan) -> list[str]:
-    """Return what in the plan's scenario looks like another unit than was meant."""
-    found = doubts(plan.scenario, plan.window, float(plan.status_quo.mean()))
-    return [f"Is the unit right? {text}." for text in found]
-
-
-def doubts_elsewhere(plans: Sequence[Plan]) -> list[str]:
-    """Return what looks like another unit in the scenarios that are not told in full."""
-    return [f"{plan.scenario.name}: {text}" for plan in plans[1:] for text in doubtful(plan)]
 
 
 def chance(probability: float) -> str:

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mmm_demo import plot_style as look
 from mmm_demo.plot_style import FAULT, INK, MODEL, PALE, SALES, SPEND, human
-from mmm_demo.wording import roas_with_interval
+from mmm_demo.wording import ROAS_UNIT, roas_with_interval
 
 WEEKLY_SPEND = "Spend per week"
 
@@ -135,7 +135,7 @@ def roas(table: pd.DataFrame) -> Figure:
     texts = [roas_with_interval(p.median, p.lower_94, p.upper_94) for p in table.itertuples()]
     look.margin_text(ax, texts, "median (94% interval)")
     columns = (table[name].to_numpy(float) for name in ("lower_94", "median", "upper_94"))
-    look.span_axis(ax, "Sales per unit of spend", *columns, percent=False)
+    look.span_axis(ax, ROAS_UNIT.capitalize(), *columns, percent=False)
     low, high = ax.get_xlim()
     key = "Dot: median; thick: 50%; thin: 94%"
     if max(low, 0.03 * high if ax.get_xscale() == "linear" else 0) < 1 < high:
@@ -256,5 +256,5 @@ def _truth_panel(ax: Axes, table: pd.DataFrame, quantity: str) -> None:
     low, mid, high, truth = (
         table[name].to_numpy(float) for name in ("lower_94", "median", "upper_94", "truth")
     )
-    label = f"{quantity[:1].upper()}{quantity[1:]}" + ("" if share else ", sales per unit of spend")
+    label = f"{quantity[:1].upper()}{quantity[1:]}" + ("" if share else f", {ROAS_UNIT}")
     look.span_axis(ax, label, np.fmin(low, truth), mid, np.fmax(high, truth), percent=share)

@@ -20,9 +20,9 @@ from mmm_demo import plot_style as look
 from mmm_demo.checks.placebo import SHARE_MAX
 from mmm_demo.checks.sensitivity import BASE
 from mmm_demo.plot_style import CHANNELS, FAULT, INK, MODEL, MUTED, PALE, SALES, SPEND
-from mmm_demo.wording import roas_with_interval
+from mmm_demo.wording import ROAS_UNIT, roas_with_interval
 
-ROAS_AXIS = "Sales per unit of spend"
+ROAS_AXIS = ROAS_UNIT.capitalize()
 MARKERS = "osD^vP<>h"
 HALF_WEEK = np.timedelta64(84, "h")
 LABELS_UP_TO = 12  # more folds than this are numbered only
@@ -116,7 +116,7 @@ def recovery(table: pd.DataFrame) -> Figure:
         fig.subplots(1, len(quantities), squeeze=False)[0], quantities, strict=True
     ):
         _recovery_panel(look.tidy(ax, grid="both"), used[used["quantity"] == quantity], styles)
-        units = "sales per unit of spend" if quantity == "ROAS" else "sales in all weeks"
+        units = ROAS_UNIT if quantity == "ROAS" else "sales in all weeks"
         ax.set(xlabel=f"True {quantity}, {units}", ylabel=f"Estimated {quantity}, {units}")
     note = f"{lost} of {table['replicate'].nunique()} refits did not converge and are left out"
     fig.axes[0].set_title(note if lost else "Line: 90% interval; equal truths stand side by side")

@@ -9,9 +9,9 @@ from mmm_demo.check_names import check_name
 from mmm_demo.config import ExperimentConfig
 from mmm_demo.data import MarketingData
 from mmm_demo.gate import PASSED, Check, GateReport
-from mmm_demo.plan_text import chance, channel_flags, doubts_elsewhere, plan_sentences
+from mmm_demo.plan_text import chance, channel_flags, plan_sentences
 from mmm_demo.planning.plan import Plan, spread
-from mmm_demo.wording import ALL_SALES, change, human, percent, roas_between
+from mmm_demo.wording import ALL_SALES, ROAS_UNIT, change, human, percent, roas_between
 from mmm_demo.wording import roas as roas_text
 
 
@@ -116,7 +116,12 @@ def fit_page(
         lines += ["", "**Refused**, no result of it may be used:"]
         lines += ["", f"```\n{report.reasons()}\n```"]
     if roas is not None:
-        lines += ["", "**Incremental ROAS**", "", *_table(*roas_table(roas))]
+        lines += [
+            "",
+            f"**Incremental ROAS** ({ROAS_UNIT}, all weeks of the data)",
+            "",
+            *_table(*roas_table(roas)),
+        ]
     priors = [
         (name, f"`{prior}`", prior.rationale or "project default")
         for name, prior in experiment.model.priors.items()
@@ -196,6 +201,11 @@ def scenario_rows(plans: Sequence[Plan]) -> list[tuple[str, ...]]:
         name, money = plan.scenario.name, human(plan.total_budget)
         rows.append((name, money, told, share, between, chance(gain["probability"])))
     return rows
+
+
+def doubts_elsewhere(plans: Sequence[Plan]) -> list[str]:
+    """Return what looks like another unit in the scenarios that are not told in full."""
+    return [f"{plan.scenario.name}: {text}" for plan in plans[1:] for text in plan.doubts]
 
 
 def plan_title(plan: Plan) -> str:

@@ -25,7 +25,7 @@ def say(text: str) -> None:
 def show_fit(done: "FitResult") -> None:
     """Print the verdict and ROAS of a fit."""
     from mmm_demo.summary import flag_lines, gate_rows, identification_sentence, roas_table
-    from mmm_demo.wording import roas
+    from mmm_demo.wording import ROAS_UNIT, roas
 
     results = done.results
     print_table("Gate: passed", ("check", "value", "limit", "verdict"), gate_rows(done.report))
@@ -34,7 +34,7 @@ def show_fit(done: "FitResult") -> None:
         true = results.truth[results.truth["quantity"] == "ROAS"]["truth"]
         rows = [(*row, roas(value)) for row, value in zip(rows, true, strict=True)]
         header = (*header, "truth")
-    title = f"Incremental ROAS (target units per unit of spend) {done.label}".strip()
+    title = f"Incremental ROAS ({ROAS_UNIT}) {done.label}".strip()
     print_table(title, header, rows)
     for line in flag_lines(done.report):
         console.print(f"flag: {line}", style="yellow")
@@ -60,7 +60,7 @@ def show_plan(done: "PlanResult") -> None:
     """Print the plan of the first scenario, and all scenarios side by side."""
     from mmm_demo import summary
     from mmm_demo.plan_page import basis
-    from mmm_demo.plan_text import doubts_elsewhere, plan_sentences
+    from mmm_demo.plan_text import plan_sentences
 
     labels = done.ground.labels
 
@@ -70,7 +70,7 @@ def show_plan(done: "PlanResult") -> None:
         console.print(f"* {sentence}")
     if len(done.plans) > 1:
         print_table("Scenarios", summary.SCENARIO_HEADER, summary.scenario_rows(done.plans))
-    for doubt in doubts_elsewhere(done.plans):
+    for doubt in summary.doubts_elsewhere(done.plans):
         console.print(f"* {doubt}")
     console.print(f"Report: {done.report}")
     for file in done.files:

@@ -10,7 +10,7 @@ import math
 UNKNOWN = "n/a"
 ALL_SALES, MEDIA_SALES = "all sales", "sales by media"  # the two wholes
 OF_ALL, OF_MEDIA = f"gain, % of {ALL_SALES}", f"gain, % of {MEDIA_SALES}"  # heads of columns
-ROAS_UNIT = "Sales by media per unit of spend"  # the unit of ROAS and marginal ROAS
+ROAS_UNIT = "target units per unit of spend"  # orders per unit of money, where that is counted
 
 
 def human(value: float, digits: int = 3) -> str:

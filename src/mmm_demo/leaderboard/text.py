@@ -213,9 +213,8 @@ def number(value: float) -> str:
     """Return a number with three digits, and all that stand before the point."""
     if not math.isfinite(value):
         return "n/a"
-    small = value != 0 and abs(value) < 1
-    places = 2 - math.floor(math.log10(abs(value))) if small else 3 - len(str(int(abs(value))))
-    return f"{value:,.{max(0, places)}f}"
+    before = len(str(int(abs(value))))
+    return f"{value:,.{max(0, 3 - before)}f}"
 
 
 def plus_minus(value: float, error: float) -> str:

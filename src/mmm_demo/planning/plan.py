@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mmm_demo.planning.doubts import doubts
 from mmm_demo.planning.feasible import Region
 from mmm_demo.planning.scenario import Scenario
 from mmm_demo.planning.window import BudgetError, Window
@@ -167,6 +168,12 @@ class Plan:
         if self.scenario.margin is None:
             return None
         return self.scenario.margin * self.gain - (self.total_budget - self.current_budget)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What was asked for that another unit would explain, a sentence each."""
+        found = doubts(self.scenario, self.window, float(self.status_quo.mean()))
+        return tuple(f"Is the unit right? {text}." for text in found)
 
     @property
     def unrankable(self) -> pd.DataFrame:
