@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from mmm_demo import bundle, diagnostics, scores, summary, tables
+from mmm_demo.advice import Attempt, advised, ground_of
 from mmm_demo.config import ExperimentConfig
 from mmm_demo.contraction import contraction_table, label, not_identified
 from mmm_demo.data import MarketingData, known_truth, load_market
@@ -114,16 +115,22 @@ def sample(job: Job, report: GateReport) -> GateReport:
 
     Nothing is read from a trace that did not converge but the plots that show why.
     """
-    first = job.experiment.sampler.target_accept
+    experiment, tried = job.experiment, list[Attempt]()
+    first = experiment.sampler.target_accept
     for attempt, target in enumerate(dict.fromkeys([first, max(first, RETRY_TARGET_ACCEPT)]), 1):
         stored = job.folder / f"attempt_{attempt}.nc"
         checks = _attempt(job, attempt, target, stored)
+        tried.append(Attempt(target, checks))
         if not checks.failures:
             break
         job.say(f"attempt {attempt} did not converge")
     stored.rename(job.folder / bundle.TRACE)
-    report = report.with_checks(checks.checks)
     trace = load_trace(job.folder / bundle.TRACE)
+    if checks.failures:
+        posterior = trace["posterior"].to_dataset()
+        ground = ground_of(experiment.model, experiment.sampler, job.data.table, posterior)
+        checks = advised(checks, tried, ground)
+    report = report.with_checks(checks.checks)
     job.publisher.trace(job.folder / bundle.TRACE, job.experiment.name)
     job.run.log_file(job.folder / bundle.TRACE)
     job.publisher.figures(convergence_figures(trace))

@@ -157,7 +157,7 @@ def _scenarios(study: PlanStudy, labels: Mapping[str, str], figure: Drawing) -> 
     if len(profits):
         tables[f"Profit (margin x {MEDIA_SALES} - spend) beside the replay"] = profits
     tables |= {
-        "Money by channel": show.money_by_channel(study),
+        f"Money by channel, in {weeks} weeks": show.money_by_channel(study),
         "What each scenario asks for, and what to beware of": show.asked(study, labels),
     }
     return Section("Scenarios beside a replay", [about], tables, {"Gain by scenario": figure})
@@ -236,7 +236,10 @@ def _frontier(frontier: pd.DataFrame, figure: Drawing) -> Section:
 
 def _weeks(plan: Plan, figure: Drawing) -> Section:
     return Section(
-        "Week by week", [], {"Money by week": show.weeks(plan)}, {"Spend by week": figure}
+        "Week by week",
+        [],
+        {"Money by week and channel": show.weeks(plan)},
+        {"Spend by week": figure},
     )
 
 

@@ -73,7 +73,7 @@ def profits(found: pd.DataFrame) -> pd.DataFrame:
         {
             "scenario": found["scenario"].map(spoken),
             "expected profit": found["profit"].map(money),
-            "gain": found["profit_gain"].map(signed),
+            "gain in profit": found["profit_gain"].map(signed),
             "94% interval": _between(found, "profit_gain_lower_94", "profit_gain_upper_94"),
             "probability": found["profit_probability"].map(chance),
         }
@@ -134,7 +134,7 @@ def pairs(plan: Plan) -> pd.DataFrame:
         {
             "gains": found["taker"],
             "gives": found["giver"],
-            "difference": found["difference"].map(roas),
+            "difference in marginal ROAS": found["difference"].map(roas),
             "94% interval": _returns(found),
             "probability": found["probability"].map(chance),
             "verdict": found["verdict"],
