@@ -113,7 +113,7 @@ def test_saturation_curve_marks_spend_and_extrapolation() -> None:
     assert {"Never observed", "Observed weeks"} <= set(legend_texts(fig))
     (rug,) = [item for item in ax.lines if item.get_label() == "Observed weeks"]
     np.testing.assert_array_equal(rug.get_xdata(), SPEND)
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Spend per week", "Sales per week")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Spend per week", "Sales by media per week")
 
 
 def test_saturation_curve_of_a_channel_never_spent() -> None:

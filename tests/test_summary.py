@@ -7,6 +7,7 @@ import pytest
 
 from helpers import GOOD_VALUES, good_report, make_experiment
 from mmm_demo.data import MarketingData
+from mmm_demo.experiment_file import load_experiment
 from mmm_demo.gate import Check, GateReport
 from mmm_demo.plan_text import chance
 from mmm_demo.plot_style import human
@@ -55,17 +56,17 @@ def test_an_advisory_check_is_a_flag_and_a_required_one_a_failure() -> None:
     }
     assert rows["R-hat (worst)"] == ("1.002", "< 1.01", "passed")
     assert rows["largest spend outlier"] == ("2", "<= 5", "passed")
-    assert rows["media's share of sales"] == ("0.93", "<= 0.8", "flag: failed")
+    assert rows["media's share of all sales"] == ("0.93", "<= 0.8", "flag: failed")
     assert rows["most influential week (Pareto k)"] == ("n/a", "<= 1", "flag: not assessable")
     required = {name: verdict for name, *_, verdict in gate_rows(flagged_report(("plausibility",)))}
-    assert required["media's share of sales"] == "FAILED"
+    assert required["media's share of all sales"] == "FAILED"
     assert required["most influential week (Pareto k)"] == "NOT ASSESSABLE"
     assert required["largest spend outlier"] == "passed"
 
 
 def test_flags_say_number_limit_place_and_next_step() -> None:
     assert flag_lines(flagged_report()) == [
-        "media's share of sales 0.93, limit <= 0.8 (all channels): look at the trend",
+        "media's share of all sales 0.93, limit <= 0.8 (all channels): look at the trend",
         "most influential week (Pareto k) n/a, limit <= 1: look at that week",
     ]
     assert flag_lines(good_report()) == []
@@ -75,7 +76,7 @@ def test_flags_say_number_limit_place_and_next_step() -> None:
 def test_evidence_rows_say_status_and_place() -> None:
     assert check_rows((FINE, *FLAGGED)) == [
         ("largest spend outlier", "2", "<= 5", "passed", "TV"),
-        ("media's share of sales", "0.93", "<= 0.8", "failed", "all channels"),
+        ("media's share of all sales", "0.93", "<= 0.8", "failed", "all channels"),
         ("most influential week (Pareto k)", "n/a", "<= 1", "not assessable", ""),
     ]
 
@@ -106,7 +107,7 @@ def test_page_of_a_fit_shows_its_flags_beside_its_results() -> None:
     assert "**Flagged**" in page and "**Refused**" not in page
     for line in flag_lines(flagged_report()):
         assert f"* {line}" in page.splitlines()
-    assert "| media's share of sales | 0.93 | <= 0.8 | flag: failed |" in page
+    assert "| media's share of all sales | 0.93 | <= 0.8 | flag: failed |" in page
     assert "| TV | 2.10 | 1.80 to 2.30 |" in page
     assert "the posterior is the prior: adstock_alpha[TV]." in page
 
@@ -135,6 +136,25 @@ def test_identification_names_what_the_data_said_nothing_about() -> None:
 def test_roas_rows_are_medians_with_their_interval() -> None:
     shifted = ROAS.assign(median=[-0.5, 0.0])
     assert roas_rows(shifted)[0] == ("TV", "-0.500", "1.80 to 2.30")
+
+
+def test_roas_of_orders_per_unit_of_money_keep_their_digits() -> None:
+    """The truths of tests/cases/orders_per_money.yaml, which two decimals made 0.00."""
+    orders = pd.DataFrame(
+        {"channel": ["tv", "search", "social"], "median": [0.00153, 0.00117, 0.0021]}
+    )
+    orders = orders.assign(lower_94=orders["median"] / 2, upper_94=orders["median"] * 2)
+    experiment = load_experiment("tests/cases/orders_per_money.yaml")
+    assert experiment.model.channel_columns == ("tv", "search", "social")
+    told = [
+        headline(experiment, good_report(), orders)[1],
+        fit_page(experiment, DATA, good_report(), orders),
+        *version_tags(experiment, good_report(), orders).values(),
+    ]
+    assert "tv 0.00153 (0.000765 to 0.00306)" in told[0]
+    assert "| search | 0.00117 | 0.000585 to 0.00234 |" in told[1]
+    assert "0.00210 (0.00105 to 0.00420)" in told
+    assert not any("0.00 " in text or "0.00)" in text for text in told)
 
 
 def test_roas_table_has_the_identification_label_where_it_is_known() -> None:

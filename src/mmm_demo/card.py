@@ -182,8 +182,8 @@ def _placebo(card: CardInput) -> Section:
     return Section(
         heading,
         [*results, about],
-        {"Share of sales that the model gave to each placebo": shares},
-        {"Share of sales by placebo": plot.placebo(table)},
+        {"Share of all sales that the model gave to each placebo": shares},
+        {"Share of all sales by placebo": plot.placebo(table)},
     )
 
 

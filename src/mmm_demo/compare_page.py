@@ -72,7 +72,9 @@ def _remark(of: Difference) -> str:
 def _capital(table: pd.DataFrame) -> pd.DataFrame:
     """Name the columns of A and B as the text does."""
     names = {"a": "A", "b": "B", "crps_a": "CRPS A", "crps_b": "CRPS B"}
-    return table.rename(columns=names | {"share_a": "share A", "share_b": "share B"})
+    return table.rename(
+        columns=names | {"share_a": "share of budget A", "share_b": "share of budget B"}
+    )
 
 
 def _returns(found: Comparison) -> Section:

@@ -251,7 +251,7 @@ def placebo(table: pd.DataFrame) -> Figure:
     look.margin_text(ax, verdicts, "verdict")
     bounds = table[["share_lower_5", "share_median", "share_upper_95"]].to_numpy(float).T
     ends = (bounds[0], bounds[1], np.fmax(bounds[2], 1.25 * SHARE_MAX))
-    look.span_axis(ax, "Share of sales", *ends, percent=True)
+    look.span_axis(ax, "Share of all sales", *ends, percent=True)
     ax.axvline(SHARE_MAX, color=INK, linestyle="--", linewidth=1)
     ax.set_title(
         f"Dot: median; line: 5% to 95%. Believed: all of the line right of {SHARE_MAX:.0%} (dashed)"
