@@ -1,6 +1,7 @@
 """The short texts: verdicts, flags and numbers as people read them first."""
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -9,18 +10,21 @@ from helpers import GOOD_VALUES, good_report, make_experiment
 from mmm_demo.data import MarketingData
 from mmm_demo.experiment_file import load_experiment
 from mmm_demo.gate import Check, GateReport
-from mmm_demo.plan_text import chance
+from mmm_demo.plan_tables import changes
+from mmm_demo.plan_text import chance, plan_sentences
 from mmm_demo.plot_style import human
 from mmm_demo.summary import (
     SCENARIO_HEADER,
     amount,
     check_rows,
+    doubts_elsewhere,
     fit_page,
     flag_lines,
     gate_rows,
     headline,
     identification_sentence,
     plan_markdown,
+    plan_rows,
     roas_rows,
     roas_table,
     scenario_rows,
@@ -184,3 +188,34 @@ def test_scenarios_tell_profit_where_that_is_asked_for() -> None:
     assert rows[2]["gain over replay"] == f"{human(gain.mean())} profit"
     assert rows[2]["sure"] == chance((gain > 0).mean())
     assert rows[0]["money"] == human(study().main.total_budget)
+
+
+def test_a_channel_without_money_before_and_now_is_unchanged_everywhere() -> None:
+    plan = study().main
+    table = plan.table.assign(current=[plan.current_budget, 0.0], change=[0.0, math.nan])
+    alone = table.assign(
+        planned=[plan.total_budget, 0.0], lower_bound=0.0, upper_bound=plan.total_budget
+    )
+    weekly = plan.weekly.assign(Radio=0.0, TV=plan.total_budget / plan.weeks)
+    idle = replace(plan, table=alone, weekly=weekly, smallest=None)
+    new = replace(plan, table=table)
+    for of, told in ((idle, "unchanged"), (new, "new")):
+        assert plan_rows(of, {})[1][3] == told
+        assert changes(of, {})["change, % of last period"].tolist()[1] == told
+    assert "new" not in plan_markdown([idle], "demo version 3", {})
+    assert "(new)" in plan_markdown([new], "demo version 3", {})
+
+
+def test_scenarios_tell_their_share_of_all_sales_and_what_looks_like_another_unit() -> None:
+    plans = study().plans
+    rows = [dict(zip(SCENARIO_HEADER, row, strict=True)) for row in scenario_rows(plans)]
+    assert rows[0]["of all sales"] == f"{plans[0].gain.mean() / plans[0].window.sales:+.1%}"
+    assert rows[2]["of all sales"] == ""  # a profit is no share of sales
+    assert doubts_elsewhere(plans) == []
+    asked = replace(plans[1].scenario, relative_budget=None, total_budget=5.0)
+    odd = [plans[0], replace(plans[1], scenario=asked)]
+    (doubt,) = doubts_elsewhere(odd)
+    assert doubt.startswith("tv_as_before: Is the unit right? total_budget 5 is for all 8 weeks")
+    assert f"* {doubt}" in plan_markdown(odd, "demo version 3", {}).splitlines()
+    assert any("Is the unit right? total_budget 5" in text for text in
+               plan_sentences(odd[1], {})[:1])  # fmt: skip

@@ -127,8 +127,11 @@ def advised(report: GateReport, attempts: Sequence[Attempt], ground: Ground) -> 
     if not left:
         return report
     advice = {check.name: _history(check.name, attempts) for check in left}
-    numbered = (f"({number}) {step}" for number, step in enumerate(steps(attempts, ground), 1))
-    advice[left[-1].name] += f". Next, in this order: {'; '.join(numbered)}"
+    told = steps(attempts, ground)
+    if len(told) > 1:
+        told = [f"({number}) {step}" for number, step in enumerate(told, 1)]
+    order = ", in this order" if len(told) > 1 else ""
+    advice[left[-1].name] += f". Next{order}: {'; '.join(told)}"
     return GateReport(
         tuple(
             replace(check, advice=advice[check.name]) if check in left else check
