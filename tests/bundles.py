@@ -55,6 +55,7 @@ def make_plan(fitted: FittedModel, weeks: int = 8, **planned: float) -> Plan:
         weights=np.ones((1, len(planned))),
         working=np.array([0 * money, money]),
         cost=np.ones(len(planned)),
+        sales=float(fitted.observed[-weeks:].sum()),
     )
     return Plan(
         scenario=Scenario("made"),

@@ -254,8 +254,8 @@ def test_rows_and_metrics_leave_out_what_is_not_known(apart: Comparison) -> None
     assert rows["mean backtest CRPS"][:2] == ["100", "113"]
     assert rows["ELPD (LOO)"] == ["n/a", "n/a", "not assessable"]
     assert rows["ROAS Radio"][1:] == ["n/a", "overlap n/a"]
-    assert rows["plan overlap"][2] == "60%"
-    assert rows["regret of the plan under the other's model"][0] == "n/a"
+    assert rows["plan overlap, % of the budget"][2] == "60%"
+    assert rows["regret of the plan under the other's model, % of sales by media"][0] == "n/a"
     assert rows["model.channels"] == ["TV, Radio", "TV", "differs"]
     assert all(isinstance(cell, str) for row in apart.rows() for cell in row)
     metrics = apart.metrics()
@@ -300,10 +300,13 @@ def test_noise_is_called_noise(apart: Comparison) -> None:
 @pytest.mark.parametrize(
     ("share", "says"),
     [
-        (0.034, "costs 3.4% of the expected incremental response; it is worse with a probability"),
+        (0.034, "costs 3.4% of the expected sales by media; it is worse with a probability"),
         (0.0, "is as good as A's own (within 0.1%)."),
         (-0.0009, "is as good as A's own (within 0.1%)."),
-        (-0.02, "brings 2.0% more than A's own, whose bounds forbid it; it is worse with"),
+        (
+            -0.02,
+            "brings 2.0% more sales by media than A's own, whose bounds forbid it; it is",
+        ),
     ],
 )
 def test_regret_is_told_with_its_sign(apart: Comparison, share: float, says: str) -> None:

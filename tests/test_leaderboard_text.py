@@ -38,7 +38,7 @@ def test_spread_is_said_beside_the_best_models_own_interval() -> None:
         "ROAS of TV lies between 1.60 and 4.08 across them (medians 2.00 to 3.40); the best "
         "model alone says 1.60 to 2.40."
     )
-    assert told[3] == "Their plans give TV between 600 and 900; the best model's gives it 600."
+    assert told[3] == "Their plans spend between 600 and 900 on TV; the best model's spends 600."
     assert "99" not in " ".join(told)
 
 
@@ -89,7 +89,7 @@ def test_untrustworthy_elpd_is_said() -> None:
 def test_rows_mark_the_equally_good() -> None:
     found = board()
     rows = text.rows(found)
-    assert text.header(found) == ("rank", "CRPS", "ELPD", "behind", "inside", "fit")
+    assert text.header(found) == ("rank", "CRPS", "ELPD", "behind", "inside 94 %", "fit")
     assert all(len(row) == len(text.header(found)) for row in rows)
     assert [row[0] for row in rows] == ["1", "2 =", "3"]
     assert rows[1][-1] == "00000002 model 2 8"

@@ -113,7 +113,9 @@ def test_a_plan_knows_its_odds(thin, thin_plan):
     for name, level in {"lower_94": 3, "lower_50": 25, "upper_50": 75, "upper_94": 97}.items():
         assert uplift[name] == np.quantile(gain, level / 100)
     assert uplift["probability"] == (gain > 0).mean()
-    assert uplift["share"] == pytest.approx(gain.mean() / thin_plan.status_quo.mean())
+    assert thin_plan.of_media_sales == pytest.approx(gain.mean() / thin_plan.status_quo.mean())
+    all_sales = thin.observed[-WINDOW:].sum()
+    assert thin_plan.of_all_sales == pytest.approx(gain.mean() / all_sales)
     assert uplift["shortfall"] == pytest.approx(np.sort(gain)[:4].mean())  # 5 % of 80 draws
 
 
@@ -694,7 +696,8 @@ def test_without_recent_spend_a_budget_must_be_given(thin):
     plan = optimize_budget(paused, BudgetConfig(total_budget=1_000_000.0))
     assert plan.total_budget == pytest.approx(1_000_000.0)
     assert (plan.status_quo == 0).all()
-    assert math.isnan(plan.uplift["share"])
+    assert math.isnan(plan.of_media_sales)
+    assert plan.of_all_sales > 0
 
 
 def test_a_channel_without_recent_spend_has_no_change_but_may_be_planned(thin):

@@ -1,11 +1,13 @@
 """The page of plans: every finding is on it, the label of an unrankable plan on top."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from bundles import changed
 from drawn_model import drawn_model
 from mmm_demo.plan_page import Ground, basis, plan_figures, plan_page
 from mmm_demo.plan_text import UNRANKED, money, plan_sentences, signed
@@ -118,7 +120,7 @@ def test_an_unrankable_plan_is_labelled_on_top_and_the_smallest_move_beside_it()
     sure = words(with_pairs(("TV", "Radio", 0.5, 0.1, 1.0, 0.99, RANKED)))
     assert not any(UNRANKED in text for text in sure[:6])
     assert "Yes: the interval of every difference is above zero." in sure
-    assert "-0.10 to 1.00" in unsure
+    assert "-0.100 to 1.00" in unsure
     assert (NOT_RANKED in unsure, RANKED in unsure) == (True, False)
     assert (NOT_RANKED in sure, RANKED in sure) == (False, True)
     assert any(text.startswith(f"{UNRANKED}: of 1 pairs, 1 have an interval") for text in unsure)
@@ -234,3 +236,18 @@ def test_units_are_told_where_a_channel_is_not_counted_in_money():
     assert f"{units.iloc[1]:,.0f}" in read
     assert np.isclose(units.iloc[1] * 2, found.main.table["planned"].iloc[1])
     assert "plan in units" not in words(study())
+
+
+def test_orders_per_unit_of_money_are_written_with_three_digits():
+    """Where sales count orders, ROAS are thousandths: two decimals made every one of them 0.00."""
+    table = drawn_model().table.assign(Sales=drawn_model().table["Sales"] / 1500)
+    found = planner_of(changed(table=table))
+    orders = study_plans(found, [found.plan(Scenario("orders", relative_bounds=WIDE))])
+    read, plan = words(orders), orders.main
+    assert 0.0002 < plan.table["roas"].min() < plan.table["roas"].max() < 0.01
+    for column in ("roas", "mroas"):
+        for value in plan.table[column]:
+            assert f"{value:.3g}"[:5] in " ".join(read)
+    nothing = re.compile(r"(?<![\d.,])-?0\.0+(?![\d%])")
+    assert not [text for text in read if nothing.search(text)]
+    assert plan.doubts == ()

@@ -51,7 +51,19 @@ def test_the_sentences_say_what_to_change_and_what_it_brings():
         told = f"{row.channel} {signed(row.planned - row.current)} ({row.change:+.0%})"
         assert told in change
     uplift = plan.uplift
-    assert f"{money(uplift['mean'])} more sales ({uplift['share']:+.1%})" in gain
+    of_all, of_media = (
+        plan.gain.mean() / plan.window.sales,
+        plan.gain.mean() / plan.status_quo.mean(),
+    )
+    assert 0 < of_all < of_media
+    assert gain.startswith(
+        f"Expected: {money(uplift['mean'])} more sales ({of_all:+.1%} of all sales, "
+        f"{of_media:+.1%} of those that media bring) than by repeating the last 8 weeks: "
+    )
+    assert (
+        f"Last 8 weeks: all sales were {money(plan.window.sales)}; a repeat of their spend is "
+        f"expected to bring {money(plan.status_quo.mean())} by media, carryover included." in gain
+    )
     for name in ("lower_50", "upper_50", "lower_94", "upper_94"):
         assert signed(uplift[name]) in gain
     assert (
@@ -65,9 +77,9 @@ def test_the_sentences_say_what_to_change_and_what_it_brings():
 @pytest.mark.parametrize(
     ("timing", "told"),
     [
-        (3e4, "70.0k from moving money, 30.0k from spreading it over the weeks. 50%"),
-        (-3e4, "+130k from moving money, -30.0k from spreading it over the weeks. 50%"),
-        (0.0, "all of it from moving money, none from timing. 50%"),
+        (3e4, "70.0k from moving money, 30.0k from spreading it over the weeks. Last"),
+        (-3e4, "+130k from moving money, -30.0k from spreading it over the weeks. Last"),
+        (0.0, "all of it from moving money, none from timing. Last"),
     ],
 )
 def test_the_gain_is_split_into_what_moves_and_what_timing_bring(timing, told):
@@ -100,7 +112,8 @@ def test_a_target_tells_the_saving_and_how_sure_it_is_to_be_reached():
     reached = plan_sentences(less, DATA)[1]
     assert reached == (
         f"Saves {money(plan.total_budget)} (50.0%) of what the last 8 weeks spent; the target of "
-        f"{money(target)} sales is met in expectation, and reached with a probability of 75%."
+        f"{money(target)} sales by media is met in expectation, and reached with a probability "
+        "of 75%."
     )
     more = replace(plan, scenario=asked, table=plan.table.assign(current=plan.table["planned"] / 2))
     assert plan_sentences(more, DATA)[1].startswith(
@@ -158,7 +171,7 @@ def test_the_smallest_move_is_told_from_the_mix_at_the_budget_of_the_plan():
 @pytest.mark.parametrize(
     ("scenario", "certified", "why"),
     [
-        (Scenario("one", objective="target_roas", target=1e-3), True, "with a target."),
+        (Scenario("one", objective="target_roas", target=1.0), True, "with a target."),
         (Scenario("one"), False, "S-shaped."),
         (Scenario("one"), True, "is not expected to gain."),
     ],
@@ -300,9 +313,11 @@ def test_a_certificate_holds_everywhere_only_where_the_response_is_concave():
     plan = study().main
     text = certificate_sentence(plan)
     assert text.startswith("Judged over all draws, no other plan within the limits is better")
-    assert "at stake: the expected sales." in text
+    assert "at stake: the expected sales by media." in text
     assert "holds against every allowed plan" in text
-    assert "at stake: margin x expected sales + spend." in certificate_sentence(study().plans[2])
+    assert "at stake: margin x expected sales by media + spend." in certificate_sentence(
+        study().plans[2]
+    )
     local = certificate_sentence(replace(plan, certified=False, gap=5e-4))
     assert "proves nothing about plans further away" in local
     assert "0.050%" in local

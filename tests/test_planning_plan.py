@@ -23,6 +23,7 @@ WINDOW = Window(
     weights=np.ones((1, 2)),
     working=np.array([CURRENT, CURRENT]) / 4,
     cost=np.ones(2),
+    sales=1000.0,
 )
 TABLE = pd.DataFrame(
     {
@@ -154,7 +155,8 @@ def test_a_maximum_need_not_be_spent(objective):
 def test_uplift_by_hand():
     uplift = plan().uplift  # gains of -19 to 80
     assert uplift["mean"] == pytest.approx(30.5)
-    assert uplift["share"] == pytest.approx(30.5 / 220)
+    assert plan().of_media_sales == pytest.approx(30.5 / 220)
+    assert plan().of_all_sales == pytest.approx(30.5 / 1000)
     assert uplift["probability"] == pytest.approx(0.80)
     assert uplift["shortfall"] == pytest.approx(np.mean([-19, -18, -17, -16, -15]))
     assert uplift["lower_94"] == pytest.approx(-19 + 0.03 * 99)
@@ -171,9 +173,12 @@ def test_gain_is_taken_draw_by_draw():
 
 
 def test_uplift_of_few_draws_and_over_nothing():
-    found = plan(response=np.array([1.0, 3.0]), status_quo=np.zeros(2)).uplift
-    assert found["shortfall"] == 1.0
-    assert np.isnan(found["share"])
+    found = plan(response=np.array([1.0, 3.0]), status_quo=np.zeros(2))
+    assert found.uplift["shortfall"] == 1.0
+    assert np.isnan(found.of_media_sales)
+    assert found.of_all_sales == pytest.approx(2 / 1000)
+    nothing = replace(found, window=replace(WINDOW, sales=0.0))
+    assert np.isnan(nothing.of_all_sales)
 
 
 def test_what_the_data_cannot_rank_is_what_is_not_surely_above_zero():

@@ -350,14 +350,14 @@ def test_a_response_out_of_reach_names_the_closest():
         maximise(goal, region, surface, np.ones(2), concave=True)
     text = str(refused.value)
     assert text.startswith("target 7 is out of reach")
-    assert f"comes closest is 6, expected to bring {most:.0f};" in text
+    assert f"comes closest is 6, expected to bring {most:.4g} sales by media;" in text
     assert "lower the target" in text
 
 
 def test_a_roas_out_of_reach_names_the_closest():
     surface, region = logs([3.0, 1.0]), box([1, 0], [10, 10], np.inf, exact=False)
     roas = 3 * np.log(2)  # of the least that may be spent
-    with pytest.raises(BudgetError, match=rf"target 2\.2 is out of reach.*ROAS of {roas:.3g};"):
+    with pytest.raises(BudgetError, match=rf"target 2\.20 is out of reach.*ROAS of {roas:.3g};"):
         goal = Goal(least=0.0, least_roas=2.2)
         maximise(goal, region, surface, np.ones(2), concave=True)
     found = maximise(Goal(least=0.0, least_roas=2.0), region, surface, np.ones(2), concave=True)

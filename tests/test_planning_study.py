@@ -6,9 +6,10 @@ import pytest
 from drawn_model import drawn_model
 from mmm_demo.planning.scenario import Scenario
 from mmm_demo.planning.study import REPLAY, scenario_table
-from planned import WIDE, planner, study
+from planned import WEEKS, WIDE, planner, study
 
-UNKNOWN = ["gain", "gain_lower_94", "gain_upper_50", "share", "probability", "shortfall",
+UNKNOWN = ["gain", "gain_lower_94", "gain_upper_50", "of_all_sales",
+           "of_media_sales", "probability", "shortfall",
            "profit_gain", "profit_gain_lower_94", "profit_probability"]  # fmt: skip
 
 
@@ -37,6 +38,9 @@ def test_each_plan_is_told_as_it_is():
         assert row["gain"] == pytest.approx(gain.mean())
         assert row["gain_lower_50"] == pytest.approx(np.quantile(gain, 0.25))
         assert row["probability"] == (gain > 0).mean()
+        all_sales = drawn_model().observed[-WEEKS:].sum()
+        assert row["of_all_sales"] == pytest.approx(gain.mean() / all_sales)
+        assert row["of_media_sales"] == pytest.approx(gain.mean() / brings(plan.window.last).mean())
         assert row["budget"] == plan.total_budget
         assert row["roas"] == pytest.approx(plan.response.mean() / plan.total_budget)
         more = brings(plan.weekly.to_numpy() * 1.001).mean() - plan.response.mean()

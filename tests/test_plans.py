@@ -283,7 +283,15 @@ def test_the_scenarios_of_a_plan_file_are_planned_side_by_side(
     assert version.source.endswith(used.model_id)
     for name in names:
         assert name in answer.out
-        assert run.data.metrics[f"plan.{name}.uplift_mean"] != 0
+        gain = run.data.metrics[f"plan.{name}.uplift_mean"]
+        assert gain != 0
+        for whole, share in (
+            ("all_sales_last_period", "gain_share_of_all_sales"),
+            ("media_sales_of_replay", "gain_share_of_media_sales"),
+        ):
+            told = run.data.metrics[f"plan.{name}.{share}"]
+            assert told == pytest.approx(gain / run.data.metrics[f"plan.{name}.{whole}"])
+        assert f"plan.{name}.uplift_share" not in run.data.metrics  # of what, it did not say
         path = store.download_artifacts(run.info.run_id, f"plan/budget_scenario_{name}.csv")
         total = pd.read_csv(path)["spend"].sum()
         assert total == pytest.approx(run.data.metrics[f"plan.{name}.total_budget"])
@@ -318,6 +326,9 @@ def change(old: str, new: str) -> Callable[[str], str]:
         (change("[TV]", "[Print]"), 1, "cut_15_percent names Print; channels: TV, Radio, Search"),
         (change("0.85", "0.3"), 1, "these limits clash: "),
         (change("target: 3.0", "target: 300"), 1, "target 300 is out of reach"),
+        (change("margin: 0.4", "margin: 40"), 1, "margin 40 means 4000% of sales"),
+        (change("0.85", "85"), 1, "so at most 10, got 85; 85% is 0.85"),
+        (change("[0.7, 1.3]", "[70, 130]"), 1, "*: [70, 130], in percent [0.7, 1.3]"),
         (change("margin: 0.4", "margn: 0.4"), 1, "margn: unknown key; valid: bounds, "),
         (change("scenarios:", "scenarios: []\nother:"), 1, "other: unknown key"),
     ],

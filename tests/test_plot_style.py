@@ -111,17 +111,3 @@ def test_human_numbers(value: float, text: str) -> None:
 def test_ticks_close_together_stay_different() -> None:
     labels = look.HumanTicks().format_ticks([1_000_000, 1_000_200, 1_000_400])
     assert labels == ["1M", "1.0002M", "1.0004M"]
-
-
-@pytest.mark.parametrize(
-    ("values", "text"),
-    [
-        ((1.234, 0.5, 3.0), "1.23 (0.50 to 3.00)"),
-        ((131.0, 65.0, 262.0), "131 (65 to 262)"),
-        ((0.157, 0.0781, 0.31), "0.157 (0.078 to 0.310)"),
-        ((2340.0, 1170.0, 4690.0), "2.34k (1.17k to 4.69k)"),
-        ((0.0, 0.0, 0.0), "0 (0 to 0)"),
-    ],
-)
-def test_values_with_intervals(values: tuple[float, float, float], text: str) -> None:
-    assert look.value_text(*values) == text

@@ -66,9 +66,9 @@ def test_roas_writes_values_and_marks_one() -> None:
     fig = CASES["roas"]()
     (ax,) = fig.axes
     assert rows(ax) == CHANNELS
-    assert "1.23 (0.74 to 2.09)" in texts(ax)
+    assert "1.23 (0.738 to 2.09)" in texts(ax)
     assert any(np.array_equal(item.get_xdata(), [1, 1]) for item in ax.lines)
-    assert ax.get_xlabel() == "Sales per unit of spend"
+    assert ax.get_xlabel() == "Target units per unit of spend"
     assert "dashed" in subtitle(fig)
 
 
@@ -94,7 +94,7 @@ def test_roas_unknown_is_written_as_such() -> None:
     table.iloc[1, 1:] = np.nan
     fig = plotting.roas(table)
     fig.canvas.draw()
-    assert "n/a (n/a to n/a)" in texts(fig.axes[0])
+    assert "n/a" in texts(fig.axes[0])
 
 
 def test_adstock_curve_draws_the_weights() -> None:
@@ -113,7 +113,7 @@ def test_saturation_curve_marks_spend_and_extrapolation() -> None:
     assert {"Never observed", "Observed weeks"} <= set(legend_texts(fig))
     (rug,) = [item for item in ax.lines if item.get_label() == "Observed weeks"]
     np.testing.assert_array_equal(rug.get_xdata(), SPEND)
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Spend per week", "Sales per week")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Spend per week", "Sales by media per week")
 
 
 def test_saturation_curve_of_a_channel_never_spent() -> None:

@@ -163,7 +163,7 @@ def test_recovery_shows_every_interval_and_rings_the_misses() -> None:
         assert len(np.unique(drawn[:, 0, 0])) == 9  # equal truths do not hide each other
     assert [ax.get_xlabel().split(",")[1] for ax in fig.axes] == [
         " sales in all weeks",
-        " sales per unit of spend",
+        " target units per unit of spend",
     ]
     assert set(legend_texts(fig)) >= {*CHANNELS, "Interval misses the truth"}
 

@@ -68,6 +68,8 @@ def make_scenarios(count: int = 4) -> pd.DataFrame:
             "response": 5e6 + np.nan_to_num(gain),
             "roas": (5e6 + np.nan_to_num(gain)) / budget,
             "gain": gain,
+            "of_all_sales": gain / 2e7,
+            "of_media_sales": gain / 5e6,
         }
     )
     steps = {"lower_94": -4e5, "lower_50": -1e5, "upper_50": 1e5, "upper_94": 4e5}
@@ -154,7 +156,7 @@ def test_bounds_far_away_do_not_squeeze_the_bars():
 
 def test_a_channel_that_has_and_gets_nothing_has_no_change():
     table = make_table().assign(current=0.0, planned=0.0)
-    assert texts(plot.budget_change(table, "Nothing").axes[0])[:5] == ["none"] * 5
+    assert texts(plot.budget_change(table, "Nothing").axes[0])[:5] == ["unchanged"] * 5
 
 
 # Curves
@@ -226,9 +228,9 @@ def test_gains_stand_against_zero_without_the_replay():
     spans = [tuple(line.get_xdata()) for line in ax.lines if len(line.get_xdata()) == 2][1:]
     assert spans[:2] == [pytest.approx((1e5, 9e5)), pytest.approx((4e5, 6e5))]
     assert texts(ax)[:3] == [
-        "500k (100k to 900k)",
-        "2M (1.6M to 2.4M)",
-        "-300k (-700k to 100k)",
+        "500k (100k to 900k)\n+2.5% of all sales\n+10.0% of those that media bring",
+        "2M (1.6M to 2.4M)\n+10.0% of all sales\n+40.0% of those that media bring",
+        "-300k (-700k to 100k)\n-1.5% of all sales\n-6.0% of those that media bring",
     ]
 
 

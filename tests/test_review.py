@@ -369,7 +369,7 @@ def test_the_change_of_the_plan_is_told_where_anything_differs(contest, canned, 
     plans.append(make_plan(drawn_model(), TV=90.0, Radio=10.0))
     monkeypatch.setattr("mmm_demo.contest.plans_of", lambda *_: tuple(plans))
     found = contest(version(newer(1.0)))
-    assert {"plan TV: 60 -> 90", "plan Radio: 40 -> 10"} <= set(found.said)
+    assert {"planned spend TV: 60 -> 90", "planned spend Radio: 40 -> 10"} <= set(found.said)
     assert found.metrics["contest.plan_overlap"] == pytest.approx(0.7)
     assert len(pd.read_csv(found.files / "tables" / "plans.csv")) == 2
     same = contest(version(drawn_model()))

@@ -9,19 +9,23 @@ import pytest
 from helpers import GOOD_VALUES, good_report, make_experiment
 from mmm_demo.data import MarketingData
 from mmm_demo.data_config import Accepted
+from mmm_demo.experiment_file import load_experiment
 from mmm_demo.gate import Check, GateReport
-from mmm_demo.plan_text import chance
+from mmm_demo.plan_tables import changes
+from mmm_demo.plan_text import chance, plan_sentences
 from mmm_demo.plot_style import human
 from mmm_demo.summary import (
     SCENARIO_HEADER,
     amount,
     check_rows,
+    doubts_elsewhere,
     fit_page,
     flag_lines,
     gate_rows,
     headline,
     identification_sentence,
     plan_markdown,
+    plan_rows,
     roas_rows,
     roas_table,
     scenario_rows,
@@ -57,17 +61,17 @@ def test_an_advisory_check_is_a_flag_and_a_required_one_a_failure() -> None:
     }
     assert rows["R-hat (worst)"] == ("1.002", "< 1.01", "passed")
     assert rows["largest spend outlier"] == ("2", "<= 5", "passed")
-    assert rows["media's share of sales"] == ("0.93", "<= 0.8", "flag: failed")
+    assert rows["media's share of all sales"] == ("0.93", "<= 0.8", "flag: failed")
     assert rows["most influential week (Pareto k)"] == ("n/a", "<= 1", "flag: not assessable")
     required = {name: verdict for name, *_, verdict in gate_rows(flagged_report(("plausibility",)))}
-    assert required["media's share of sales"] == "FAILED"
+    assert required["media's share of all sales"] == "FAILED"
     assert required["most influential week (Pareto k)"] == "NOT ASSESSABLE"
     assert required["largest spend outlier"] == "passed"
 
 
 def test_flags_say_number_limit_place_and_next_step() -> None:
     assert flag_lines(flagged_report()) == [
-        "media's share of sales 0.93, limit <= 0.8 (all channels): look at the trend",
+        "media's share of all sales 0.93, limit <= 0.8 (all channels): look at the trend",
         "most influential week (Pareto k) n/a, limit <= 1: look at that week",
     ]
     assert flag_lines(good_report()) == []
@@ -77,7 +81,7 @@ def test_flags_say_number_limit_place_and_next_step() -> None:
 def test_evidence_rows_say_status_and_place() -> None:
     assert check_rows((FINE, *FLAGGED)) == [
         ("largest spend outlier", "2", "<= 5", "passed", "TV"),
-        ("media's share of sales", "0.93", "<= 0.8", "failed", "all channels"),
+        ("media's share of all sales", "0.93", "<= 0.8", "failed", "all channels"),
         ("most influential week (Pareto k)", "n/a", "<= 1", "not assessable", ""),
     ]
 
@@ -86,7 +90,7 @@ def test_headline_counts_the_flags() -> None:
     first, roas, priors = headline(EXPERIMENT, flagged_report(), ROAS)
     assert first.startswith("Gate passed, adstock up to 8 weeks, 2 flagged, R-hat 1.0020, ")
     assert "ESS 2,400 bulk and 1,900 tail, 0 divergences" in first
-    assert roas == "Incremental ROAS: TV 2.10 (1.80 to 2.30), Radio 1,234.50 (0.00 to 5,000.00)"
+    assert roas == "Incremental ROAS: TV 2.10 (1.80 to 2.30), Radio 1,230 (0.00400 to 5,000)"
     assert all(f"{name} " in priors for name in EXPERIMENT.model.priors)
     assert "flagged" not in headline(EXPERIMENT, good_report(), None)[0]
     early = GateReport(good_report().checks[:1])  # refused before any sampling
@@ -108,7 +112,7 @@ def test_page_of_a_fit_shows_its_flags_beside_its_results() -> None:
     assert "**Flagged**" in page and "**Refused**" not in page
     for line in flag_lines(flagged_report()):
         assert f"* {line}" in page.splitlines()
-    assert "| media's share of sales | 0.93 | <= 0.8 | flag: failed |" in page
+    assert "| media's share of all sales | 0.93 | <= 0.8 | flag: failed |" in page
     assert "| TV | 2.10 | 1.80 to 2.30 |" in page
     assert "the posterior is the prior: adstock_alpha[TV]." in page
 
@@ -147,18 +151,37 @@ def test_identification_names_what_the_data_said_nothing_about() -> None:
 
 def test_roas_rows_are_medians_with_their_interval() -> None:
     shifted = ROAS.assign(median=[-0.5, 0.0])
-    assert roas_rows(shifted)[0] == ("TV", "-0.50", "1.80 to 2.30")
+    assert roas_rows(shifted)[0] == ("TV", "-0.500", "1.80 to 2.30")
+
+
+def test_roas_of_orders_per_unit_of_money_keep_their_digits() -> None:
+    """The truths of tests/cases/orders_per_money.yaml, which two decimals made 0.00."""
+    orders = pd.DataFrame(
+        {"channel": ["tv", "search", "social"], "median": [0.00153, 0.00117, 0.0021]}
+    )
+    orders = orders.assign(lower_94=orders["median"] / 2, upper_94=orders["median"] * 2)
+    experiment = load_experiment("tests/cases/orders_per_money.yaml")
+    assert experiment.model.channel_columns == ("tv", "search", "social")
+    told = [
+        headline(experiment, good_report(), orders)[1],
+        fit_page(experiment, DATA, good_report(), orders),
+        *version_tags(experiment, good_report(), orders).values(),
+    ]
+    assert "tv 0.00153 (0.000765 to 0.00306)" in told[0]
+    assert "| search | 0.00117 | 0.000585 to 0.00234 |" in told[1]
+    assert "0.00210 (0.00105 to 0.00420)" in told
+    assert not any("0.00 " in text or "0.00)" in text for text in told)
 
 
 def test_roas_table_has_the_identification_label_where_it_is_known() -> None:
     table = pd.DataFrame({"channel": ["TV"], "median": [1.0], "lower_94": [0.5], "upper_94": [2.0]})
     assert roas_table(table) == (
         ("channel", "ROAS", "94 % interval"),
-        [("TV", "1.00", "0.50 to 2.00")],
+        [("TV", "1.00", "0.500 to 2.00")],
     )
     header, rows = roas_table(table.assign(label=["prior-driven"]))
     assert header[-1] == "label"
-    assert rows == [("TV", "1.00", "0.50 to 2.00", "prior-driven")]
+    assert rows == [("TV", "1.00", "0.500 to 2.00", "prior-driven")]
 
 
 def test_page_of_a_plan_names_what_it_rests_on_where_it_is_told() -> None:
@@ -177,3 +200,34 @@ def test_scenarios_tell_profit_where_that_is_asked_for() -> None:
     assert rows[2]["gain over replay"] == f"{human(gain.mean())} profit"
     assert rows[2]["sure"] == chance((gain > 0).mean())
     assert rows[0]["money"] == human(study().main.total_budget)
+
+
+def test_a_channel_without_money_before_and_now_is_unchanged_everywhere() -> None:
+    plan = study().main
+    table = plan.table.assign(current=[plan.current_budget, 0.0], change=[0.0, math.nan])
+    alone = table.assign(
+        planned=[plan.total_budget, 0.0], lower_bound=0.0, upper_bound=plan.total_budget
+    )
+    weekly = plan.weekly.assign(Radio=0.0, TV=plan.total_budget / plan.weeks)
+    idle = replace(plan, table=alone, weekly=weekly, smallest=None)
+    new = replace(plan, table=table)
+    for of, told in ((idle, "unchanged"), (new, "new")):
+        assert plan_rows(of, {})[1][3] == told
+        assert changes(of, {})["change, % of last period"].tolist()[1] == told
+    assert "new" not in plan_markdown([idle], "demo version 3", {})
+    assert "(new)" in plan_markdown([new], "demo version 3", {})
+
+
+def test_scenarios_tell_their_share_of_all_sales_and_what_looks_like_another_unit() -> None:
+    plans = study().plans
+    rows = [dict(zip(SCENARIO_HEADER, row, strict=True)) for row in scenario_rows(plans)]
+    assert rows[0]["of all sales"] == f"{plans[0].gain.mean() / plans[0].window.sales:+.1%}"
+    assert rows[2]["of all sales"] == ""  # a profit is no share of sales
+    assert doubts_elsewhere(plans) == []
+    asked = replace(plans[1].scenario, relative_budget=None, total_budget=5.0)
+    odd = [plans[0], replace(plans[1], scenario=asked)]
+    (doubt,) = doubts_elsewhere(odd)
+    assert doubt.startswith("tv_as_before: Is the unit right? total_budget 5 is for all 8 weeks")
+    assert f"* {doubt}" in plan_markdown(odd, "demo version 3", {}).splitlines()
+    assert any("Is the unit right? total_budget 5" in text for text in
+               plan_sentences(odd[1], {})[:1])  # fmt: skip

@@ -14,13 +14,13 @@ from track_data import make_outcome
 @pytest.mark.parametrize(
     ("settings", "start", "words"),
     [
-        ({}, "Held after all 6 weeks: sales of 600 lie inside the 94 % interval", ()),
-        ({"weeks": 2}, "Held so far (2 of 6 weeks): sales of 200 lie inside", ()),
-        ({"outside": (0, 3)}, "Not held after all 6 weeks: sales of 800 lie outside", ("+8.",)),
+        ({}, "Held after all 6 weeks: all sales of 600 lie inside the 94 % interval", ()),
+        ({"weeks": 2}, "Held so far (2 of 6 weeks): all sales of 200 lie inside", ()),
+        ({"outside": (0, 3)}, "Not held after all 6 weeks: all sales of 800 lie outside", ("+8.",)),
         (
             {"spent": (1.0, 0.5, 1.5)},
             "Not followed after all 6 weeks: 33% of the planned money went elsewhere",
-            ("cannot be judged", "Given the spend that happened, sales of 600 lie inside"),
+            ("cannot be judged", "Given the spend that happened, all sales of 600 lie inside"),
         ),
         ({"spent": (1.0, 0.5, 1.5), "outside": (0, 3)}, "Not followed", ("lie outside",)),
         ({"spent": (1.0, np.nan, 1.0)}, "Not assessable after all 6 weeks", ()),

@@ -12,6 +12,7 @@ from mmm_demo.checks.identification import CORRELATION_LIMIT, OVERLAP_LIMIT, SEN
 from mmm_demo.checks.recovery import recovery_summary
 from mmm_demo.gate import Check, GateReport
 from mmm_demo.page import Section, cell_text, render_page
+from mmm_demo.wording import ROAS_UNIT, roas, roas_with_interval
 
 SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 NO_TEST = "None calibrates this version. One in a prior-driven channel would tell most."
@@ -139,14 +140,15 @@ def _recovery(card: CardInput) -> Section:
 
 def _roas(card: CardInput) -> Section:
     about = (
-        "Sales per unit of spend. A ROAS is prior-driven when it moves with the prior (sensitivity "
-        f"of {SENSITIVITY_LIMIT:g} or more) or when prior and posterior overlap by more than "
-        f"{OVERLAP_LIMIT:.0%}; it then says little that was not assumed. Contraction is the part "
-        "of the prior's variance that the data took away."
+        f"{ROAS_UNIT.capitalize()}, over all weeks of the data. A ROAS is prior-driven when "
+        f"it moves with the prior (sensitivity of {SENSITIVITY_LIMIT:g} or more) or when prior "
+        f"and posterior overlap by more than {OVERLAP_LIMIT:.0%}; it then says little that was "
+        "not assumed. Contraction is the part of the prior's variance that the data took away."
     )
     shown = ["channel", "label", "spend_share", "overlap", "prior_sensitivity", "contraction"]
     known = card.identification[shown].set_index("channel")
-    table = card.roas[["channel", "median", "lower_94", "upper_94"]].join(known, on="channel")
+    numbers = card.roas.set_index("channel")[["median", "lower_94", "upper_94"]].map(roas)
+    table = numbers.join(known).reset_index()
     return Section(
         "ROAS, and what it rests on",
         [*_results(card.report.checks, "identification"), about],
@@ -180,8 +182,8 @@ def _placebo(card: CardInput) -> Section:
     return Section(
         heading,
         [*results, about],
-        {"Share of sales that the model gave to each placebo": shares},
-        {"Share of sales by placebo": plot.placebo(table)},
+        {"Share of all sales that the model gave to each placebo": shares},
+        {"Share of all sales by placebo": plot.placebo(table)},
     )
 
 
@@ -252,9 +254,10 @@ def _champion(card: CardInput) -> Section:
 
 def _stability(stability: pd.DataFrame) -> pd.DataFrame:
     between = [
-        _interval(row.champion, row.lower_94, row.upper_94) for row in stability.itertuples()
+        roas_with_interval(row.champion, row.lower_94, row.upper_94)
+        for row in stability.itertuples()
     ]
-    table = stability.assign(champion=between)[
+    table = stability.assign(champion=between, challenger=stability["challenger"].map(roas))[
         ["channel", "champion", "challenger", "inside", "overlap"]
     ]
     return _percent(table, "overlap").rename(columns={"challenger": "this_version"})

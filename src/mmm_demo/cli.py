@@ -199,14 +199,22 @@ def compare(a: str, b: str, market: str) -> None:
 )
 @click.option("--weeks", type=OrUnset(click.INT, UNASKED), help="Length of the window.")
 @click.option("--start", type=OrUnset(click.STRING, UNASKED), help="First day, e.g. 2026-01-05.")
-@click.option("--total-budget", type=OrUnset(click.FLOAT, UNASKED), help="Money for it all.")
+@click.option("--total-budget", type=OrUnset(click.FLOAT, UNASKED), help="Money for all weeks.")
 @click.option(
     "--objective",
     type=OrUnset(click.STRING, UNASKED),
     help="response, profit, cvar, target_response, target_roas or target_mroas.",
 )
-@click.option("--margin", type=OrUnset(click.FLOAT, UNASKED), help="For profit.")
-@click.option("--target", type=OrUnset(click.FLOAT, UNASKED), help="For the three targets.")
+@click.option(
+    "--margin",
+    type=OrUnset(click.FLOAT, UNASKED),
+    help="For profit: money earned per unit of sales, e.g. 0.4.",
+)
+@click.option(
+    "--target",
+    type=OrUnset(click.FLOAT, UNASKED),
+    help="For the three targets: sales by media, or these per unit of money.",
+)
 def optimize(plan: str | None, market: str | None, **asked: Any) -> None:
     """Plan budgets with the champion: the scenarios of a file PLAN, or one that options ask for."""
     # Imports make many objects that stay, and a plan is soon made: no time to look for garbage.

@@ -12,6 +12,8 @@ from mmm_demo.contest import explain
 from mmm_demo.gate import NOT_ASSESSABLE
 from mmm_demo.planning.plan import Plan
 from mmm_demo.planning.solver import GAP_MAX
+from mmm_demo.wording import MEDIA_SALES, roas_with_interval
+from mmm_demo.wording import roas as roas_text
 
 SETTINGS_NAMED = 6
 
@@ -76,13 +78,18 @@ class Comparison:
             for _, row in self.roas.iterrows()
         ]
         money = [
-            (f"plan {row.channel}", _number(row.a), _number(row.b), _signed(row.difference))
+            (
+                f"planned spend {row.channel}",
+                _number(row.a),
+                _number(row.b),
+                _signed(row.difference),
+            )
             for row in self.money.itertuples()
         ]
         regrets = [_percent(of.share, 1) for of in (self.regret_a, self.regret_b)]
         plans = [
-            ("plan overlap", "", "", _percent(self.plan_overlap)),
-            ("regret of the plan under the other's model", *regrets, ""),
+            ("plan overlap, % of the budget", "", "", _percent(self.plan_overlap)),
+            (f"regret of the plan under the other's model, % of {MEDIA_SALES}", *regrets, ""),
         ]
         differ = [(row.setting, row.a, row.b, "differs") for row in self.differences.itertuples()]
         return (*measures, *roas, *money, *plans, *differ)
@@ -209,7 +216,7 @@ def _returns(roas: pd.DataFrame) -> str:
         text += f"the other's 94% interval; the lowest overlap is {_percent(both['overlap'].min())}"
     else:
         named = (
-            f"{row['channel']} ({_number(row['median_a'])} against {_number(row['median_b'])}, "
+            f"{row['channel']} ({roas_text(row['median_a'])} against {roas_text(row['median_b'])}, "
             f"overlap {_percent(row['overlap'])})"
             for _, row in apart.iterrows()
         )
@@ -242,9 +249,9 @@ def _regret(plan: str, model: str, of: Regret) -> str:
     if abs(of.share) <= GAP_MAX:
         return f"{where} is as good as {model}'s own (within {_percent(GAP_MAX, 1)})."
     if of.share < 0:
-        more = f"{_percent(-of.share, 1)} more than {model}'s own, whose bounds forbid it"
-        return f"{where} brings {more}; {chance}."
-    return f"{where} costs {_percent(of.share, 1)} of the expected incremental response; {chance}."
+        more = f"{_percent(-of.share, 1)} more {MEDIA_SALES}"
+        return f"{where} brings {more} than {model}'s own, whose bounds forbid it; {chance}."
+    return f"{where} costs {_percent(of.share, 1)} of the expected {MEDIA_SALES}; {chance}."
 
 
 def _number(value: float) -> str:
@@ -268,7 +275,6 @@ def _with_error(of: Difference) -> str:
 
 
 def _interval(row: pd.Series, name: str) -> str:
-    if math.isnan(row[f"median_{name}"]):
-        return "n/a"
-    ends = (_number(row[f"{end}_94_{name}"]) for end in ("lower", "upper"))
-    return f"{_number(row[f'median_{name}'])} ({' to '.join(ends)})"
+    return roas_with_interval(
+        *(row[f"{what}_{name}"] for what in ("median", "lower_94", "upper_94"))
+    )

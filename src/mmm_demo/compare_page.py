@@ -5,8 +5,10 @@ from matplotlib.figure import Figure
 
 from mmm_demo.compare import Comparison
 from mmm_demo.compare_measures import NOISE, Difference, Regret
-from mmm_demo.page import Section, cell_text, render_page
+from mmm_demo.page import Section, render_page
 from mmm_demo.plotting_compare import roas_of_both
+from mmm_demo.wording import MEDIA_SALES, ROAS_UNIT, roas_between
+from mmm_demo.wording import roas as roas_text
 
 
 def comparison_figures(comparison: Comparison) -> dict[str, Figure]:
@@ -70,18 +72,18 @@ def _remark(of: Difference) -> str:
 def _capital(table: pd.DataFrame) -> pd.DataFrame:
     """Name the columns of A and B as the text does."""
     names = {"a": "A", "b": "B", "crps_a": "CRPS A", "crps_b": "CRPS B"}
-    return table.rename(columns=names | {"share_a": "share A", "share_b": "share B"})
+    return table.rename(
+        columns=names | {"share_a": "share of budget A", "share_b": "share of budget B"}
+    )
 
 
 def _returns(found: Comparison) -> Section:
     roas = found.roas
     table = pd.DataFrame({"channel": roas["channel"]})
     for name in "ab":
-        spans = zip(roas[f"lower_94_{name}"], roas[f"upper_94_{name}"], strict=True)
-        table[name.upper()] = roas[f"median_{name}"]
+        table[name.upper()] = roas[f"median_{name}"].map(roas_text)
         table[f"94% interval of {name.upper()}"] = [
-            "n/a" if pd.isna(low) else f"{cell_text(low)} to {cell_text(high)}"
-            for low, high in spans
+            *map(roas_between, roas[f"lower_94_{name}"], roas[f"upper_94_{name}"])
         ]
     table["overlap"] = [_percent(value) for value in roas["overlap"]]
     table["agree"] = roas["agree"]
@@ -91,7 +93,12 @@ def _returns(found: Comparison) -> Section:
     )
     caption = "ROAS of A and B: median and 94% interval by channel"
     figures = {caption: comparison_figures(found)["roas_of_both"]}
-    return Section("Return on ad spend", [text], {"ROAS by channel": table}, figures)
+    return Section(
+        "Return on ad spend",
+        [text],
+        {f"ROAS by channel, {ROAS_UNIT}": table},
+        figures,
+    )
 
 
 def _plans(found: Comparison) -> Section:
@@ -105,14 +112,18 @@ def _plans(found: Comparison) -> Section:
     }
     paragraphs = [
         f"Plan overlap: {_percent(found.plan_overlap)} of the budget goes to the same channels. "
-        "Regret: expected incremental response that is lost by following the other model's plan, "
+        f"Regret: expected {MEDIA_SALES} that are lost by following the other model's plan, "
         "as a share of the better plan's, over windows of the same length and money; carryover "
         "from each model's own past spend is accounted for.",
         *(f"{case}: {of.reason}." for case, of in cases.items() if of.reason),
     ]
     money = _capital(found.money.assign(**shares))
     regrets = pd.DataFrame([_loss(*item) for item in cases.items()])
-    return Section(heading, paragraphs, {"Money by channel": money, "Regret": regrets})
+    return Section(
+        heading,
+        paragraphs,
+        {"Planned spend by channel": money, f"Regret, share of {MEDIA_SALES}": regrets},
+    )
 
 
 def _loss(case: str, of: Regret) -> dict[str, str]:

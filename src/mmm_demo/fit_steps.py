@@ -19,6 +19,7 @@ from mmm_demo.lift import lift_sha256
 from mmm_demo.lift_report import compare_with_model
 from mmm_demo.limits import FIT_BATTERIES
 from mmm_demo.model import Sampling, sample_posterior, sample_prior
+from mmm_demo.next_steps import Attempt, advised, ground_of
 from mmm_demo.publish import Publisher
 from mmm_demo.run_values import LABEL_TAG, SALES_PARAM, WARNINGS_TAG, Say, by_channel, metric_name
 from mmm_demo.trace import (
@@ -177,16 +178,22 @@ def sample(job: Job, report: GateReport) -> GateReport:
 
     Nothing is read from a trace that did not converge but the plots that show why.
     """
-    first = job.experiment.sampler.target_accept
+    experiment, tried = job.experiment, list[Attempt]()
+    first = experiment.sampler.target_accept
     for attempt, target in enumerate(dict.fromkeys([first, max(first, RETRY_TARGET_ACCEPT)]), 1):
         stored = job.folder / f"attempt_{attempt}.nc"
         checks = _attempt(job, attempt, target, stored)
+        tried.append(Attempt(target, checks))
         if not checks.failures:
             break
         job.say(f"attempt {attempt} did not converge")
     stored.rename(job.folder / bundle.TRACE)
-    report = report.with_checks(checks.checks)
     trace = load_trace(job.folder / bundle.TRACE)
+    if checks.failures:
+        posterior = trace["posterior"].to_dataset()
+        ground = ground_of(experiment.model, experiment.sampler, job.data.table, posterior)
+        checks = advised(checks, tried, ground)
+    report = report.with_checks(checks.checks)
     job.publisher.trace(job.folder / bundle.TRACE, job.experiment.name)
     job.run.log_file(job.folder / bundle.TRACE)
     job.publisher.figures(convergence_figures(trace))

@@ -8,6 +8,7 @@ import pandas as pd
 
 from mmm_demo.config import BudgetConfig
 from mmm_demo.fitted import FittedModel
+from mmm_demo.planning.doubts import counted, require_margin
 from mmm_demo.planning.feasible import Region, region_of
 from mmm_demo.planning.honesty import rank_pairs, smallest_move
 from mmm_demo.planning.plan import TOLERANCE, Move, Plan
@@ -15,6 +16,7 @@ from mmm_demo.planning.scenario import Scenario, scenario_of
 from mmm_demo.planning.solver import (
     GAP_MAX,
     Goal,
+    OutOfReach,
     Point,
     certificate,
     corrected,
@@ -98,8 +100,13 @@ class Planner:
             When it allows no plan, with the limits that clash, or its target is out of reach.
         """
         region, goal = region_of(scenario, self.window), goal_of(scenario)
-        spread = spread_of(scenario, self.window)
-        weekly, point, gap = self._solve(scenario, goal, region, spread)
+        spread, replay = spread_of(scenario, self.window), float(self.replay.total.mean())
+        require_margin(scenario, self.window, replay)
+        try:
+            weekly, point, gap = self._solve(scenario, goal, region, spread)
+        except OutOfReach as fault:
+            what = counted(scenario, self.window, replay)
+            raise OutOfReach(f"scenario {scenario.name}: {fault}. Note that {what}") from None
         planned, brought = weekly.sum(axis=0), point.brought
         if scenario.profile == WEEKLY:
             spread = np.where(planned > 0, weekly / np.where(planned > 0, planned, 1.0), spread)
@@ -185,7 +192,7 @@ class Planner:
                 "channel": window.channels,
                 "current": window.current,
                 "planned": planned,
-                "change": planned / current - 1,
+                "change": np.where(window.current == planned, 0.0, planned / current - 1),
                 "units": planned / window.cost,
                 "lower_bound": region.low,
                 "upper_bound": region.high,

@@ -19,6 +19,7 @@ from mmm_demo.plan_text import (
 )
 from mmm_demo.planning.plan import AGAINST, Plan
 from mmm_demo.planning.study import PlanStudy
+from mmm_demo.wording import ALL_SALES, MEDIA_SALES, money
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def _changes(plan: Plan, labels: Mapping[str, str], figure: Drawing) -> Section:
     )
     smallest = "" if len(plan.unrankable) else smallest_sentence(plan)  # else the lead has it
     paragraphs = [text for text in (about, smallest) if text]
-    tables = {"By channel": show.changes(plan, labels)}
+    tables = {f"Money by channel, in {plan.weeks} weeks": show.changes(plan, labels)}
     return Section("What to change", paragraphs, tables, {"Change": figure})
 
 
@@ -164,20 +165,22 @@ def _scenarios(study: PlanStudy, labels: Mapping[str, str], figure: Drawing) -> 
         f"The replay repeats the spend of the last {weeks} weeks of the data, week by week, in the "
         "window; it is not the same season a year before. A gain is over that replay. Probability: "
         "that the plan sells more (of profit: earns more). Worst 5%: mean gain of the worst 5% of "
-        "cases. ROAS: sales per unit of money, net of earlier spend, carryover after the window "
-        "included. Marginal ROAS: of the next unit of money, spread like the row's own. By timing: "
-        "what the last period's totals would gain, spread over the weeks like the plan; by "
-        "amounts: the rest, by other amounts per channel."
+        f"cases. {MEDIA_SALES.capitalize()}: what spend is expected to bring, net of earlier "
+        f"spend, carryover after the window included. {ALL_SALES.capitalize()}: those that came "
+        f"in the last {weeks} weeks of the data, {money(study.main.window.sales)}, with or without "
+        f"media. ROAS: {MEDIA_SALES} per unit of money. Marginal ROAS: of the next unit of money, "
+        "spread like the row's own. By timing: what the last period's totals would gain, spread "
+        "over the weeks like the plan; by amounts: the rest, by other amounts per channel."
     )
     tables = {
-        "Costs and sales": show.costs(study.scenarios),
+        f"Costs and {MEDIA_SALES}": show.costs(study.scenarios),
         "Sales beyond those of the replay": show.gains(study),
     }
     profits = show.profits(study.scenarios)
     if len(profits):
-        tables["Profit (margin x incremental sales - spend) beside the replay"] = profits
+        tables[f"Profit (margin x {MEDIA_SALES} - spend) beside the replay"] = profits
     tables |= {
-        "Money by channel": show.money_by_channel(study),
+        f"Money by channel, in {weeks} weeks": show.money_by_channel(study),
         "What each scenario asks for, and what to beware of": show.asked(study, labels),
     }
     return Section("Scenarios beside a replay", [about], tables, {"Gain by scenario": figure})
@@ -213,13 +216,13 @@ def _verdict(plan: Plan) -> str:
 
 def _carryover(plan: Plan) -> Section:
     about = (
-        "Sales of the window come from earlier spend, whatever is planned (carry-in), and from the "
-        "plan; some of the plan's come after the window (carry-out). Gains and ROAS count the "
-        "plan's own, inside and after, and no carry-in."
+        f"{MEDIA_SALES.capitalize()} in the window come from earlier spend, whatever is planned "
+        "(carry-in), and from the plan; some of the plan's come after the window (carry-out). "
+        "Gains and ROAS count the plan's own, inside and after, and no carry-in."
     )
     tables = {
-        "Expected sales": show.flows(plan),
-        "Return on the planned money": show.returns(plan),
+        f"Expected {MEDIA_SALES}": show.flows(plan),
+        f"Return on the planned money, {MEDIA_SALES} per unit": show.returns(plan),
     }
     return Section("When it comes: carry-in, window, carry-out", [about], tables)
 
@@ -238,10 +241,10 @@ def _curves(figures: Mapping[str, Drawing]) -> Section:
 
 def _frontier(frontier: pd.DataFrame, figure: Drawing) -> Section:
     about = (
-        "Every budget is divided for the most expected sales within the limits of the first "
-        "scenario. Marginal ROAS: sales of the next unit of budget, put where limits let it bring "
-        "most. A scenario with other limits, another aim or another spread over the weeks need not "
-        "lie on the line."
+        f"Every budget is divided for the most expected {MEDIA_SALES} within the limits of the "
+        "first scenario. Marginal ROAS: sales of the next unit of budget, put where limits let it "
+        "bring most. A scenario with other limits, another aim or another spread over the weeks "
+        "need not lie on the line."
     )
     missing, heading = frontier.attrs["missing"], "What another budget would bring"
     paragraphs = [about]
@@ -256,7 +259,10 @@ def _frontier(frontier: pd.DataFrame, figure: Drawing) -> Section:
 
 def _weeks(plan: Plan, figure: Drawing) -> Section:
     return Section(
-        "Week by week", [], {"Money by week": show.weeks(plan)}, {"Spend by week": figure}
+        "Week by week",
+        [],
+        {"Money by week and channel": show.weeks(plan)},
+        {"Spend by week": figure},
     )
 
 

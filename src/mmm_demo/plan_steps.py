@@ -287,6 +287,10 @@ def _publish(publisher: Publisher, plan: Plan, name: str) -> Path:
 
 def _metrics(plan: Plan) -> Iterator[tuple[str, float]]:
     yield from ((f"uplift_{name}", value) for name, value in plan.uplift.items())
+    yield "gain_share_of_all_sales", plan.of_all_sales
+    yield "gain_share_of_media_sales", plan.of_media_sales
+    yield "all_sales_last_period", plan.window.sales
+    yield "media_sales_of_replay", float(plan.status_quo.mean())
     yield from by_channel("planned", plan.table, "planned").items()
     yield from by_channel("current", plan.table, "current").items()
     yield "total_budget", plan.total_budget

@@ -11,13 +11,22 @@ from mmm_demo.plan_text import (
     chance,
     channel_flags,
     gap_text,
-    money,
-    signed,
 )
 from mmm_demo.planning.plan import AGAINST, Plan
 from mmm_demo.planning.study import REPLAY, PlanStudy
+from mmm_demo.wording import (
+    MEDIA_SALES,
+    OF_ALL,
+    OF_MEDIA,
+    UNKNOWN,
+    change,
+    money,
+    percent,
+    roas,
+    roas_between,
+    signed,
+)
 
-UNKNOWN = "n/a"
 TO = "\u00a0to\u00a0"  # a range is never broken between lines
 
 
@@ -29,7 +38,7 @@ def changes(plan: Plan, labels: Mapping[str, str]) -> pd.DataFrame:
         "last period": table["current"].map(money),
         "plan": table["planned"].map(money),
         "change": (table["planned"] - table["current"]).map(signed),
-        "change, %": _percent(table["change"]),
+        "change, % of last period": [*map(change, table["current"], table["planned"])],
     }
     if plan.smallest is not None:
         columns["smallest change"] = (plan.smallest.planned - table["current"]).map(signed)
@@ -49,10 +58,10 @@ def costs(found: pd.DataFrame) -> pd.DataFrame:
         {
             "scenario": found["scenario"].map(spoken),
             "budget": found["budget"].map(money),
-            "expected sales": found["response"].map(money),
+            f"expected {MEDIA_SALES}": found["response"].map(money),
             "94% interval": _between(found, "response_lower_94", "response_upper_94"),
-            "ROAS": found["roas"],
-            "marginal ROAS": found["mroas"],
+            "ROAS": found["roas"].map(roas),
+            "marginal ROAS": found["mroas"].map(roas),
         }
     )
 
@@ -64,7 +73,7 @@ def profits(found: pd.DataFrame) -> pd.DataFrame:
         {
             "scenario": found["scenario"].map(spoken),
             "expected profit": found["profit"].map(money),
-            "gain": found["profit_gain"].map(signed),
+            "gain in profit": found["profit_gain"].map(signed),
             "94% interval": _between(found, "profit_gain_lower_94", "profit_gain_upper_94"),
             "probability": found["profit_probability"].map(chance),
         }
@@ -78,7 +87,8 @@ def gains(study: PlanStudy) -> pd.DataFrame:
         {
             "scenario": found["scenario"].map(spoken),
             "gain": found["gain"].map(signed),
-            "gain, %": _percent(found["share"], digits=1),
+            OF_ALL: found["of_all_sales"].map(percent),
+            OF_MEDIA: found["of_media_sales"].map(percent),
             "50% interval": _between(found, "gain_lower_50", "gain_upper_50"),
             "94% interval": _between(found, "gain_lower_94", "gain_upper_94"),
             "probability": found["probability"].map(chance),
@@ -106,7 +116,8 @@ def asked(study: PlanStudy, labels: Mapping[str, str]) -> pd.DataFrame:
     rows = []
     for plan in study.plans:
         flags = zip(plan.table["channel"], channel_flags(plan, labels), strict=True)
-        told = [UNRANKED] if len(plan.unrankable) else []
+        told = [text.rstrip(".") for text in plan.doubts]
+        told += [UNRANKED] if len(plan.unrankable) else []
         told += ["moves " + AGAINST] if (plan.pairs["verdict"] == AGAINST).any() else []
         told += [f"{channel}: {text}" for channel, text in flags if text]
         scenario = plan.scenario
@@ -123,7 +134,7 @@ def pairs(plan: Plan) -> pd.DataFrame:
         {
             "gains": found["taker"],
             "gives": found["giver"],
-            "difference": found["difference"],
+            "difference in marginal ROAS": found["difference"].map(roas),
             "94% interval": _returns(found),
             "probability": found["probability"].map(chance),
             "verdict": found["verdict"],
@@ -147,8 +158,8 @@ def returns(plan: Plan) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "channel": table["channel"],
-            "ROAS": table["roas"],
-            "marginal ROAS": table["mroas"],
+            "ROAS": table["roas"].map(roas),
+            "marginal ROAS": table["mroas"].map(roas),
             "94% interval of it": _returns(table),
         }
     )
@@ -159,11 +170,11 @@ def budgets(frontier: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "budget": frontier["budget"].map(money),
-            "sales": frontier["mean"].map(money),
+            f"expected {MEDIA_SALES}": frontier["mean"].map(money),
             "50% interval": _between(frontier, "lower_50", "upper_50"),
             "94% interval": _between(frontier, "lower_94", "upper_94"),
-            "ROAS": frontier["roas"],
-            "marginal ROAS": frontier["mroas"],
+            "ROAS": frontier["roas"].map(roas),
+            "marginal ROAS": frontier["mroas"].map(roas),
         }
     )
 
@@ -196,10 +207,6 @@ def spoken(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _percent(values: pd.Series, digits: int = 0) -> list[str]:
-    return [UNKNOWN if pd.isna(value) else f"{value:+.{digits}%}" for value in values]
-
-
 def _ranges(table: pd.DataFrame, low: str, high: str) -> list[str]:
     pairs = zip(table[low], table[high], strict=True)
     return [f"{money(a)}{TO}{money(b)}" for a, b in pairs]
@@ -211,5 +218,7 @@ def _between(table: pd.DataFrame, low: str, high: str) -> list[str]:
 
 
 def _returns(table: pd.DataFrame) -> list[str]:
-    pairs = zip(table["lower_94"], table["upper_94"], strict=True)
-    return [UNKNOWN if pd.isna(low) else f"{low:.2f}{TO}{high:.2f}" for low, high in pairs]
+    return [
+        roas_between(low, high, TO)
+        for low, high in zip(table["lower_94"], table["upper_94"], strict=True)
+    ]

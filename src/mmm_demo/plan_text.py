@@ -12,7 +12,7 @@ from mmm_demo.planning.honesty import KEPT, mix_at
 from mmm_demo.planning.plan import AGAINST, TOLERANCE, Plan, spread
 from mmm_demo.planning.plan import UNRANKED as NOT_RANKED
 from mmm_demo.planning.scenario import Scenario
-from mmm_demo.plot_style import human
+from mmm_demo.wording import ALL_SALES, MEDIA_SALES, change, money, roas, signed, with_shares
 
 UNRANKED = NOT_RANKED.upper()  # the label of a plan that moves money between such channels
 SMALL = 0.005  # share of the budget below which a change is not told
@@ -34,11 +34,12 @@ def plan_sentences(plan: Plan, labels: Mapping[str, str]) -> list[str]:
     Returns
     -------
     list of str
-        That the channels cannot be ranked, if so, then what to change, what that is expected to
-        bring (profit, saving or target first, where the scenario asks for it; how much of the sales
-        comes from moving money and how much from timing), and what to beware of.
+        Numbers that another unit would explain, that the channels cannot be ranked, if so, then
+        what to change, what that is expected to bring (profit, saving or target first, where the
+        scenario asks for it; how much of the sales comes from moving money and how much from
+        timing), and what to beware of.
     """
-    asked = (_unranked(plan), _forced(plan), _change(plan), _reached(plan))
+    asked = (*plan.doubts, _unranked(plan), _forced(plan), _change(plan), _reached(plan))
     brought = (_profit(plan), _sales(plan), _care(plan, labels), _unknown_weeks(plan))
     return [part for part in (*asked, *brought) if part]
 
@@ -52,30 +53,16 @@ def chance(probability: float) -> str:
     return "under 1%" if probability < 1 - SURE else f"{probability:.0%}"
 
 
-def money(value: float) -> str:
-    """Write an amount with three digits, as many in every row: 2.90M, 684k, 0.25."""
-    text = human(value)
-    number = text.rstrip("kMBT")
-    if number == text:
-        return text
-    return f"{float(number):#.3g}".rstrip(".") + text[len(number) :]
-
-
-def signed(value: float) -> str:
-    """Write an amount with its sign: +134k."""
-    return f"{'+' if value > 0 else ''}{money(value)}"
-
-
 def aim(scenario: Scenario) -> str:
     """Say what a scenario asks for."""
     target = money(scenario.target or 0.0)
     return {
-        "response": "most expected sales for the budget",
+        "response": f"most expected {MEDIA_SALES} for the budget",
         "profit": f"most expected profit at a margin of {scenario.margin or 0:g} per unit of sales",
-        "cvar": f"best sales in the worst {scenario.worst_share:.0%} of cases",
-        "target_response": f"{target} sales at the least cost",
-        "target_roas": f"most sales at a ROAS of at least {target}",
-        "target_mroas": f"spend until the next unit brings {target}",
+        "cvar": f"most {MEDIA_SALES} in the worst {scenario.worst_share:.0%} of cases",
+        "target_response": f"{target} {MEDIA_SALES} at the least cost",
+        "target_roas": f"most {MEDIA_SALES} at a ROAS of at least {roas(scenario.target or 0.0)}",
+        "target_mroas": f"spend until the next unit brings {roas(scenario.target or 0.0)}",
     }[scenario.objective]
 
 
@@ -99,14 +86,10 @@ def moves(changes: pd.Series, current: pd.Series, least: float = 0.0) -> str:
     order = changes.abs().sort_values(ascending=False, kind="stable").index
     told = [name for name in order if abs(changes[name]) > least]
     texts = [
-        f"{name} {signed(changes[name])} ({_share(changes[name], current[name])})"
+        f"{name} {signed(changes[name])} ({change(current[name], current[name] + changes[name])})"
         for name in told[:TOLD]
     ]
     return ", ".join(texts + (["and less elsewhere"] if len(told) > TOLD else []))
-
-
-def _share(change: float, current: float) -> str:
-    return f"{change / current:+.0%}" if current > 0 else "new"
 
 
 def _by_channel(plan: Plan) -> pd.DataFrame:
@@ -150,7 +133,7 @@ def smallest_sentence(plan: Plan) -> str:
     goal = {
         "profit": " in profit",
         "cvar": f" in the worst {plan.scenario.worst_share:.0%} of cases",
-        "target_mroas": " in sales - target x spend",
+        "target_mroas": f" in {MEDIA_SALES} - target x spend",
     }.get(plan.scenario.objective, "")
     return (
         f"The smallest change{begin} that keeps {KEPT:.0%} of what moving money is expected to "
@@ -209,12 +192,13 @@ def _reached(plan: Plan) -> str:
         lead = (
             f"{'Saves' if less >= 0 else 'Costs'} {money(abs(less))}{share} "
             f"{'of what' if less >= 0 else 'more than'} the last {plan.weeks} weeks spent; the "
-            f"target of {money(target)} sales"
+            f"target of {money(target)} {MEDIA_SALES}"
         )
     elif scenario.objective == "target_roas":
         reached = plan.response >= target * plan.total_budget
-        roas = f"{plan.response.mean() / plan.total_budget:.3g}" if plan.total_budget > 0 else "n/a"
-        lead = f"Expected ROAS: {roas}; the target of {target:g}"
+        spent = plan.total_budget
+        found = roas(float(plan.response.mean()) / spent if spent > 0 else math.nan)
+        lead = f"Expected ROAS: {found}; the target of {roas(target)}"
     else:
         return ""
     sure = chance(float(reached.mean()))
@@ -227,8 +211,9 @@ def _profit(plan: Plan) -> str:
         return ""
     gain = spread(draws)
     return (
-        f"Expected: {_more(gain['mean'])} profit than by repeating the last {plan.weeks} weeks, at "
-        f"a margin of {plan.scenario.margin:g} per unit of sales. {_sureness(gain, 'earns')}"
+        f"Expected: {_more(gain['mean'])} profit (margin x {MEDIA_SALES} - spend) than by "
+        f"repeating the last {plan.weeks} weeks, at a margin of {plan.scenario.margin:g} per unit "
+        f"of sales. {_sureness(gain, 'earns')}"
     )
 
 
@@ -236,11 +221,21 @@ def _sales(plan: Plan) -> str:
     if _as_before(plan):
         return f"It is what the last {plan.weeks} weeks spent, and brings no more and no less."
     gain, more = plan.uplift, plan.total_budget - plan.current_budget
-    share = f" ({gain['share']:+.1%})" if math.isfinite(gain["share"]) else ""
+    told = f"{_more(gain['mean'], 'fewer')} sales"
     cost = "" if _same_budget(plan) else f" for {_more(more)} money"
     return (
-        f"Expected: {_more(gain['mean'], 'fewer')} sales{share} than by repeating the last "
-        f"{plan.weeks} weeks{cost}: {_sources(plan)}. {_sureness(gain, 'sells')}"
+        f"Expected: {with_shares(told, plan.of_all_sales, plan.of_media_sales)} than by repeating "
+        f"the last {plan.weeks} weeks{cost}: {_sources(plan)}. {_wholes(plan)} "
+        f"{_sureness(gain, 'sells')}"
+    )
+
+
+def _wholes(plan: Plan) -> str:
+    """Say what the percentages of a gain are taken of."""
+    return (
+        f"Last {plan.weeks} weeks: {ALL_SALES} were {money(plan.window.sales)}; a repeat of their "
+        f"spend is expected to bring {money(float(plan.status_quo.mean()))} by media, carryover "
+        "included."
     )
 
 
@@ -343,8 +338,8 @@ def certificate_sentence(plan: Plan) -> str:
 
 def _at_stake(scenario: Scenario) -> str:
     return {
-        "profit": "margin x expected sales + spend",
-        "cvar": f"the expected sales in the worst {scenario.worst_share:.0%} of cases",
+        "profit": f"margin x expected {MEDIA_SALES} + spend",
+        "cvar": f"the expected {MEDIA_SALES} in the worst {scenario.worst_share:.0%} of cases",
         "target_response": "the spend",
-        "target_mroas": "expected sales + target x spend",
-    }.get(scenario.objective, "the expected sales")
+        "target_mroas": f"expected {MEDIA_SALES} + target x spend",
+    }.get(scenario.objective, f"the expected {MEDIA_SALES}")

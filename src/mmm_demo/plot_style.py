@@ -28,6 +28,8 @@ from matplotlib.ticker import (
     NullFormatter,
 )
 
+from mmm_demo.wording import human
+
 PALETTE: list[str] = sns.color_palette("colorblind", 10).as_hex()
 MODEL, SPEND, FAULT = PALETTE[0], PALETTE[1], PALETTE[3]
 INK, MUTED, PALE = "#22262c", "#5d6570", "#c3c9d1"
@@ -95,17 +97,6 @@ def tidy(ax: Axes, *, grid: str = "y", small: bool = False) -> Axes:
     ax.tick_params(which="minor", length=0)
     ax.set_axisbelow(True)
     return ax
-
-
-def human(value: float, digits: int = 3) -> str:
-    """Return a number as people say it: 1.2M, 350k, 0.25; ``n/a`` when it is not finite."""
-    if not np.isfinite(value):
-        return "n/a"
-    rounded = float(f"{value:.{digits}g}") + 0.0
-    for size, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if abs(rounded) >= size:
-            return f"{rounded / size:.{digits}g}{suffix}"
-    return f"{rounded:.{digits}g}"
 
 
 class HumanTicks(Formatter):
@@ -263,11 +254,3 @@ def part_colors(names: Sequence[Any]) -> list[str]:
     """Give the base its greys, and the rest the palette in order."""
     cycle = itertools.cycle(CHANNELS)
     return [BASE.get(str(name).lower()) or next(cycle) for name in names]
-
-
-def value_text(point: float, low: float, high: float) -> str:
-    """Write a value and its interval with the same decimals, three digits for the value."""
-    if not 1e-3 <= abs(point) < 1e3 or not max(abs(low), abs(high)) < 1e4:
-        return f"{human(point)} ({human(low)} to {human(high)})"
-    decimals = max(0, 2 - int(np.floor(np.log10(abs(point)))))
-    return f"{point:.{decimals}f} ({low:.{decimals}f} to {high:.{decimals}f})"

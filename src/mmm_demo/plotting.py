@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mmm_demo import plot_style as look
 from mmm_demo.plot_style import FAULT, INK, MODEL, PALE, SALES, SPEND, human
+from mmm_demo.wording import MEDIA_SALES, ROAS_UNIT, roas_with_interval
 
 WEEKLY_SPEND = "Spend per week"
 
@@ -94,7 +95,7 @@ def channel_shares(shares: pd.DataFrame) -> Figure:
         Columns channel, mean, lower_94, upper_94 (share of sales), spend_share: fractions.
     """
     fig = look.new_figure(
-        9, 0.5 * len(shares) + 1.9, "Share of sales and share of spend by channel"
+        9, 0.5 * len(shares) + 1.9, "Share of all sales and share of all spend by channel"
     )
     ax = look.tidy(fig.subplots(), grid="x")
     look.row_axis(ax, [str(name) for name in shares["channel"]])
@@ -105,7 +106,7 @@ def channel_shares(shares: pd.DataFrame) -> Figure:
         look.interval(ax, row, (part.lower_94, part.upper_94), None, part.mean)
     texts = [f"{p.mean:.1%} / {p.spend_share:.1%}" for p in shares.itertuples()]
     look.margin_text(ax, texts, "sales / spend")
-    look.number_axis(ax.xaxis, "Share of total", percent=True)
+    look.number_axis(ax.xaxis, "Share of all sales, or of all spend", percent=True)
     look.legend(fig, ax)
     return fig
 
@@ -131,10 +132,10 @@ def roas(table: pd.DataFrame) -> Figure:
     for row, part in enumerate(table.itertuples()):
         inner, outer = (part.lower_50, part.upper_50), (part.lower_94, part.upper_94)
         look.interval(ax, row, outer, inner, part.median)
-    texts = [look.value_text(p.median, p.lower_94, p.upper_94) for p in table.itertuples()]
+    texts = [roas_with_interval(p.median, p.lower_94, p.upper_94) for p in table.itertuples()]
     look.margin_text(ax, texts, "median (94% interval)")
     columns = (table[name].to_numpy(float) for name in ("lower_94", "median", "upper_94"))
-    look.span_axis(ax, "Sales per unit of spend", *columns, percent=False)
+    look.span_axis(ax, ROAS_UNIT.capitalize(), *columns, percent=False)
     low, high = ax.get_xlim()
     key = "Dot: median; thick: 50%; thin: 94%"
     if max(low, 0.03 * high if ax.get_xscale() == "linear" else 0) < 1 < high:
@@ -195,10 +196,10 @@ def saturation_curve(curve: pd.DataFrame, spend: Any) -> Figure:
     if x[-1] > seen.max():
         ax.axvspan(seen.max(), x[-1], color=PALE, alpha=0.3, linewidth=0, label="Never observed")
     response = float(np.interp(seen.mean(), x, mean, left=np.nan, right=np.nan))
-    ax.set_title(f"Mean response at the mean weekly spend: {human(response)} sales per week")
+    ax.set_title(f"Mean response at the mean weekly spend: {human(response)} {MEDIA_SALES} a week")
     ax.margins(x=0.01)
     look.number_axis(ax.xaxis, WEEKLY_SPEND)
-    look.number_axis(ax.yaxis, SALES)
+    look.number_axis(ax.yaxis, f"{MEDIA_SALES.capitalize()} per week")
     look.legend(fig, ax, columns=3)
     return fig
 
@@ -255,5 +256,5 @@ def _truth_panel(ax: Axes, table: pd.DataFrame, quantity: str) -> None:
     low, mid, high, truth = (
         table[name].to_numpy(float) for name in ("lower_94", "median", "upper_94", "truth")
     )
-    label = f"{quantity[:1].upper()}{quantity[1:]}" + ("" if share else ", sales per unit of spend")
+    label = f"{quantity[:1].upper()}{quantity[1:]}" + ("" if share else f", {ROAS_UNIT}")
     look.span_axis(ax, label, np.fmin(low, truth), mid, np.fmax(high, truth), percent=share)

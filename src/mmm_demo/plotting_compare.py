@@ -7,6 +7,7 @@ from matplotlib.lines import Line2D
 
 from mmm_demo import plot_style as look
 from mmm_demo.plot_style import MODEL, SPEND
+from mmm_demo.wording import ROAS_UNIT
 
 SIDES = (("a", -0.17, MODEL), ("b", 0.17, SPEND))
 
@@ -42,7 +43,7 @@ def roas_of_both(table: pd.DataFrame) -> Figure:
     )
     # An interval that is not there is no reason for a linear axis.
     lower, point, upper = (span[np.isfinite(span)] for span in spans)
-    look.span_axis(ax, "Sales per unit of spend", lower, point, upper, percent=False)
+    look.span_axis(ax, ROAS_UNIT.capitalize(), lower, point, upper, percent=False)
     ax.set_title("Dot: median; line: 94% interval")
     keys = [Line2D([], [], color=color, marker="o", label=name.upper()) for name, _, color in SIDES]
     fig.legend(handles=keys, loc="outside lower center", ncols=2)

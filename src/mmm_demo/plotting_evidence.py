@@ -20,8 +20,9 @@ from mmm_demo import plot_style as look
 from mmm_demo.checks.placebo import SHARE_MAX
 from mmm_demo.checks.sensitivity import BASE
 from mmm_demo.plot_style import CHANNELS, FAULT, INK, MODEL, MUTED, PALE, SALES, SPEND
+from mmm_demo.wording import ROAS_UNIT, roas_with_interval
 
-ROAS_AXIS = "Sales per unit of spend"
+ROAS_AXIS = ROAS_UNIT.capitalize()
 MARKERS = "osD^vP<>h"
 HALF_WEEK = np.timedelta64(84, "h")
 LABELS_UP_TO = 12  # more folds than this are numbered only
@@ -115,7 +116,7 @@ def recovery(table: pd.DataFrame) -> Figure:
         fig.subplots(1, len(quantities), squeeze=False)[0], quantities, strict=True
     ):
         _recovery_panel(look.tidy(ax, grid="both"), used[used["quantity"] == quantity], styles)
-        units = "sales per unit of spend" if quantity == "ROAS" else "sales in all weeks"
+        units = ROAS_UNIT if quantity == "ROAS" else "sales in all weeks"
         ax.set(xlabel=f"True {quantity}, {units}", ylabel=f"Estimated {quantity}, {units}")
     note = f"{lost} of {table['replicate'].nunique()} refits did not converge and are left out"
     fig.axes[0].set_title(note if lost else "Line: 90% interval; equal truths stand side by side")
@@ -204,7 +205,7 @@ def roas_labelled(roas: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
         ax.plot([part.lower_94, part.upper_94], [row, row], **line)
         point = {**style, "linestyle": "", "markersize": 9, "markeredgewidth": 1.8}
         ax.plot([part.median], [row], **point)
-    texts = [look.value_text(p.median, p.lower_94, p.upper_94) for p in roas.itertuples()]
+    texts = [roas_with_interval(p.median, p.lower_94, p.upper_94) for p in roas.itertuples()]
     look.margin_text(ax, texts, "median (94% interval)")
     columns = (roas[name].to_numpy(float) for name in ("lower_94", "median", "upper_94"))
     look.span_axis(ax, ROAS_AXIS, *columns, percent=False)
@@ -250,7 +251,7 @@ def placebo(table: pd.DataFrame) -> Figure:
     look.margin_text(ax, verdicts, "verdict")
     bounds = table[["share_lower_5", "share_median", "share_upper_95"]].to_numpy(float).T
     ends = (bounds[0], bounds[1], np.fmax(bounds[2], 1.25 * SHARE_MAX))
-    look.span_axis(ax, "Share of sales", *ends, percent=True)
+    look.span_axis(ax, "Share of all sales", *ends, percent=True)
     ax.axvline(SHARE_MAX, color=INK, linestyle="--", linewidth=1)
     ax.set_title(
         f"Dot: median; line: 5% to 95%. Believed: all of the line right of {SHARE_MAX:.0%} (dashed)"

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 
 from mmm_demo import plot_style as look
 from mmm_demo.plot_style import MODEL, PALE, SPEND
+from mmm_demo.wording import ROAS_UNIT
 
 ACROSS = 4  # channels beside each other
 ROW, PANEL, WIDTH, CHARACTER = 0.19, 2.6, 3.2, 0.066  # inches
@@ -71,7 +72,7 @@ def _used(column: pd.Series) -> list[str]:
 def _title(roas: pd.DataFrame, equal: Collection[str], ranked: int) -> str:
     shown = set(roas["run_id"])
     good = f"{len(shown & set(equal))} of them equally good"
-    return f"ROAS (sales per unit of spend) of {_models(len(shown), ranked)}, {good}"
+    return f"ROAS ({ROAS_UNIT}) of {_models(len(shown), ranked)}, {good}"
 
 
 def _models(shown: int, ranked: int) -> str:

@@ -18,6 +18,7 @@ from matplotlib.path import Path
 
 from mmm_demo import plot_style as look
 from mmm_demo.plot_style import INK, MODEL, MUTED, PALE, SPEND, human
+from mmm_demo.wording import MEDIA_SALES, change, of_sales
 
 MARKERS = "osD^vP<>h"
 UNSEEN = {"facecolor": "#f1f2f4", "edgecolor": PALE, "hatch": "///", "linewidth": 0}
@@ -35,7 +36,7 @@ PLANNED: dict[str, Any] = {
     "markeredgecolor": INK,
     "markeredgewidth": 0.7,
 }
-MONEY, SALES = "Spend in the window", "Sales"
+MONEY, SALES = "Spend in the window", MEDIA_SALES.capitalize()
 
 
 @look.styled
@@ -83,11 +84,10 @@ def budget_change(table: pd.DataFrame, title: str) -> Figure:
 
 
 def _change(part: Any) -> str:
-    change = part.planned - part.current
-    share = f"{change / part.current:+.0%}" if part.current > 0 else "new"
+    told, more = change(part.current, part.planned), part.planned - part.current
     if part.current == part.planned == 0:
-        return "none"
-    return f"{'+' if change > 0 else ''}{human(change)} ({share})"
+        return told
+    return f"{'+' if more > 0 else ''}{human(more)} ({told})"
 
 
 @look.styled
@@ -140,7 +140,7 @@ def marginal_curves(curves: pd.DataFrame, table: pd.DataFrame) -> Figure:
         span = (curve[f"marginal_{side}_94"] for side in ("lower", "upper"))
         ax.fill_between(curve["spend"], *span, color=MODEL, alpha=0.18, linewidth=0)
         _draw_curve(ax, part, curve, "marginal")
-        look.number_axis(ax.yaxis, "Sales per unit of money", ticks=5)
+        look.number_axis(ax.yaxis, "Sales by media per unit of money", ticks=5)
         ax.set_ylim(0, top)
     _curve_legend(fig, inner=False)
     return fig
@@ -224,8 +224,8 @@ def frontier(table: pd.DataFrame, scenarios: pd.DataFrame) -> Figure:
     right.plot(budget, table["roas"], color=MODEL, linewidth=1.8)
     style = {"color": MUTED, "linewidth": 1.8, "linestyle": "--", "label": "Marginal ROAS"}
     right.plot(budget, table["mroas"], **style)
-    left.set_title("Sales, carryover after the window included")
-    right.set_title("Sales per unit of money: of all, of the next one")
+    left.set_title(f"{SALES}, carryover after the window included")
+    right.set_title(f"{SALES} per unit of money: of all, of the next one")
     for ax, name in ((left, "response"), (right, "roas")):
         _mark(look.tidy(ax, grid="both"), scenarios, name)
         look.number_axis(ax.xaxis, "Budget for the window", ticks=6)
@@ -264,7 +264,7 @@ def gains(scenarios: pd.DataFrame) -> Figure:
     """
     shown = scenarios[scenarios["gain"].notna()]
     fig = look.new_figure(
-        9, 0.6 * len(shown) + 1.8, "Gain in sales over a replay of the last period"
+        9.5, 0.8 * len(shown) + 1.8, "Gain in sales over a replay of the last period"
     )
     ax = look.tidy(fig.subplots(), grid="x")
     look.row_axis(ax, [str(name) for name in shown["scenario"]])
@@ -274,10 +274,11 @@ def gains(scenarios: pd.DataFrame) -> Figure:
         look.interval(ax, row, outer, (part.gain_lower_50, part.gain_upper_50), part.gain)
     texts = [
         f"{human(part.gain)} ({human(part.gain_lower_94)} to {human(part.gain_upper_94)})"
+        f"\n{of_sales(part.of_all_sales, part.of_media_sales).replace(', ', chr(10))}".rstrip()
         for part in shown.itertuples()
     ]
     look.margin_text(ax, texts, "mean (94% interval)")
-    look.number_axis(ax.xaxis, "Sales more than the replay brings", ticks=6)
+    look.number_axis(ax.xaxis, f"{SALES}, more than the replay brings", ticks=6)
     ends = shown[["gain_lower_94", "gain_upper_94"]].to_numpy(float)
     low, high = min(0.0, ends.min(initial=0.0)), max(0.0, ends.max(initial=0.0))
     pad = 0.04 * (high - low or 1.0)

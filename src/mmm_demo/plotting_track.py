@@ -55,7 +55,7 @@ def _sales(ax: Axes, weeks: pd.DataFrame) -> None:
     if not inside.all():
         ax.plot(x[~inside], realised[~inside], "X", color=FAULT, markersize=10, **point)
     look.date_axis(ax, x)
-    look.number_axis(ax.yaxis, SALES, ticks=6)
+    look.number_axis(ax.yaxis, f"All {SALES.lower()}", ticks=6)
     ax.set_title(f"Thick: 50%, thin: 94% interval; {inside.sum()} of {len(weeks)} weeks inside")
     keys: list[Any] = [
         Line2D([], [], color=MODEL, marker="o", label="Promised, under the planned spend"),

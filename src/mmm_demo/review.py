@@ -20,6 +20,7 @@ from mmm_demo.limits import EVIDENCE_BATTERIES
 from mmm_demo.refit import Refitter
 from mmm_demo.run_values import Say
 from mmm_demo.tracking import Run, find_run, open_run, store_errors
+from mmm_demo.wording import roas, roas_with_interval
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,7 @@ class Contest:
         self.run.log_text(money.to_csv(index=False), "tables/plans.csv")
         self.run.log(metrics={"contest.plan_overlap": plan_overlap(money)})
         for row in money.itertuples():
-            self.say(f"plan {row.channel}: {row.a:,.0f} -> {row.b:,.0f}")
+            self.say(f"planned spend {row.channel}: {row.a:,.0f} -> {row.b:,.0f}")
 
     def _refresh(self, bundle: Bundle, champion: Bundle) -> list[Check]:
         """Show what moved; the same model on newer data must stay inside the champion's ROAS."""
@@ -232,8 +233,9 @@ class Contest:
         self.run.log_text(why.to_csv(index=False), "tables/differences.csv")
         for row in moved.itertuples():
             self.say(
-                f"ROAS {row.channel}: {row.champion:.3g} ({row.lower_94:.3g} to "
-                f"{row.upper_94:.3g}) -> {row.challenger:.3g}, overlap {row.overlap:.0%}"
+                f"ROAS {row.channel}: "
+                f"{roas_with_interval(row.champion, row.lower_94, row.upper_94)} -> "
+                f"{roas(row.challenger)}, overlap {row.overlap:.0%}"
             )
         for row in why.itertuples():
             self.say(f"differs: {row.setting}: {row.champion} -> {row.challenger}")

@@ -11,7 +11,8 @@ from mmm_demo.data import MarketingData
 from mmm_demo.gate import PASSED, Check, GateReport
 from mmm_demo.plan_text import chance, channel_flags, plan_sentences
 from mmm_demo.planning.plan import Plan, spread
-from mmm_demo.plot_style import human
+from mmm_demo.wording import ALL_SALES, ROAS_UNIT, change, human, percent, roas_between
+from mmm_demo.wording import roas as roas_text
 
 
 def gate_rows(report: GateReport) -> list[tuple[str, str, str, str]]:
@@ -118,7 +119,12 @@ def fit_page(
         lines += ["", "**Refused**, no result of it may be used:"]
         lines += ["", f"```\n{report.reasons()}\n```"]
     if roas is not None:
-        lines += ["", "**Incremental ROAS**", "", *_table(*roas_table(roas))]
+        lines += [
+            "",
+            f"**Incremental ROAS** ({ROAS_UNIT}, all weeks of the data)",
+            "",
+            *_table(*roas_table(roas)),
+        ]
     priors = [
         (name, f"`{prior}`", prior.rationale or "project default")
         for name, prior in experiment.model.priors.items()
@@ -144,8 +150,8 @@ def roas_rows(roas: pd.DataFrame) -> list[tuple[str, str, str]]:
     return [
         (
             str(row["channel"]),
-            f"{row['median']:,.2f}",
-            f"{row['lower_94']:,.2f} to {row['upper_94']:,.2f}",
+            roas_text(row["median"]),
+            roas_between(row["lower_94"], row["upper_94"]),
         )
         for row in roas.to_dict("records")
     ]
@@ -161,10 +167,10 @@ def roas_table(roas: pd.DataFrame) -> tuple[tuple[str, ...], list[tuple[str, ...
     ]
 
 
-UNKNOWN = "n/a"
-PLAN_HEADER = ("channel", "last period", "planned", "change", "beware")
+PLAN_HEADER = ("channel", "spend, last period", "spend, planned", "change", "beware")
 # Gains are over the replay of the last period.
-SCENARIO_HEADER = ("scenario", "money", "gain over replay", "94 % interval", "sure")
+SCENARIO_HEADER = ("scenario", "money", "gain over replay", f"of {ALL_SALES}", "94 % interval")
+SCENARIO_HEADER += ("sure",)
 
 
 def plan_rows(plan: Plan, labels: Mapping[str, str]) -> list[tuple[str, ...]]:
@@ -175,7 +181,7 @@ def plan_rows(plan: Plan, labels: Mapping[str, str]) -> list[tuple[str, ...]]:
             str(row["channel"]),
             amount(row["current"]),
             amount(row["planned"]),
-            f"{row['change']:+.0%}" if row["change"] == row["change"] else "new",
+            change(row["current"], row["planned"]),
             beware,
         )
         for row, beware in zip(plan.table.to_dict("records"), flags, strict=True)
@@ -183,18 +189,26 @@ def plan_rows(plan: Plan, labels: Mapping[str, str]) -> list[tuple[str, ...]]:
 
 
 def scenario_rows(plans: Sequence[Plan]) -> list[tuple[str, ...]]:
-    """Return name, money, gain with interval and probability; of profit where that is asked for."""
+    """Return name, money, gain with its share of all sales, its interval and probability.
+
+    Of profit where that is asked for, which is no share of sales.
+    """
     rows = []
     for plan in plans:
-        draws, unit = plan.profit_gain, "profit"
+        draws, unit, share = plan.profit_gain, "profit", ""
         if draws is None:
-            draws, unit = plan.gain, "sales"
+            draws, unit, share = plan.gain, "sales", percent(plan.of_all_sales)
         gain = spread(draws)
         told = f"{human(gain['mean'])} {unit}"
         between = f"{human(gain['lower_94'])} to {human(gain['upper_94'])}"
         name, money = plan.scenario.name, human(plan.total_budget)
-        rows.append((name, money, told, between, chance(gain["probability"])))
+        rows.append((name, money, told, share, between, chance(gain["probability"])))
     return rows
+
+
+def doubts_elsewhere(plans: Sequence[Plan]) -> list[str]:
+    """Return what looks like another unit in the scenarios that are not told in full."""
+    return [f"{plan.scenario.name}: {text}" for plan in plans[1:] for text in plan.doubts]
 
 
 def plan_title(plan: Plan) -> str:
@@ -228,6 +242,7 @@ def plan_markdown(
     lines += ["", *_table(PLAN_HEADER, plan_rows(plan, labels))]
     if len(plans) > 1:
         lines += ["", "**Scenarios**", "", *_table(SCENARIO_HEADER, scenario_rows(plans))]
+        lines += ["", *(f"* {doubt}" for doubt in doubts_elsewhere(plans))]
     return "\n".join(lines)
 
 

@@ -25,15 +25,17 @@ def say(text: str) -> None:
 def show_fit(done: "FitResult") -> None:
     """Print the verdict and ROAS of a fit."""
     from mmm_demo.summary import flag_lines, gate_rows, identification_sentence, roas_table
+    from mmm_demo.wording import ROAS_UNIT, roas
 
     results = done.results
     print_table("Gate: passed", ("check", "value", "limit", "verdict"), gate_rows(done.report))
     header, rows = roas_table(results.roas)
     if results.truth is not None:
         true = results.truth[results.truth["quantity"] == "ROAS"]["truth"]
-        rows = [(*row, f"{value:,.2f}") for row, value in zip(rows, true, strict=True)]
+        rows = [(*row, roas(value)) for row, value in zip(rows, true, strict=True)]
         header = (*header, "truth")
-    print_table(f"Incremental ROAS {done.label}".strip(), header, rows)
+    title = f"Incremental ROAS ({ROAS_UNIT}) {done.label}".strip()
+    print_table(title, header, rows)
     for line in flag_lines(done.report):
         console.print(f"flag: {line}", style="yellow")
     if results.not_identified:
@@ -68,6 +70,8 @@ def show_plan(done: "PlanResult") -> None:
         console.print(f"* {sentence}")
     if len(done.plans) > 1:
         print_table("Scenarios", summary.SCENARIO_HEADER, summary.scenario_rows(done.plans))
+    for doubt in summary.doubts_elsewhere(done.plans):
+        console.print(f"* {doubt}")
     console.print(f"Report: {done.report}")
     for file in done.files:
         console.print(f"Plan: {file}")

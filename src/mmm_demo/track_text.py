@@ -5,7 +5,7 @@ import math
 from mmm_demo.gate import NOT_ASSESSABLE
 from mmm_demo.track import DEVIATION_MAX, HELD, NOT_FOLLOWED, Forecast, Outcome
 
-HEADER = ("week", "sales", "promised (94 %)", "inside", "spend planned", "spent")
+HEADER = ("week", "all sales", "promised (94 %)", "inside", "spend planned", "spent")
 OFF = 0.02  # a channel off its plan by more than this is named
 GROUND = (
     "Promised: total sales under the planned spend; expected: under the spend that happened. Both "
@@ -82,7 +82,7 @@ def rows(outcome: Outcome) -> list[tuple[str, ...]]:
 def _position(forecast: Forecast, side: str) -> str:
     total = forecast.total
     return (
-        f"sales of {total.realised.item():,.0f} lie {side} the 94 % interval {_span(total)}, "
+        f"all sales of {total.realised.item():,.0f} lie {side} the 94 % interval {_span(total)}, "
         f"{total.z.item():+.1f} standard deviations from the mean"
     )
 

@@ -12,6 +12,7 @@ from mmm_demo.diagnostics import negative_baseline_share
 from mmm_demo.fitted import Decomposition
 from mmm_demo.gate import Check
 from mmm_demo.records import odd_weeks, span_text
+from mmm_demo.wording import roas as roas_text
 
 STAGE = "plausibility"
 NEGATIVE_BASELINE_MAX = 0.05
@@ -97,7 +98,7 @@ def _range_check(roas: xr.DataArray, roas_range: tuple[float, float]) -> Check:
     unmeasured = ~np.isfinite(median.to_numpy())
     # Passing side first: what is not finite lies outside.
     outside = ~((median >= low) & (median <= high)).to_numpy()
-    named = [f"{item['channel'].values!s} {float(item):.3g}" for item in median[outside]]
+    named = [f"{item['channel'].values!s} {roas_text(float(item))}" for item in median[outside]]
     return Check(
         name="roas_outside_range",
         stage=STAGE,

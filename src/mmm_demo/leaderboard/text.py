@@ -9,9 +9,10 @@ import pandas as pd
 from mmm_demo.leaderboard.ranking import Candidate, Leaderboard, Ranked
 from mmm_demo.leaderboard.spread import plan_spread, plans_of, roas_of, roas_spread, settings
 from mmm_demo.scores import COVERAGE, CRPS, ELPD, ELPD_SE, PARETO_K
+from mmm_demo.wording import roas, roas_between
 
 NAMES = {"crps": "CRPS", "elpd": "ELPD"}
-HEADER = ("rank", "CRPS", "ELPD", "behind", "inside")
+HEADER = ("rank", "CRPS", "ELPD", "behind", "inside 94 %")
 FIT = "fit"
 UNRANKED = (FIT, "R-hat", "verdict", "why")
 NOT_MEASURED, LEFT_OUT = "not measured", "left out"
@@ -164,13 +165,13 @@ def _returns(board: Leaderboard) -> Iterator[str]:
         them = (
             "them" if row.models == len(board.equal) else f"the {row.models} of them that have it"
         )
-        across = f"{number(row.lower_94)} and {number(row.upper_94)}"
+        across = f"{roas(row.lower_94)} and {roas(row.upper_94)}"
         alone = "has no such channel"
         if math.isfinite(row.best_median):
-            alone = f"alone says {number(row.best_lower_94)} to {number(row.best_upper_94)}"
+            alone = f"alone says {roas_between(row.best_lower_94, row.best_upper_94)}"
         yield (
             f"ROAS of {row.channel} lies between {across} across {them} (medians "
-            f"{number(row.median_low)} to {number(row.median_high)}); the best model {alone}."
+            f"{roas_between(row.median_low, row.median_high)}); the best model {alone}."
         )
 
 
@@ -180,8 +181,8 @@ def _plans(board: Leaderboard) -> Iterator[str]:
     for row in plan_spread(board).itertuples():
         best = number(row.best) if math.isfinite(row.best) else "nothing: it has no such channel"
         yield (
-            f"Their plans give {row.channel} between {number(row.low)} and {number(row.high)}; "
-            f"the best model's gives it {best}."
+            f"Their plans spend between {number(row.low)} and {number(row.high)} on {row.channel}; "
+            f"the best model's spends {best}."
         )
     totals = plans_of(board.equal).groupby("run_id")["planned"].sum()
     if len(totals) and totals.max() > (1 + SAME_MONEY) * totals.min():

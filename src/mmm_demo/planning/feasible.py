@@ -6,19 +6,30 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import linprog
 
+from mmm_demo.planning.doubts import doubts_of_limits
 from mmm_demo.planning.scenario import EVERY, Scenario
 from mmm_demo.planning.window import BudgetError, Window
+from mmm_demo.wording import amount
 
 INFEASIBLE, OPTIMAL = 2, 0  # status of scipy's linprog
+SEEN = "a default, which keeps its spend where the data have seen it"
 
 
 @dataclass(frozen=True, eq=False)
 class Limit:
-    """One limit in words and numbers: `weights @ totals <= most`, with weights of shape (item,)."""
+    """One limit in words and numbers: `weights @ totals <= most`, with weights of shape (item,).
+
+    A `default` is one that nobody asked for; it says what it is for.
+    """
 
     text: str
     weights: np.ndarray
     most: float
+    default: str = ""
+
+    def __str__(self) -> str:
+        """Say the limit, and of a default that it is one."""
+        return f"{self.text} ({self.default})" if self.default else self.text
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,19 +143,21 @@ class Region:
         limits = list(self.limits)
         if np.isfinite(self.budget):
             limits.append(
-                Limit(f"a budget of at most {_money(self.budget)}", everything, self.budget)
+                Limit(f"a budget of at most {amount(self.budget)}", everything, self.budget)
             )
         if self.exact:
             limits.append(
-                Limit(f"a budget of at least {_money(self.budget)}", -everything, -self.budget)
+                Limit(f"a budget of at least {amount(self.budget)}", -everything, -self.budget)
             )
         return limits
 
 
-def _box(name: str, row: np.ndarray, low: float, high: float) -> tuple[Limit, Limit]:
+def _box(
+    name: str, row: np.ndarray, low: float, high: float, default: str = ""
+) -> tuple[Limit, Limit]:
     return (
-        Limit(f"{name} at least {_money(low)}", -row, -low),
-        Limit(f"{name} at most {_money(high)}", row, high),
+        Limit(f"{name} at least {amount(low)}", -row, -low, default),
+        Limit(f"{name} at most {amount(high)}", row, high, default),
     )
 
 
@@ -177,7 +190,7 @@ def region_of(scenario: Scenario, window: Window) -> Region:
     low, high = _bounds(scenario, window)
     limits, budget = tuple(_group_limits(scenario, channels)), _budget(scenario, window)
     region = Region(low, high, limits, budget, scenario.spends_all)
-    _require_feasible(scenario, region, channels)
+    _require_feasible(scenario, region, window)
     return region
 
 
@@ -216,32 +229,55 @@ def _group_limits(scenario: Scenario, channels: Sequence[str]) -> list[Limit]:
     for name, group in scenario.groups.items():
         weights = np.array([float(channel in group.channels) for channel in channels])
         if group.at_least > 0:
-            text = f"group {name} at least {_money(group.at_least)}"
+            text = f"group {name} at least {amount(group.at_least)}"
             limits.append(Limit(text, -weights, -group.at_least))
         if group.at_most is not None:
-            text = f"group {name} at most {_money(group.at_most)}"
+            text = f"group {name} at most {amount(group.at_most)}"
             limits.append(Limit(text, weights, group.at_most))
     return limits
 
 
-def _require_feasible(scenario: Scenario, region: Region, channels: Sequence[str]) -> None:
-    """Refuse limits that no plan can keep, naming a smallest set of them that clashes."""
-    limits = region.all_limits
+def _require_feasible(scenario: Scenario, region: Region, window: Window) -> None:
+    """Refuse limits that no plan can keep, naming a smallest set of them that clashes.
+
+    Defaults are left out of it where what was asked for clashes by itself, and come last.
+    """
+    channels, limits = window.channels, region.all_limits
+    if scenario.total_budget is None and scenario.relative_budget is None:
+        as_before = f"a default: what the last {window.weeks} weeks spent"
+        limits = [
+            replace(limit, default=as_before) if limit.text.startswith("a budget") else limit
+            for limit in limits
+        ]
+    named = {*scenario.bounds, *scenario.relative_bounds, *scenario.fixed}
     for row, name, low, high in zip(
         np.eye(len(channels)), channels, region.low, region.high, strict=True
     ):
-        limits += _box(name, row, low, high)
+        asked = EVERY in named or name in named
+        limits += _box(name, row, low, high, "" if asked else SEEN)
     if _possible(limits, region.unit):
         return
+    limits.sort(key=lambda limit: not limit.default)  # first tried, first left out
     clash = list(limits)
     for limit in limits:
         rest = [other for other in clash if other is not limit]
         if not _possible(rest, region.unit):
             clash = rest
+    told = "; ".join(map(str, sorted(clash, key=lambda limit: bool(limit.default))))
+    hints = "".join(f". Note that {hint}" for hint in doubts_of_limits(scenario, window))
     raise BudgetError(
-        f"scenario {scenario.name} allows no plan, because these limits clash: "
-        f"{'; '.join(limit.text for limit in clash)}. Change one of them"
+        f"scenario {scenario.name} allows no plan, because these limits clash: {told}. "
+        f"{_next_step(clash)}{hints}"
     )
+
+
+def _next_step(clash: Sequence[Limit]) -> str:
+    """Say what to change: a default needs a setting of its own to be another one."""
+    if any(limit.default == SEEN for limit in clash):
+        return "Change one of your own, or give bounds to the channels that have a default"
+    if any(limit.default for limit in clash):
+        return "Change one of your own, or give total_budget"
+    return "Change one of them"
 
 
 def _possible(limits: Sequence[Limit], unit: float) -> bool:
@@ -251,7 +287,3 @@ def _possible(limits: Sequence[Limit], unit: float) -> bool:
     most = np.array([limit.most for limit in limits]) / unit
     done = linprog(np.zeros(matrix.shape[1]), A_ub=matrix, b_ub=most, bounds=(0, None))
     return done.status == OPTIMAL
-
-
-def _money(value: float) -> str:
-    return f"{value:,.0f}" if value == 0 or abs(value) >= 100 else f"{value:.4g}"

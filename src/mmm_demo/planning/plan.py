@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mmm_demo.planning.doubts import doubts
 from mmm_demo.planning.feasible import Region
 from mmm_demo.planning.scenario import Scenario
 from mmm_demo.planning.window import BudgetError, Window
@@ -44,7 +45,8 @@ class Plan:
         What was asked, when, and what that allows.
     table
         One row per channel. Money in the window: current (last period), planned, lower_bound,
-        upper_bound, observed_low, observed_high; change (share of current); units (planned, in the
+        upper_bound, observed_low, observed_high; change (share of current; NaN where that was
+        nothing and the plan is not); units (planned, in the
         weekly table's own); at_bound (`lower`, `upper`, `fixed` or empty); outside_observed (the
         plan takes working spend where the data have not seen it). Expected sales: carry_in (of
         earlier spend, whatever is planned), inside and after (of the plan, in the window and by
@@ -144,10 +146,21 @@ class Plan:
 
     @property
     def uplift(self) -> dict[str, float]:
-        """The gain in figures (`spread`), and as a share of what the replay brings."""
-        base = float(self.status_quo.mean())
-        share = float(self.gain.mean()) / base if base > 0 else float("nan")
-        return spread(self.gain) | {"share": share}
+        """The gain in figures (`spread`)."""
+        return spread(self.gain)
+
+    @property
+    def of_all_sales(self) -> float:
+        """Expected gain as a share of all sales of the last period; NaN where there were none."""
+        return self._of(self.window.sales)
+
+    @property
+    def of_media_sales(self) -> float:
+        """Expected gain as a share of what the replay is expected to bring by media."""
+        return self._of(float(self.status_quo.mean()))
+
+    def _of(self, whole: float) -> float:
+        return float(self.gain.mean()) / whole if whole > 0 else float("nan")
 
     @property
     def profit_gain(self) -> np.ndarray | None:
@@ -155,6 +168,12 @@ class Plan:
         if self.scenario.margin is None:
             return None
         return self.scenario.margin * self.gain - (self.total_budget - self.current_budget)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What was asked for that another unit would explain, a sentence each."""
+        found = doubts(self.scenario, self.window, float(self.status_quo.mean()))
+        return tuple(f"Is the unit right? {text}." for text in found)
 
     @property
     def unrankable(self) -> pd.DataFrame:

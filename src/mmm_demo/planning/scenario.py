@@ -6,7 +6,15 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, TypeAdapter, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from mmm_demo.config import BudgetConfig, Slug
@@ -17,6 +25,7 @@ from mmm_demo.yaml_file import build, read_mapping
 
 Money = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
+PERCENT_FROM = 10.0  # multiples of the last period from here on are percentages
 Objective = Literal["response", "profit", "cvar", "target_response", "target_roas", "target_mroas"]
 # The setting that an objective cannot do without.
 NEEDS = {
@@ -28,6 +37,26 @@ NEEDS = {
 SPENDS_ALL = ("response", "cvar")  # the others take the budget as the most they may spend
 EVERY = "*"
 MOST_SCENARIOS = 20
+
+
+def _no_percent(most: float, meaning: str) -> AfterValidator:
+    """Refuse a percentage where a share is meant."""
+
+    def check(value: float) -> float:
+        if value > most:
+            raise ValueError(
+                f"{meaning}, so at most {most:g}, got {value:g}; {value:g}% is {value / 100:g}"
+            )
+        return value
+
+    return AfterValidator(check)
+
+
+OfLastPeriod = Annotated[
+    Positive, _no_percent(PERCENT_FROM, "a multiple of what the last period spent")
+]
+OfDraws = Annotated[Positive, _no_percent(0.5, "a share of the draws")]
+OfMeanWeek = Annotated[Positive, _no_percent(3.0, "a share of the channel's mean week")]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -76,9 +105,10 @@ class Scenario:
         Money for the window, absolute or as a multiple of the last period's; all of it is spent for
         `response` and `cvar` (default: as much as in the last period), else it is a maximum.
     margin
-        Money earned per unit of sales, for `profit`.
+        Money earned per unit of sales, for `profit`: a share where sales are money (0.4), money
+        where they are orders.
     target
-        For the three targets: response in sales units, or sales per unit of money.
+        For the three targets: sales by media in the window, or sales by media per unit of money.
     tail
         Share of the draws that `cvar` looks at, the worst ones.
     bounds, relative_bounds
@@ -102,10 +132,10 @@ class Scenario:
     objective: Objective = "response"
     description: str = ""
     total_budget: Positive | None = None
-    relative_budget: Positive | None = None
+    relative_budget: OfLastPeriod | None = None
     margin: Positive | None = None
     target: Positive | None = None
-    tail: Annotated[Number, Field(gt=0, le=0.5)] | None = None
+    tail: OfDraws | None = None
     bounds: dict[str, tuple[Money, Money]] = field(default_factory=dict)
     relative_bounds: dict[str, tuple[Money, Money]] = field(default_factory=dict)
     fixed: tuple[str, ...] = ()
@@ -115,7 +145,7 @@ class Scenario:
         | Annotated[dict[str, tuple[Money, ...]], Tag("weights")],
         Discriminator(lambda value: "weights" if isinstance(value, Mapping) else "word"),
     ] = "even"
-    smoothness: Annotated[Number, Field(gt=0, allow_inf_nan=False)] | None = None
+    smoothness: OfMeanWeek | None = None
 
     @field_validator("bounds", "relative_bounds")
     @classmethod
@@ -125,6 +155,21 @@ class Scenario:
         ]
         if wrong:
             raise ValueError(f"bounds must satisfy low <= high, got {'; '.join(wrong)}")
+        return bounds
+
+    @field_validator("relative_bounds")
+    @classmethod
+    def _multiples(cls, bounds: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        wrong = [
+            f"{name}: [{low:g}, {high:g}], in percent [{low / 100:g}, {high / 100:g}]"
+            for name, (low, high) in bounds.items()
+            if low > PERCENT_FROM
+        ]
+        if wrong:
+            raise ValueError(
+                f"multiples of what the last period spent, low at most {PERCENT_FROM:g}, got "
+                f"{'; '.join(wrong)}"
+            )
         return bounds
 
     @model_validator(mode="after")

@@ -12,12 +12,17 @@ from mmm_demo.planning.feasible import Region
 from mmm_demo.planning.scenario import Scenario
 from mmm_demo.planning.surface import Brought, ByTotals, ByWeek, Corrected
 from mmm_demo.planning.window import BudgetError
+from mmm_demo.wording import MEDIA_SALES, amount, roas
 
 GAP_MAX = 1e-3  # share of the objective that another plan could bring more at most
 GOOD = 1e-4  # a certificate that ends the search
 STARTS = 12  # of the search where the response is not concave
 NEED_SLACK = 1e-4  # share of a target that a plan may fall short of it
 SMOOTH = 0.02  # width of the edge of the tail, in standard deviations of the response
+
+
+class OutOfReach(BudgetError):
+    """A target that no allowed spend reaches."""
 
 
 class Surface(Protocol):
@@ -217,16 +222,18 @@ def _require_reachable(goal: Goal, region: Region, surface: Surface, concave: bo
         return
     spend, brought = most.spend.sum(), float(most.brought.total.mean())
     closest = (
-        f"the allowed spend that comes closest is {spend:,.0f}, expected to bring {brought:,.0f}"
+        f"the allowed spend that comes closest is {amount(spend)}, expected to bring "
+        f"{amount(brought)} {MEDIA_SALES}"
     )
     if concave and not spend > region.unit * 1e-6:
         first = float(judge(Goal(), surface, region.low).slope.max())
-        closest = f"even the first unit of money is expected to bring {first:.3g} at most"
+        closest = f"even the first unit of money is expected to bring {roas(first)} at most"
     elif goal.least_roas and spend > 0:
-        closest += f", a ROAS of {brought / spend:.3g}"
-    raise BudgetError(
-        f"target {goal.least_roas or goal.least:,.6g} is out of reach: {closest}; widen the "
-        "bounds, raise the budget or lower the target"
+        closest += f", a ROAS of {roas(brought / spend)}"
+    target = roas(goal.least_roas) if goal.least_roas else amount(goal.least)
+    raise OutOfReach(
+        f"target {target} is out of reach: {closest}; widen the bounds, raise the budget or lower "
+        "the target"
     )
 
 

@@ -60,7 +60,8 @@ def scenario_table(planner: Planner, plans: Sequence[Plan]) -> pd.DataFrame:
     pandas.DataFrame
         The replay first, then a row per plan: scenario, objective; budget (money); response with
         response_ and its 94 % interval (sales); gain over the replay with gain_ and its intervals
-        (sales), share (of the replay's response), probability (that the plan beats it) and
+        (sales), of_all_sales (share of all sales of the last period), of_media_sales (of the
+        replay's response), probability (that the plan beats it) and
         shortfall (mean gain of the worst 5 %), all NaN for the replay; roas; mroas (sales of the
         next unit of money, spread like the row's own); profit (margin x response - budget) with
         profit_gain over the replay, profit_gain_lower_94, profit_gain_upper_94 and
@@ -76,7 +77,8 @@ def scenario_table(planner: Planner, plans: Sequence[Plan]) -> pd.DataFrame:
         margin = scenario.margin or common
         row = _row(scenario.name, scenario.objective, plan.total_budget, plan.response, margin)
         row |= {"gain": gain["mean"]} | {f"gain_{name}": gain[name] for name in SPREAD}
-        row |= {name: gain[name] for name in ("share", "probability", "shortfall")}
+        row |= {"of_all_sales": plan.of_all_sales, "of_media_sales": plan.of_media_sales}
+        row |= {name: gain[name] for name in ("probability", "shortfall")}
         rows.append(row | _profit_gain(plan, margin) | {"mroas": _marginal(plan)})
     return pd.DataFrame(rows)
 
@@ -95,7 +97,8 @@ def _row(
     name: str, objective: str, budget: float, response: np.ndarray, margin: float | None
 ) -> dict[str, object]:
     mean = float(response.mean())
-    gains = ("gain", *(f"gain_{name}" for name in SPREAD), "share", "probability", "shortfall")
+    gains = ("gain", *(f"gain_{name}" for name in SPREAD), "of_all_sales", "of_media_sales")
+    gains += ("probability", "shortfall")
     profits = ("gain", "gain_lower_94", "gain_upper_94", "probability")
     unknown = (*gains, *(f"profit_{name}" for name in profits))
     return {

@@ -40,6 +40,9 @@ class Window:
         shape (2, channel), in money per week: where the data have seen the saturation curve.
     cost
         Money per unit of the weekly table, shape (channel,).
+    sales
+        All sales of the last period as they came, with or without media: the whole that a gain is
+        told as a share of.
     unknown_weeks
         Weeks between the data and the window, whose spend is not known.
     """
@@ -52,6 +55,7 @@ class Window:
     weights: np.ndarray
     working: np.ndarray
     cost: np.ndarray
+    sales: float
     unknown_weeks: int = 0
 
     @property
@@ -137,6 +141,7 @@ def window_of(
         weights=weights,
         working=np.array([working.min(axis=0), working.max(axis=0)]) * cost,
         cost=cost,
+        sales=float(fitted.observed[-weeks:].sum()),
         unknown_weeks=unknown_weeks,
     )
 
