@@ -9,6 +9,7 @@ from mmm_demo.check_names import check_name
 from mmm_demo.config import ExperimentConfig
 from mmm_demo.data import MarketingData
 from mmm_demo.gate import PASSED, Check, GateReport
+from mmm_demo.names import key
 from mmm_demo.plan_text import chance, channel_flags, plan_sentences
 from mmm_demo.planning.plan import Plan, spread
 from mmm_demo.plot_style import human
@@ -74,7 +75,7 @@ def version_tags(
     values = {check.name: check.value for check in report.checks}
     tags = {"adstock_max_lag": str(experiment.model.adstock_max_lag)}
     tags |= {
-        f"roas.{channel}": f"{value} ({between})" for channel, value, between in roas_rows(roas)
+        key(channel, "roas."): f"{value} ({between})" for channel, value, between in roas_rows(roas)
     }
     tags["flags"] = ", ".join(check.name for check in report.flags) or "none"
     tags |= {name: f"{values[name]:.5g}" for name in ("rhat_max", "ess_bulk_min", "ess_tail_min")}
