@@ -16,13 +16,11 @@ from mmm_demo.outputs import snake_case
 LONGEST_KEY = 250  # characters of a metric's, param's or tag's key in MLflow
 LONGEST_FILE = 200  # bytes of a name within the name of a file, which may have 255
 MARK_DIGITS = 10
-# What a metric's name may have on every system, but the slash, which makes it a path.
-PLAIN_KEY = re.compile(r"[\w.\- ]+")
 MARKED = re.compile(rf".*-0x[0-9a-f]{{{MARK_DIGITS}}}", re.DOTALL)
 # What ends a line or a text, or cannot be written: controls, surrogates, separators.
 UNWRITABLE = ("Cc", "Cs", "Zl", "Zp")
 ROWS = "row"  # dimension of a stored table
-HIDDEN = "_nc4_non_coord_"  # h5netcdf's own prefix, which it takes off when it reads
+HIDDEN = "_nc4_non_coord_"  # h5netcdf's own, which it takes out when it reads
 
 
 def require_writable(name: str) -> str:
@@ -56,7 +54,7 @@ def key(name: str, before: str = "", after: str = "") -> str:
         Rest of the key; characters that MLflow takes everywhere.
     """
     room = LONGEST_KEY - len(before) - len(after)
-    safe = re.sub(r"[^\w.\- ]", "_", name)
+    safe = re.sub(r"[^\w.\- ]", "_", name)  # of what MLflow takes, `/` would make it a path
     if safe != name or len(name) > room or MARKED.fullmatch(name):
         mark = _mark(name)
         safe = safe[: room - len(mark)] + mark
@@ -73,7 +71,7 @@ def variable(name: str, taken: Collection[str] = ()) -> str:
     taken
         Names that mean something else there.
     """
-    hard = "/" in name or name in (".", ROWS) or name.startswith(HIDDEN)
+    hard = "/" in name or name in (".", ROWS) or HIDDEN in name
     if not hard and name not in taken and not MARKED.fullmatch(name):
         return name
     return name.replace("/", "_").replace(HIDDEN, "_") + _mark(name)
@@ -82,10 +80,10 @@ def variable(name: str, taken: Collection[str] = ()) -> str:
 def file_names(names: Collection[str]) -> dict[str, str]:
     """Return what files call each of some names, in lowercase: `content_marketing`.
 
-    Letters are ASCII where a name has any. Names that would share one get a mark, also those that
-    differ in case only, which many file systems do not tell apart.
+    Names that would share one get a mark, also those that differ in case only, which many file
+    systems do not tell apart.
     """
-    short = {name: snake_case(name) or _letters(name) for name in names}
+    short = {name: snake_case(name) for name in names}
     uses = list(short.values())
     kept = {
         name: file
@@ -93,15 +91,28 @@ def file_names(names: Collection[str]) -> dict[str, str]:
         if file and uses.count(file) == 1 and len(file.encode()) <= LONGEST_FILE
     }
     taken = set(kept.values())
-    for name in short.keys() - kept.keys():
-        kept[name] = _free(short[name], name, taken)
+    for name, file in short.items():
+        if name not in kept:
+            kept[name] = _free(file, name, taken)
+            taken.add(kept[name])
     return {name: kept[name] for name in names}
 
 
-def _letters(name: str) -> str:
-    """Return the letters and digits of any script."""
-    folded = unicodedata.normalize("NFC", name).casefold()
-    return re.sub(r"[\W_]+", "_", folded).strip("_")
+# Underscores inside of a word, and a `<` that begins no tag, are no markup.
+_MARKUP = re.compile(r"[\\*|~]|(?<!\w)_|_(?!\w)|<(?=[\w/!?])|\[(?=[^\]]*\]\()|&(?=#?\w+;)")
+
+
+def as_markdown(text: str) -> str:
+    """Return text that Markdown shows as it is written, but for its code in backticks."""
+    return "".join(
+        part if at % 2 else _MARKUP.sub(r"\\\g<0>", part)
+        for at, part in enumerate(re.split(r"(`[^`]+`)", text))
+    )
+
+
+def bullets(sentences: Iterable[str]) -> list[str]:
+    """Return sentences as a list in Markdown."""
+    return [f"* {as_markdown(sentence)}" for sentence in sentences]
 
 
 def _free(short: str, name: str, taken: Iterable[str]) -> str:

@@ -177,7 +177,7 @@ def read_table(folder: Path, name: str) -> pd.DataFrame | None:
     path = folder / name
     if not path.is_file():
         return None
-    table = pd.read_csv(path)
+    table = pd.read_csv(path, converters={"channel": str})  # one may be called NA, or 2024
     require_columns(table, name)
     if "week" in table:
         table["week"] = pd.to_datetime(table["week"], format="ISO8601")

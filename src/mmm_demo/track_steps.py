@@ -59,7 +59,10 @@ class StoredPlan:
         name = f"plan/budget_scenario_{self.scenario}.csv"
         where = f"{name} of plan run {self.run.run_id[:8]}"
         with temporary_folder() as folder:
-            schedule = read_csv(self.run.download(name, folder))
+            schedule = pd.read_csv(
+                self.run.download(name, folder),
+                converters={"channel": str},  # one may be called NA, or 2024
+            )
         return read_plan(schedule, self.dates, channels, where)
 
 
