@@ -11,7 +11,7 @@ import xarray as xr
 
 from mmm_demo.config import ModelConfig
 from mmm_demo.response import Response, scaling_of
-from mmm_demo.trace import as_written, lift_table, weekly_table
+from mmm_demo.trace import as_written, lift_table, renamed, weekly_table
 
 # The library behind `model` takes seconds to import. Whoever only loads a champion and plans with
 # its `response` never pays them, so the methods that run the library import it themselves.
@@ -82,10 +82,11 @@ class FittedModel:
     @cached_property
     def mmm(self) -> "MMM":
         """PyMC-Marketing's model, ready to predict."""
-        from mmm_demo.model import build_model
+        from mmm_demo.model import build_model, inside
 
         mmm = build_model(self.config, self.table)
-        mmm.idata = xr.DataTree.from_dict({"posterior": self.trace["posterior"].to_dataset()})
+        draws = renamed(self.trace["posterior"].to_dataset(), self.config, inside)
+        mmm.idata = xr.DataTree.from_dict({"posterior": draws})
         return mmm
 
     @cached_property

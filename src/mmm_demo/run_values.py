@@ -1,6 +1,7 @@
 """What runs call their values, and how steps tell of their progress."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 
@@ -15,3 +16,12 @@ def by_channel(prefix: str, table: pd.DataFrame, column: str) -> dict[str, float
     """Return one metric per channel, e.g. `roas.TV`."""
     names = (key(str(channel), f"{prefix}.") for channel in table["channel"])
     return dict(zip(names, table[column], strict=True))
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read a table that a run keeps; `NA` and `2024` are channels where they stand for one."""
+    table = pd.read_csv(path)
+    if "channel" in table:
+        names = pd.read_csv(path, usecols=["channel"], dtype=str, keep_default_na=False)
+        table["channel"] = names["channel"]
+    return table

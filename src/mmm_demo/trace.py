@@ -1,6 +1,7 @@
 """What is kept of a fit, and how it is stored."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -65,8 +66,15 @@ def stored_table(table: pd.DataFrame) -> xr.Dataset:
 
 def as_written(draws: xr.Dataset, config: ModelConfig) -> xr.Dataset:
     """Return the model library's draws with channels and controls called as they are written."""
+    return renamed(draws, config, str)
+
+
+def renamed(draws: xr.Dataset, config: ModelConfig, call: Callable[[str], str]) -> xr.Dataset:
+    """Return draws with other names of channels and controls."""
     named = {"channel": config.channel_columns, "control": config.control_columns}
-    return draws.assign_coords({dim: list(of) for dim, of in named.items() if dim in draws.dims})
+    return draws.assign_coords(
+        {dim: list(map(call, of)) for dim, of in named.items() if dim in draws.dims}
+    )
 
 
 def save_trace(trace: xr.DataTree, path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mmm_demo import registry, track_text
+from mmm_demo import registry, run_values, track_text
 from mmm_demo.bundle import Bundle, BundleRefused, sha256
 from mmm_demo.data import read_csv
 from mmm_demo.figures import NamedFigure
@@ -59,10 +59,7 @@ class StoredPlan:
         name = f"plan/budget_scenario_{self.scenario}.csv"
         where = f"{name} of plan run {self.run.run_id[:8]}"
         with temporary_folder() as folder:
-            schedule = pd.read_csv(
-                self.run.download(name, folder),
-                converters={"channel": str},  # one may be called NA, or 2024
-            )
+            schedule = run_values.read_csv(self.run.download(name, folder))
         return read_plan(schedule, self.dates, channels, where)
 
 
