@@ -3,6 +3,7 @@
 import random
 import re
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -20,12 +21,15 @@ from mlflow.utils.validation import (
     _validate_tag_name,
 )
 
+from drawn_model import drawn_model
 from helpers import make_experiment, refusal, small_model
+from mmm_demo import plotting, plotting_chains
 from mmm_demo.config import ExperimentConfig, ModelConfig
 from mmm_demo.experiment_file import from_dict, to_yaml
 from mmm_demo.names import as_markdown, file_names, key, variable
 from mmm_demo.outputs import Outputs
 from mmm_demo.plotting_names import keyed, shown, with_glyphs
+from mmm_demo.run_values import read_csv
 from mmm_demo.trace import stored_table
 
 CASES = Path(__file__).parent / "cases"
@@ -272,6 +276,49 @@ def test_names_in_figures_are_short_and_differ_where_they_end() -> None:
     first, second = shown(long + "north"), shown(long + "south")
     assert first != second and max(map(len, first.split("\n"))) <= 34
     assert shown("TV") == "TV" and keyed("_tv") == " _tv"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["x" * 200, "検" * 200],
+        ["A very long name of a campaign " * 7 + end for end in ("north", "south")],
+        ["_tv", "$a$ [b] \\frac{", "a\u200db 📺"],
+    ],
+)
+def test_figures_take_long_and_hard_names_and_leave_room_for_the_data(names: list[str]) -> None:
+    values = {"mean": 0.2, "median": 0.2, "lower_50": 0.1, "upper_50": 0.3}
+    table = pd.DataFrame({"channel": names}).assign(
+        **values, lower_94=0.1, upper_94=0.3, spend_share=0.5
+    )
+    weeks = pd.date_range("2024-01-01", periods=5, freq="7D").to_numpy()
+    parts = pd.DataFrame(dict.fromkeys(names, np.ones(5)))
+    draws = np.random.default_rng(1).normal(size=(2, 50, len(names)))
+    posterior = xr.Dataset(
+        {"beta": (("chain", "draw", "channel"), draws)}, coords={"channel": names}
+    )
+    figures = [plotting.roas(table), plotting.channel_shares(table)]
+    figures += [plotting.contributions_over_time(weeks, parts, np.ones(5))]
+    figures += [plotting_chains.trace(posterior), plotting_chains.forest(posterior)]
+    for figure in figures:
+        drawn(figure)
+        assert all(ax.get_position().width > 0.15 for ax in figure.axes)
+    assert len(figures[2].legends[0].get_texts()) == len(names) + 2
+
+
+def test_parts_of_sales_and_channels_of_the_same_name_are_told_apart() -> None:
+    model = drawn_model()
+    parts = model.decompose()
+    named = replace(parts, channels=parts.channels.assign_coords(channel=["baseline", "Radio"]))
+    means = named.means()
+    assert list(means) == ["baseline", "seasonality", "controls", "baseline (channel)", "Radio"]
+    np.testing.assert_allclose(means.sum(axis=1), parts.means().sum(axis=1))
+
+
+def test_channels_called_like_a_gap_or_a_number_are_read_back(tmp_path: Path) -> None:
+    table = pd.DataFrame({"channel": ["NA", "2024", "null", "TV"], "median": [1.0, 2.0, np.nan, 4]})
+    table.to_csv(tmp_path / "roas.csv", index=False)
+    pd.testing.assert_frame_equal(read_csv(tmp_path / "roas.csv"), table, check_dtype=False)
 
 
 def test_names_of_the_models_own_parts_are_columns_like_others() -> None:

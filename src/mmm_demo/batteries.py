@@ -206,7 +206,7 @@ def _with_channel(config: ModelConfig, source: str) -> ModelConfig:
         scaling = ScalingConfig(scaling.target, (*scaling.channels, scaling.channels[place]))
     return replace(
         config,
-        channel_columns=(*config.channel_columns, placebo.NAME),
+        channel_columns=(*config.channel_columns, placebo.free_name(config.columns)),
         priors=priors,
         scaling=scaling,
     )

@@ -51,11 +51,17 @@ def with_glyphs(figure: Figure) -> Figure:
             # Upright and of normal weight, as most fonts of a script have no other.
             text.set_fontfamily(family)
             text.set_fontweight("normal")
-            text.set_text(text.get_text().translate(codes))
+            text.set_text(_spelled(text.get_text(), codes))
     for axis, names in ticks.items():
         if any(missing & set(name) for name in names):
-            axis.set_ticklabels([name.translate(codes) for name in names], fontfamily=family)
+            axis.set_ticklabels([_spelled(name, codes) for name in names], fontfamily=family)
     return figure
+
+
+def _spelled(text: str, codes: dict[int, str]) -> str:
+    """Write letters as their codes, which are longer, in lines that are not."""
+    written = text.translate(codes)
+    return text if written == text else shown(written, max(LINE, *map(len, text.split("\n"))))
 
 
 def _tick_labels(axis: Axis) -> list[str]:
