@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmm_demo.checks.placebo import placebo_checks, placebo_row, shifts, with_placebo
+from mmm_demo.checks.placebo import free_name, placebo_checks, placebo_row, shifts, with_placebo
 from mmm_demo.gate import FAILED, NOT_ASSESSABLE, PASSED
 
 NOTHING, SOMETHING = np.linspace(0.0, 0.05, 1001), np.linspace(0.02, 0.08, 1001)
@@ -161,3 +161,11 @@ def test_one_of_five_that_did_not_converge_is_left_out():
 def test_so_few_placebos_that_none_could_fail_are_not_assessable(count):
     table = placebos(NOTHING, NOTHING, NOTHING).head(count)
     assert verdict(table)[0] == NOT_ASSESSABLE
+
+
+def test_a_column_that_is_called_placebo_stays_as_it_is():
+    table = pd.DataFrame({"TV": [1.0, 2.0, 3.0], "placebo": [7.0, 8.0, 9.0]})
+    changed = with_placebo(table, "TV", 1)
+    assert list(changed["placebo"]) == [7.0, 8.0, 9.0]
+    assert list(changed[free_name(table)]) == [3.0, 1.0, 2.0]
+    assert free_name(["TV"]) == "placebo"

@@ -96,21 +96,6 @@ def test_nonsense_is_refused(sections: dict[str, Any], said: str) -> None:
 # --- channels and scaling ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("channels", "named"),
-    [
-        (["TV Ads", "TV-Ads"], "'TV Ads', 'TV-Ads'"),
-        (["TV", "tv"], "'TV', 'tv'"),
-        (["TV", "Radio", "TV "], "'TV', 'TV '"),
-        (["Radio", "A+B", "A B", "a_b"], "'A+B', 'A B', 'a_b'"),
-        (["電視", "電台"], "'電視', '電台'"),  # no letter that a file's name keeps
-    ],
-)
-def test_channels_with_the_same_file_names_are_refused(channels: list[str], named: str) -> None:
-    text = refusal(model=small_model(channel_columns=channels))
-    assert f"channels {named} give the same file names; rename one" in text
-
-
 @pytest.mark.parametrize("channels", [["TV Ads", "TV"], ["TV1", "TV2"], ["TV_Ads", "TVAds"]])
 def test_channels_with_names_of_their_own_are_no_fault(channels: list[str]) -> None:
     model = make_experiment(model=small_model(channel_columns=channels)).model

@@ -11,6 +11,7 @@ from mmm_demo import explore_measures as measure
 from mmm_demo.config import ModelConfig
 from mmm_demo.contract import DataError
 from mmm_demo.explore import Exploration, explore
+from mmm_demo.names import key
 from mmm_demo.simulate import simulate_market
 from mmm_demo.trace import free_parameters
 
@@ -356,9 +357,9 @@ def test_metrics_are_flat_numbers_with_names_that_a_store_takes() -> None:
     table = weekly(**{"TV & Radio (m)": gamma(seed=1), "Search": gamma(seed=2)})
     table = table.assign(Event=np.arange(60) % 2)
     metrics = explore(table, config(table, "Event"), "x").metrics()
-    assert all(re.fullmatch(r"explore\.[\w.\- /]+", name) for name in metrics)
+    assert all(re.fullmatch(r"explore\.[\w.\- ]+", name) for name in metrics)
     assert all(type(value) is float for value in metrics.values())
-    assert metrics["explore.levels.TV _ Radio _m_"] == 60
+    assert metrics[key("TV & Radio (m)", "explore.levels.")] == 60
     assert metrics["explore.obs_per_parameter"] == 60 / 13
     assert {"explore.condition_number", "explore.vif.Search", "explore.effect_share.Event"} <= set(
         metrics

@@ -372,3 +372,12 @@ def test_the_label_of_a_channel_is_what_the_gate_found(check, expected):
             Check("prior_driven_share", "identification", value, "<=", 0.5, check[1], "look"),
         )
     assert channel_labels(GateReport(checks), ("TV", "Radio")) == expected
+
+
+def test_labels_go_to_channels_whose_names_have_commas_and_to_no_other():
+    check = Check("prior_driven_share", "identification", 0.9, "<=", 0.5, "a, TV, b", "look")
+    labels = channel_labels(GateReport((check,)), ("TV", "a, TV, b", "b"))
+    assert labels == {"TV": DATA_DRIVEN, "a, TV, b": PRIOR_DRIVEN, "b": DATA_DRIVEN}
+    several = Check("prior_driven_share", "identification", 0.9, "<=", 0.5, "TV, b, x", "look")
+    labels = channel_labels(GateReport((several,)), ("TV", "b, x", "b"))
+    assert labels == {"TV": PRIOR_DRIVEN, "b, x": PRIOR_DRIVEN, "b": DATA_DRIVEN}

@@ -145,7 +145,7 @@ def calibrated_trace(tests: pd.DataFrame | None) -> xr.DataTree:
     groups = {name: xr.Dataset() for name in TRACE_GROUPS}
     groups["posterior"] = model.trace["posterior"].to_dataset()
     idata = xr.DataTree.from_dict(groups)
-    return slim(idata, list(groups["posterior"].data_vars), model.table, tests)
+    return slim(idata, list(groups["posterior"].data_vars), model.config, model.table, tests)
 
 
 def test_lift_tests_come_back_to_the_last_digit(tmp_path):

@@ -16,7 +16,7 @@ from mmm_demo.planning.window import BudgetError
 from mmm_demo.priors import PriorConfig
 from mmm_demo.refit import Refit, Refitter
 from mmm_demo.response import Response
-from mmm_demo.trace import WEEKLY_TABLE
+from mmm_demo.trace import WEEKLY_TABLE, stored_table
 
 MEDIA = ("adstock_alpha", "saturation_lam", "saturation_beta")
 MOST_MODES = 10  # that a model may have
@@ -206,7 +206,7 @@ def _with_channel(config: ModelConfig, source: str) -> ModelConfig:
         scaling = ScalingConfig(scaling.target, (*scaling.channels, scaling.channels[place]))
     return replace(
         config,
-        channel_columns=(*config.channel_columns, placebo.NAME),
+        channel_columns=(*config.channel_columns, placebo.free_name(config.columns)),
         priors=priors,
         scaling=scaling,
     )
@@ -278,7 +278,7 @@ def planned(fitted: FittedModel, budget: BudgetConfig) -> np.ndarray | float:
 
 def as_fitted(refit: Refit) -> FittedModel:
     """Return a refit as a fitted model, to plan and to take apart."""
-    weeks = xr.Dataset.from_dataframe(refit.response.training.rename_axis("row"))
+    weeks = stored_table(refit.response.training)
     groups = {"posterior": refit.response.posterior, "sample_stats": refit.sample_stats}
     tree = xr.DataTree.from_dict(groups | {WEEKLY_TABLE: weeks})
     return FittedModel(refit.response.config, tree)

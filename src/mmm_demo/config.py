@@ -13,7 +13,6 @@ from pydantic.dataclasses import dataclass
 
 from mmm_demo.data_config import TREND, Column, DataConfig, as_day
 from mmm_demo.limits import Count, EvidenceConfig, GateConfig, Number
-from mmm_demo.outputs import snake_case
 from mmm_demo.priors import DEFAULT_PRIORS, STRICT, PriorConfig, prior_to_dict, read_prior
 
 DEFAULT_ADSTOCK_MAX_LAG = 8
@@ -125,17 +124,6 @@ class ModelConfig:
         if twice := sorted({name for name in self.columns if self.columns.count(name) > 1}):
             raise ValueError(
                 f"columns with two roles: {', '.join(twice)}; give each column one role"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _channels_can_be_told_apart(self) -> "ModelConfig":
-        """Files and metrics are named by channel, in letters, digits and underscores."""
-        written = {name: snake_case(name) for name in self.channel_columns}
-        same = [name for name in written if [*written.values()].count(written[name]) > 1]
-        if same:
-            raise ValueError(
-                f"channels {', '.join(map(repr, same))} give the same file names; rename one"
             )
         return self
 

@@ -6,6 +6,7 @@ import xarray as xr
 from scipy import stats
 
 from mmm_demo.config import ModelConfig
+from mmm_demo.names import key
 from mmm_demo.priors import PriorConfig
 
 # A posterior that is less than a tenth narrower than its prior (in variance) and has moved by less
@@ -104,6 +105,12 @@ def prior_distribution(prior: PriorConfig) -> stats.distributions.rv_frozen:
 def label(row: pd.Series) -> str:
     """Return a parameter's name as the plots write it, e.g. `adstock_alpha[TV]`."""
     return f"{row['parameter']}[{row['item']}]" if row["item"] else str(row["parameter"])
+
+
+def contraction_key(row: pd.Series) -> str:
+    """Return the metric about a parameter, e.g. `contraction.adstock_alpha_TV_`."""
+    before = f"contraction.{row['parameter']}"
+    return key(row["item"], f"{before}_", "_") if row["item"] else before
 
 
 def not_identified(table: pd.DataFrame) -> list[str]:

@@ -6,15 +6,16 @@ from dataclasses import field
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from mmm_demo.dt_mart_options import DtMartOptions
 from mmm_demo.limits import Count
+from mmm_demo.names import require_writable
 from mmm_demo.priors import STRICT
 
 TREND = "Trend"  # the control that `trend` adds
-Column = Annotated[str, Field(min_length=1)]
+Column = Annotated[str, Field(min_length=1), AfterValidator(require_writable)]
 Members = Annotated[tuple[Column, ...], Field(min_length=1)]
 ACCEPTED_KEYS = ("column", "from", "until", "reason")
 

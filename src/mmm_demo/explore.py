@@ -1,6 +1,5 @@
 """What a weekly table can tell about marketing, and what it cannot, before any model is fitted."""
 
-import re
 from dataclasses import dataclass
 from itertools import chain
 
@@ -12,6 +11,7 @@ from mmm_demo import explore_verdict as say
 from mmm_demo.config import ModelConfig
 from mmm_demo.contract import DataError
 from mmm_demo.explore_measures import join_words
+from mmm_demo.names import key
 from mmm_demo.records import above_lowest, marked_by
 from mmm_demo.trace import free_parameters
 
@@ -120,15 +120,13 @@ class Exploration:
             "max_correlation": same["correlation"].abs().max() if len(same) else 0.0,
             "pairs_inseparable": (same["verdict"] == measure.CANNOT).sum(),
         }
+        found = {f"explore.{name}": value for name, value in found.items()}
         for name in ("vif", "vif_with_controls", "levels", "amounts", "spend_share"):
             values = zip(self.channels["channel"], self.channels[name], strict=True)
-            found |= {f"{name}.{channel}": value for channel, value in values}
+            found |= {key(channel, f"explore.{name}."): value for channel, value in values}
         effects = zip(self.effects["control"], self.effects["share"], strict=True)
-        found |= {f"effect_share.{control}": value for control, value in effects}
-        return {
-            re.sub(r"[^\w.\- /]", "_", f"explore.{name}"): float(value)
-            for name, value in found.items()
-        }
+        found |= {key(control, "explore.effect_share."): value for control, value in effects}
+        return {name: float(value) for name, value in found.items()}
 
 
 def explore(table: pd.DataFrame, model: ModelConfig, where: str) -> Exploration:

@@ -12,6 +12,7 @@ from mmm_demo import plotting, plotting_chains, plotting_checks, plotting_sweep
 from mmm_demo.explore import Exploration
 from mmm_demo.explore_page import exploration_figures
 from mmm_demo.fitted import Decomposition, FittedModel
+from mmm_demo.names import file_names
 from mmm_demo.simulate import Truth
 from mmm_demo.sweeps.space import SweepConfig
 from mmm_demo.tables import adstock_table, describe, saturation_table, share_table, truth_table
@@ -26,7 +27,7 @@ class NamedFigure:
     folder
         `diagnostics` or `contributions`.
     subject
-        Step of the pipeline, or channel.
+        Step of the pipeline, or channel, as files call it.
     name
         Name of the plot.
     """
@@ -85,15 +86,16 @@ def result_figures(
 
 def _channel_figures(fitted: FittedModel, parts: Decomposition) -> Iterator[NamedFigure]:
     adstock, saturation = adstock_table(fitted), saturation_table(fitted)
+    files = file_names(fitted.config.channel_columns)
     for channel in fitted.config.channel_columns:
         spend = fitted.spend[channel].to_numpy()
         draws = parts.channels.sel(channel=channel).to_numpy()
         figure = plotting.channel_contribution(fitted.weeks, channel, draws, spend)
-        yield NamedFigure("contributions", channel, "contribution", figure)
+        yield NamedFigure("contributions", files[channel], "contribution", figure)
         figure = plotting.adstock_curve(_of(adstock, channel))
-        yield NamedFigure("contributions", channel, "adstock", figure)
+        yield NamedFigure("contributions", files[channel], "adstock", figure)
         figure = plotting.saturation_curve(_of(saturation, channel), spend)
-        yield NamedFigure("contributions", channel, "saturation", figure)
+        yield NamedFigure("contributions", files[channel], "saturation", figure)
 
 
 def _of(table: pd.DataFrame, channel: str) -> pd.DataFrame:

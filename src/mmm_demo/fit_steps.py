@@ -9,7 +9,7 @@ import pandas as pd
 from mmm_demo import bundle, diagnostics, registry, scores, summary, tables
 from mmm_demo.config import ExperimentConfig
 from mmm_demo.continuity import ContinuityError, Weekly, compare
-from mmm_demo.contraction import contraction_table, label, not_identified
+from mmm_demo.contraction import contraction_key, contraction_table, not_identified
 from mmm_demo.data import MarketingData, known_truth, load_market
 from mmm_demo.figures import convergence_figures, lift_figures, prior_figures, result_figures
 from mmm_demo.fitted import Decomposition, FittedModel
@@ -19,9 +19,10 @@ from mmm_demo.lift import lift_sha256
 from mmm_demo.lift_report import compare_with_model
 from mmm_demo.limits import FIT_BATTERIES
 from mmm_demo.model import Sampling, sample_posterior, sample_prior
+from mmm_demo.names import key
 from mmm_demo.next_steps import Attempt, advised, ground_of
 from mmm_demo.publish import Publisher
-from mmm_demo.run_values import LABEL_TAG, SALES_PARAM, WARNINGS_TAG, Say, by_channel, metric_name
+from mmm_demo.run_values import LABEL_TAG, SALES_PARAM, WARNINGS_TAG, Say, by_channel
 from mmm_demo.trace import (
     free_parameters,
     load_trace,
@@ -274,9 +275,7 @@ def publish_results(
     metrics |= by_channel("roas_lower_94", roas, "lower_94")
     metrics |= by_channel("roas_upper_94", roas, "upper_94")
     told = contraction_table(fitted.trace["posterior"].to_dataset(), fitted.config)
-    metrics |= {
-        metric_name(f"contraction.{label(row)}"): row["contraction"] for _, row in told.iterrows()
-    }
+    metrics |= {contraction_key(row): row["contraction"] for _, row in told.iterrows()}
     predictive = diagnostics.predictive_metrics(fitted.observed, fitted.predictive())
     metrics |= {f"predictive.{name}": value for name, value in predictive.items()}
     metrics["decomposition.negative_baseline"] = diagnostics.negative_baseline_share(parts)
@@ -342,7 +341,7 @@ def publish_identification(publisher: Publisher, name: str, judged: Judged) -> N
     metrics = by_channel("identification.overlap", table, "overlap")
     metrics |= by_channel("identification.prior_sensitivity", table, "prior_sensitivity")
     labels = zip(table["channel"], table["label"], strict=True)
-    tags = {metric_name(f"roas.label.{channel}"): label for channel, label in labels}
+    tags = {key(channel, "roas.label."): label for channel, label in labels}
     publisher.run.log(metrics=metrics, tags=tags)
 
 

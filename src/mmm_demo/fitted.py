@@ -11,7 +11,7 @@ import xarray as xr
 
 from mmm_demo.config import ModelConfig
 from mmm_demo.response import Response, scaling_of
-from mmm_demo.trace import lift_table, weekly_table
+from mmm_demo.trace import as_written, lift_table, renamed, weekly_table
 
 # The library behind `model` takes seconds to import. Whoever only loads a champion and plans with
 # its `response` never pays them, so the methods that run the library import it themselves.
@@ -53,8 +53,9 @@ class Decomposition:
             "seasonality": self.seasonality.mean("sample"),
             "controls": self.controls.sum("control").mean("sample"),
         }
-        for name in self.channels["channel"].values:
-            parts[str(name)] = self.channels.sel(channel=name).mean("sample")
+        for channel in self.channels["channel"].values:
+            name = f"{channel} (channel)" if str(channel) in parts else str(channel)
+            parts[name] = self.channels.sel(channel=channel).mean("sample")
         return pd.DataFrame({name: part.to_numpy() for name, part in parts.items()})
 
 
@@ -81,10 +82,11 @@ class FittedModel:
     @cached_property
     def mmm(self) -> "MMM":
         """PyMC-Marketing's model, ready to predict."""
-        from mmm_demo.model import build_model
+        from mmm_demo.model import build_model, inside
 
         mmm = build_model(self.config, self.table)
-        mmm.idata = xr.DataTree.from_dict({"posterior": self.trace["posterior"].to_dataset()})
+        draws = renamed(self.trace["posterior"].to_dataset(), self.config, inside)
+        mmm.idata = xr.DataTree.from_dict({"posterior": draws})
         return mmm
 
     @cached_property
@@ -126,7 +128,7 @@ class FittedModel:
             random_seed=seed,
             progressbar=False,
         )
-        draws = draws.reset_index("sample", drop=True).rename(date="week")
+        draws = as_written(draws, self.config).reset_index("sample", drop=True).rename(date="week")
         return draws.transpose("sample", "week", ...) * self.target_scale
 
     @property
@@ -222,7 +224,9 @@ class FittedModel:
         history = self.table[self.table[date] < wanted[date].min()]
         run = self._run(pd.concat([history, wanted], ignore_index=True), seed)
         sales = run["y"].isel(week=slice(len(history), None)).to_numpy()
-        return pd.DataFrame({date: wanted[date].to_numpy()} | interval(sales))
+        predicted = pd.DataFrame(interval(sales))
+        predicted.insert(0, date, wanted[date].to_numpy(), allow_duplicates=True)
+        return predicted
 
     def _check_prediction_weeks(self, weeks: pd.DataFrame) -> pd.DataFrame:
         date, columns = self.config.date_column, list(self.config.channel_columns)

@@ -33,6 +33,7 @@ from pymc_marketing.serialization import serialization
 from mmm_demo.config import ModelConfig, SamplerConfig
 from mmm_demo.environment import usable_cores
 from mmm_demo.lift import NUMBERS
+from mmm_demo.names import variable
 from mmm_demo.priors import PriorConfig
 from mmm_demo.response import LOG_3, scaling_of, standardised
 from mmm_demo.trace import slim
@@ -119,6 +120,8 @@ class OpenBinomialAdstock(OpenGeometricAdstock):
 
 OPEN_ADSTOCKS = {"geometric": OpenGeometricAdstock, "binomial": OpenBinomialAdstock}
 LAG_DATA = "adstock_weeks"
+# Names that PyMC-Marketing gives to parts of its own, and refuses or mixes up as a column's.
+TAKEN = frozenset({"y", "channel"})
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,7 @@ def build_model(
         compilation; the posterior is the same. Omitted, they are constants, which sample faster.
     """
     scaling = config.scaling or scaling_of(config, table)
+    channels = [inside(name) for name in config.channel_columns]
     prior = _fixed_prior if longest_lag is None else _open_prior
     model_config = {"intercept": prior(config.priors["intercept"])}
     noise = prior(config.priors["y_sigma"])
@@ -166,10 +170,10 @@ def build_model(
     if config.yearly_seasonality:
         model_config["gamma_fourier"] = prior(config.priors["gamma_fourier"], ("fourier_mode",))
     mmm = MMM(
-        date_column=config.date_column,
-        target_column=config.target_column,
-        channel_columns=list(config.channel_columns),
-        control_columns=list(config.control_columns) or None,
+        date_column=inside(config.date_column),
+        target_column=variable(config.target_column),
+        channel_columns=channels,
+        control_columns=[inside(name) for name in config.control_columns] or None,
         yearly_seasonality=config.yearly_seasonality or None,
         adstock=_adstock(config, prior, longest_lag),
         saturation=SATURATIONS[config.saturation](
@@ -180,21 +184,18 @@ def build_model(
         ),
         scaling=Scaling(
             target=FixedScaling(dims=(), value=scaling.target),
-            channel=FixedScaling(
-                dims=(), value=dict(zip(config.channel_columns, scaling.channels, strict=True))
-            ),
+            channel=FixedScaling(dims=(), value=dict(zip(channels, scaling.channels, strict=True))),
         ),
         model_config=model_config,
     )
-    mmm.build_model(features(config, table, table), table[config.target_column])
+    mmm.build_model(features(config, table, table), target(config, table))
     if longest_lag is not None:
         mmm.model.set_data(LAG_DATA, float(config.adstock_max_lag))
     if lift_tests is not None:
+        tests = lift_tests[["channel", *NUMBERS]].assign(channel=lift_tests["channel"].map(inside))
         # Normal, as a standard error means it: takes lifts of either sign and has no parameter of
         # its own. Without dates, which only media that vary in time would use.
-        mmm.add_lift_test_measurements(
-            lift_tests[["channel", *NUMBERS]], likelihood=Prior("Normal"), name=LIFT_LIKELIHOOD
-        )
+        mmm.add_lift_test_measurements(tests, likelihood=Prior("Normal"), name=LIFT_LIKELIHOOD)
     return mmm
 
 
@@ -229,7 +230,17 @@ def features(config: ModelConfig, weeks: pd.DataFrame, training: pd.DataFrame) -
     controls = list(config.control_columns)
     features = weeks[[config.date_column, *config.channel_columns, *controls]].copy()
     features[controls] = standardised(features[controls], training[controls])
-    return features
+    return features.rename(columns=inside)
+
+
+def target(config: ModelConfig, table: pd.DataFrame) -> pd.Series:
+    """Return sales as the model takes them."""
+    return table[config.target_column].rename(variable(config.target_column))
+
+
+def inside(column: str) -> str:
+    """Return what a column is called inside of the model library."""
+    return variable(column, TAKEN)
 
 
 def sample_prior(config: ModelConfig, table: pd.DataFrame, seed: int) -> np.ndarray:
@@ -243,7 +254,7 @@ def sample_prior(config: ModelConfig, table: pd.DataFrame, seed: int) -> np.ndar
     mmm = build_model(config, table)
     draws = mmm.sample_prior_predictive(
         features(config, table, table),
-        table[config.target_column],
+        target(config, table),
         samples=PRIOR_DRAWS,
         random_seed=seed,
         compile_kwargs={"mode": "FAST_COMPILE"},  # 500 draws: compiling costs more than drawing
@@ -304,7 +315,7 @@ def sample_posterior(
     before = _compiled_kernels()
     mmm.fit(
         features(config, table, table),
-        table[config.target_column],
+        target(config, table),
         draws=sampler.draws,
         tune=sampler.tune,
         chains=sampler.chains,
@@ -317,7 +328,7 @@ def sample_posterior(
     )
     free = [variable.name for variable in mmm.model.free_RVs]
     return Sampling(
-        trace=slim(mmm.idata, free, table, lift_tests),
+        trace=slim(mmm.idata, free, config, table, lift_tests),
         seconds=float(mmm.idata.posterior.attrs["sampling_time"]),
         compile_cache="warm" if _compiled_kernels() == before else "cold",
     )

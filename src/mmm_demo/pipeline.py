@@ -33,6 +33,7 @@ from mmm_demo.fit_steps import (
 from mmm_demo.fitted import FittedModel
 from mmm_demo.gate import GateReport
 from mmm_demo.judge import judge
+from mmm_demo.names import as_markdown, bullets
 from mmm_demo.outputs import Outputs
 from mmm_demo.plan_steps import PlanResult, run_optimize
 from mmm_demo.promotion import ContestLost
@@ -134,12 +135,13 @@ def _fit(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> FitRes
         publish_lift_tests(publisher, experiment.name, fitted, say)
         page = summary.fit_page(experiment, data, report, results.roas, results.not_identified)
         run.describe(page)
+        told = summary.headline(experiment, report, results.roas)
         version = registry.register_version(
             run,
             folder,
             experiment,
             passed,
-            description="\n\n".join(summary.headline(experiment, report, results.roas)),
+            description=as_markdown("\n\n".join(told)),
             tags=summary.version_tags(experiment, report, results.roas) | data_tags(data),
             requirements=requirements,
         )
@@ -185,7 +187,7 @@ def run_explore(experiment: ExperimentConfig, root: Path, say: Say) -> Explorati
         html = exploration_page(found, label, noticed)
         page = publisher.page(html, f"exploration_{experiment.name}")
         run.log(metrics=found.metrics())
-        run.describe("\n".join(f"* {sentence}" for sentence in (*found.verdict, *noticed)))
+        run.describe("\n".join(bullets((*found.verdict, *noticed))))
     say(f"page: {page}")
     return found
 

@@ -1,6 +1,6 @@
 """The steps of a plan: the champion, proven; the scenarios, solved; a run that keeps them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -182,7 +182,7 @@ def _plan(
         publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
         files = tuple(_publish(publisher, plan, name) for plan in plans)
         page = publisher.plan_report(html, pictures, name or plans[0].scenario.name)
-        run.log(metrics={f"plan.{key}": value for key, value in _metrics(plans[0])})
+        run.log(metrics=_metrics(plans[0], "plan"))
         result = PlanResult(run, plans, version, ground, files, page)
         run.describe(result.page)
     return result
@@ -242,11 +242,21 @@ def channel_labels(report: GateReport, channels: Sequence[str]) -> dict[str, str
     check = next((item for item in report.checks if item.name == DRIVEN), None)
     if check is None:
         return {}
-    named = f", {check.where}, "  # a channel's own name may have a comma
+    named = _listed(check.where, channels)
     label, rest = PRIOR_DRIVEN, DATA_DRIVEN
     if check.status == NOT_ASSESSABLE:  # the check names those that could not be measured
         label, rest = NOT_ASSESSABLE, "not known"
-    return {name: label if f", {name}, " in named else rest for name in channels}
+    return {name: label if name in named else rest for name in channels}
+
+
+def _listed(text: str, channels: Sequence[str]) -> set[str]:
+    """Return the channels in a list with commas, which a channel's own name may have as well."""
+    found, left = set(), f", {text}, "
+    for name in sorted(channels, key=len, reverse=True):  # of `A, B` and `B`, the first is meant
+        if f", {name}, " in left:
+            found.add(name)
+            left = left.replace(f", {name}, ", ", ", 1)
+    return found
 
 
 def _require_fresh(champion: registry.Champion, window: Window) -> None:
@@ -280,20 +290,24 @@ def _log_request(
 
 def _publish(publisher: Publisher, plan: Plan, name: str) -> Path:
     scenario = plan.scenario.name
-    publisher.run.log(metrics={f"plan.{scenario}.{key}": value for key, value in _metrics(plan)})
+    publisher.run.log(metrics=_metrics(plan, f"plan.{scenario}"))
     description = "_".join(filter(None, (name, scenario)))
     return publisher.scenario(plan.schedule, description, scenario)
 
 
-def _metrics(plan: Plan) -> Iterator[tuple[str, float]]:
-    yield from ((f"uplift_{name}", value) for name, value in plan.uplift.items())
-    yield "gain_share_of_all_sales", plan.of_all_sales
-    yield "gain_share_of_media_sales", plan.of_media_sales
-    yield "all_sales_last_period", plan.window.sales
-    yield "media_sales_of_replay", float(plan.status_quo.mean())
-    yield from by_channel("planned", plan.table, "planned").items()
-    yield from by_channel("current", plan.table, "current").items()
-    yield "total_budget", plan.total_budget
-    yield "response", float(plan.response.mean())
-    yield "timing", plan.timing
-    yield "gap", plan.gap
+def _metrics(plan: Plan, of: str) -> dict[str, float]:
+    found = {f"uplift_{name}": value for name, value in plan.uplift.items()} | {
+        "gain_share_of_all_sales": plan.of_all_sales,
+        "gain_share_of_media_sales": plan.of_media_sales,
+        "all_sales_last_period": plan.window.sales,
+        "media_sales_of_replay": float(plan.status_quo.mean()),
+        "total_budget": plan.total_budget,
+        "response": float(plan.response.mean()),
+        "timing": plan.timing,
+        "gap": plan.gap,
+    }
+    return {
+        **{f"{of}.{name}": value for name, value in found.items()},
+        **by_channel(f"{of}.planned", plan.table, "planned"),
+        **by_channel(f"{of}.current", plan.table, "current"),
+    }

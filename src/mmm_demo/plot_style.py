@@ -28,6 +28,7 @@ from matplotlib.ticker import (
     NullFormatter,
 )
 
+from mmm_demo.plotting_names import LINE, shown, with_glyphs
 from mmm_demo.wording import human
 
 PALETTE: list[str] = sns.color_palette("colorblind", 10).as_hex()
@@ -70,7 +71,7 @@ def styled[**P](draw: Callable[P, Figure]) -> Callable[P, Figure]:
     @wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with style():
-            return draw(*args, **kwargs)
+            return with_glyphs(draw(*args, **kwargs))
 
     return inside
 
@@ -140,7 +141,7 @@ def date_axis(ax: Axes, weeks: np.ndarray) -> None:
 
 def row_axis(ax: Axes, labels: Sequence[str]) -> None:
     """Turn the y axis into named rows, the first on top."""
-    ax.set_yticks(range(len(labels)), labels)
+    ax.set_yticks(range(len(labels)), [shown(label) for label in labels])
     ax.set_ylim(len(labels) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
 
@@ -247,6 +248,8 @@ def interval(
 def legend(fig: Figure, ax: Axes, *, columns: int = 4) -> None:
     """Put the legend of one axes under the figure, where it hides nothing."""
     handles, labels = ax.get_legend_handles_labels()
+    if max(map(len, labels), default=0) > LINE - 6:
+        columns = min(columns, 2)
     fig.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mmm_demo import plot_style as look
 from mmm_demo.plot_style import FAULT, INK, MODEL, PALE, SALES, SPEND, human
+from mmm_demo.plotting_names import LONGEST, keyed, shown
 from mmm_demo.wording import MEDIA_SALES, ROAS_UNIT, roas_with_interval
 
 WEEKLY_SPEND = "Spend per week"
@@ -42,7 +43,7 @@ def contributions_over_time(weeks: Any, parts: pd.DataFrame, observed: Any) -> F
     for (name, values), color in zip(parts.items(), look.part_colors(parts.columns), strict=True):
         above, below = np.clip(values, 0, None).to_numpy(), np.clip(values, None, 0).to_numpy()
         style = {"color": color, "linewidth": 0}
-        ax.fill_between(x, up, up + above, label=str(name), **style)
+        ax.fill_between(x, up, up + above, label=keyed(name), **style)
         if below.any():
             ax.fill_between(x, down, down + below, **style)
         up, down = up + above, down + below
@@ -71,7 +72,7 @@ def channel_contribution(weeks: Any, channel: str, draws: Any, spend: Any) -> Fi
     """
     x = look.as_weeks(weeks)
     bands = look.as_bands(draws, x)
-    fig = look.new_figure(10, 5.5, f"{channel}: contribution to sales, and spend")
+    fig = look.new_figure(10, 5.5, f"{shown(channel, LONGEST)}: contribution to sales, and spend")
     top, bottom = fig.subplots(2, 1, sharex=True, height_ratios=[2, 1])
     look.draw_bands(look.tidy(top), x, bands)
     top.axhline(0, color=INK, linewidth=0.8)
@@ -156,7 +157,7 @@ def adstock_curve(curve: pd.DataFrame) -> Figure:
     """
     channel = _only_channel(curve)
     lag, mean = curve["lag"].to_numpy(), curve["mean"].to_numpy(float)
-    fig = look.new_figure(7.5, 4.3, f"{channel}: carry-over of spend (adstock)")
+    fig = look.new_figure(7.5, 4.3, f"{shown(channel, LONGEST)}: carry-over of spend (adstock)")
     ax = look.tidy(fig.subplots())
     ax.bar(lag, mean, width=0.7, color=MODEL, alpha=0.45, label="Mean")
     ax.vlines(lag, curve["lower_94"], curve["upper_94"], color=MODEL, label="94% interval")
@@ -185,7 +186,7 @@ def saturation_curve(curve: pd.DataFrame, spend: Any) -> Figure:
     channel, seen = _only_channel(curve), np.asarray(spend, dtype=float)
     curve = curve.sort_values("spend")
     x, mean = curve["spend"].to_numpy(float), curve["mean"].to_numpy(float)
-    fig = look.new_figure(8, 4.8, f"{channel}: response to spend (saturation)")
+    fig = look.new_figure(8, 4.8, f"{shown(channel, LONGEST)}: response to spend (saturation)")
     ax = look.tidy(fig.subplots())
     band = {"color": MODEL, "alpha": 0.2, "linewidth": 0, "label": "94% interval"}
     ax.fill_between(x, curve["lower_94"], curve["upper_94"], **band)

@@ -13,6 +13,7 @@ from matplotlib.ticker import ScalarFormatter
 
 from mmm_demo import plot_style as look
 from mmm_demo.plot_style import FAULT, INK, MODEL, PALETTE, SPEND
+from mmm_demo.plotting_names import shown
 
 RANK_BINS = 20
 GRID_COLUMNS = 4
@@ -165,21 +166,21 @@ def _scalars(posterior: xr.Dataset) -> tuple[dict[str, dict[str, np.ndarray]], s
         finite; and a note when parameters beyond `MAX_PANELS` are left out.
     """
     groups: dict[str, dict[str, np.ndarray]] = {}
-    total = shown = 0
+    total = kept = 0
     for name, array in posterior.data_vars.items():
         array = array.transpose("chain", "draw", ...)
         names = [[str(c) for c in array[dim].values] for dim in array.dims[2:]]
         values = np.where(np.isfinite(array.values.astype(float)), array.values, np.nan)
         for place in np.ndindex(*array.shape[2:]):
             total += 1
-            if shown < MAX_PANELS:
+            if kept < MAX_PANELS:
                 at = ", ".join(axis[i] for axis, i in zip(names, place, strict=True))
                 label = f"{name}[{at}]" if at else str(name)
                 groups.setdefault(str(name), {})[label] = values[(..., *place)]
-                shown += 1
+                kept += 1
     if not total:
         raise ValueError("the posterior holds no parameters to plot")
-    return groups, f" (first {shown} of {total} parameters)" if total > shown else ""
+    return groups, f" (first {kept} of {total} parameters)" if total > kept else ""
 
 
 def _panel_grid(
@@ -199,8 +200,9 @@ def _panel_grid(
         spare.remove()
     for i, (ax, (label, values)) in enumerate(zip(axes, panels.items(), strict=False)):
         wrong = _fault(values)
-        size = 8.5 * min(1.0, 42 / len(label))
-        ax.set_title(label, fontsize=size, color=FAULT if wrong else INK)
+        title = shown(label, 58)
+        size = 8.5 * min(1.0, 42 / max(map(len, title.split("\n"))))
+        ax.set_title(title, fontsize=size, color=FAULT if wrong else INK)
         if wrong:
             box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
             place = {"transform": ax.transAxes, "va": "top", "fontsize": 8, "bbox": box}

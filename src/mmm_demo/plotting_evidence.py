@@ -20,6 +20,7 @@ from mmm_demo import plot_style as look
 from mmm_demo.checks.placebo import SHARE_MAX
 from mmm_demo.checks.sensitivity import BASE
 from mmm_demo.plot_style import CHANNELS, FAULT, INK, MODEL, MUTED, PALE, SALES, SPEND
+from mmm_demo.plotting_names import keyed
 from mmm_demo.wording import ROAS_UNIT, roas_with_interval
 
 ROAS_AXIS = ROAS_UNIT.capitalize()
@@ -120,7 +121,7 @@ def recovery(table: pd.DataFrame) -> Figure:
         ax.set(xlabel=f"True {quantity}, {units}", ylabel=f"Estimated {quantity}, {units}")
     note = f"{lost} of {table['replicate'].nunique()} refits did not converge and are left out"
     fig.axes[0].set_title(note if lost else "Line: 90% interval; equal truths stand side by side")
-    keys = [Line2D([], [], color=c, marker=m, label=str(n)) for n, (c, m) in styles.items()]
+    keys = [Line2D([], [], color=c, marker=m, label=keyed(n)) for n, (c, m) in styles.items()]
     keys += [Line2D([], [], color=INK, linestyle="--", linewidth=1, label="Estimate is the truth")]
     keys += [Line2D([], [], linestyle="", label="Interval misses the truth", **_RING)]
     fig.legend(handles=keys, loc="outside lower center", ncols=6)
@@ -157,7 +158,7 @@ def _recovery_panel(ax: Axes, rows: pd.DataFrame, styles: Mapping[str, tuple[str
         x = _spread(of_channel["truth"].to_numpy(float), np.ptp(truth), logs=logs)
         ax.vlines(x, of_channel["lower_90"], of_channel["upper_90"], color=color, linewidth=1.8)
         style = {"color": color, "markersize": 7.5, "markeredgecolor": "white", "zorder": 3}
-        ax.plot(x, of_channel["median"], marker, label=str(channel), **style)
+        ax.plot(x, of_channel["median"], marker, label=keyed(channel), **style)
         missed = ~of_channel["inside"].to_numpy(bool)
         if missed.any():
             ring = {"linestyle": "", "label": "Miss", "zorder": 4} | _RING

@@ -3,7 +3,6 @@
 Tables in, a matplotlib Figure out; nothing is computed here but positions.
 """
 
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from mmm_demo import plot_style as look
 from mmm_demo.explore_measures import HOLE
 from mmm_demo.explore_verdict import HIGH_VIF
 from mmm_demo.plot_style import FAULT, INK, MODEL, MUTED, PALE, SPEND, human
+from mmm_demo.plotting_names import LONGEST, keyed, shown
 
 WEEK, BAR = np.timedelta64(7, "D"), np.timedelta64(6, "D")
 NUMBERS_UP_TO = 14  # lags that still leave room for a number in each cell
@@ -49,13 +49,13 @@ def target_over_time(
     """
     x, name = look.as_weeks(weeks), str(target.name)
     lanes = len(marks.columns)
-    fig = look.new_figure(11, 4.4 + 0.28 * lanes, f"{name} by week")
+    fig = look.new_figure(11, 4.4 + 0.28 * lanes, f"{shown(name, LONGEST)} by week")
     heights = [3.2, 0.28 * lanes + 0.1]
     axes = fig.subplots(2, 1, sharex=True, height_ratios=heights) if lanes else [fig.subplots()]
     top = look.tidy(axes[0])
     for lane, (mark, values) in enumerate(marks.items()):
         _shade(axes, lane, x, values.to_numpy(float), str(mark))
-    top.plot(x, target, color=MODEL, linewidth=1.5, marker="o", markersize=3, label=name)
+    top.plot(x, target, color=MODEL, linewidth=1.5, marker="o", markersize=3, label=keyed(name))
     for kind, marker in (("high", "^"), ("low", "v"), (HOLE, "X")):
         found = outliers[outliers["kind"] == kind]
         style = {"color": FAULT, "markersize": 9, "markeredgecolor": "white", "zorder": 4}
@@ -64,7 +64,7 @@ def target_over_time(
             label = "Almost none recorded" if kind == HOLE else f"Outlier, {kind}"
             top.plot(look.as_weeks(found["week"]), found["value"], marker, label=label, **style)
     top.set_ylim(bottom=min(0.0, 1.05 * target.min()))
-    look.number_axis(top.yaxis, f"{name} per week")
+    look.number_axis(top.yaxis, f"{shown(name)} per week")
     look.date_axis(axes[-1], x)
     if lanes:
         look.row_axis(look.tidy(axes[-1], grid="x"), [str(mark) for mark in marks.columns])
@@ -104,7 +104,7 @@ def spend_over_time(weeks: Any, spend: pd.DataFrame) -> Figure:
     for place, (channel, values) in enumerate(spend.items()):
         ax = look.tidy(axes[place], small=True)
         ax.stairs(values, edges, fill=True, color=SPEND)
-        ax.set_title(textwrap.fill(str(channel), 40))
+        ax.set_title(shown(channel, 40))
         look.number_axis(ax.yaxis, "Spend" if place % across == 0 else "", ticks=4)
         look.date_axis(ax, x)
         locator = AutoDateLocator(minticks=2, maxticks=6)
@@ -235,7 +235,7 @@ def _factor(value: float) -> str:
 
 
 def _wrapped(names: Any) -> list[str]:
-    return [textwrap.fill(str(name), WRAP) for name in names]
+    return [shown(name, WRAP) for name in names]
 
 
 def _heatmap(

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 
 from mmm_demo import plot_style as look
 from mmm_demo.plot_style import MODEL, PALE, SPEND
+from mmm_demo.plotting_names import keyed, shown
 from mmm_demo.wording import ROAS_UNIT
 
 ACROSS = 4  # channels beside each other
@@ -121,7 +122,7 @@ def _intervals(ax: Axes, channel: str, rows: pd.DataFrame, colors: Sequence[str]
     ax.set_xlim(-0.8, len(rows) - 0.2)
     ax.set_ylim(bottom=min(0.0, 1.05 * rows["lower_94"].min()))
     ax.set_xticks([])
-    ax.set_title(channel)
+    ax.set_title(shown(channel))
 
 
 def _dots(
@@ -178,7 +179,7 @@ def plan_shares(plans: pd.DataFrame, equal: Collection[str], ranked: int) -> Fig
     for channel, color in zip(shares, look.part_colors(list(shares)), strict=True):
         height = shares[channel].fillna(0.0).to_numpy()
         bars = ax.bar(
-            range(1, len(shares) + 1), height, bottom=bottom, color=color, label=str(channel)
+            range(1, len(shares) + 1), height, bottom=bottom, color=color, label=keyed(channel)
         )
         for bar, shade in zip(bars, alpha, strict=True):
             bar.set_alpha(shade)

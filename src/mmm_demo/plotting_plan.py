@@ -18,6 +18,7 @@ from matplotlib.path import Path
 
 from mmm_demo import plot_style as look
 from mmm_demo.plot_style import INK, MODEL, MUTED, PALE, SPEND, human
+from mmm_demo.plotting_names import shown
 from mmm_demo.wording import MEDIA_SALES, change, of_sales
 
 MARKERS = "osD^vP<>h"
@@ -165,7 +166,7 @@ def _panels(
         if part is None:
             ax.set_axis_off()
             continue
-        look.tidy(ax).set_title(str(part.channel), color=INK)
+        look.tidy(ax).set_title(shown(part.channel), color=INK)
         yield ax, part, curves[curves["channel"] == part.channel]
 
 
@@ -312,7 +313,7 @@ def weekly_spend(weekly: pd.DataFrame, last: np.ndarray) -> Figure:
         if place >= count:
             ax.set_axis_off()
             continue
-        look.tidy(ax).set_title(str(weekly.columns[place]), color=INK)
+        look.tidy(ax).set_title(shown(weekly.columns[place]), color=INK)
         plan = weekly.iloc[:, place].to_numpy(float)
         ax.stairs(plan, edges, fill=True, color=MODEL, alpha=0.25)
         ax.stairs(plan, edges, color=MODEL, linewidth=1.8, label="Plan")

@@ -15,7 +15,7 @@ from mmm_demo.lift import known_in, lift_sha256
 from mmm_demo.limits import EvidenceConfig, GateConfig
 from mmm_demo.model import MMM, build_model
 from mmm_demo.response import Response, scaling_of
-from mmm_demo.trace import SAMPLE_STATS, free_parameters
+from mmm_demo.trace import SAMPLE_STATS, as_written, free_parameters
 
 CHAINS = 4
 TARGET_ACCEPT, RETRY_TARGET_ACCEPT = 0.98, 0.99
@@ -141,7 +141,9 @@ class Refitter:
             why = str(error).partition("\n")[0]
             raise ValueError(f"the model cannot be sampled: {why}; look at its priors") from error
         parameters = free_parameters(self.config)
-        posterior = xr.Dataset({name: trace["posterior"][name] for name in parameters})
+        posterior = as_written(
+            xr.Dataset({name: trace["posterior"][name] for name in parameters}), self.config
+        )
         stats = trace["sample_stats"].to_dataset()
         judged = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})
         checks = convergence_checks(judged, parameters, GateConfig(), CHAINS)

@@ -18,6 +18,7 @@ from mmm_demo.evidence_store import load_evidence
 from mmm_demo.gated_store import CHAMPION, PREFIX
 from mmm_demo.judge import judge
 from mmm_demo.lift_report import compare_with_model
+from mmm_demo.names import bullets
 from mmm_demo.outputs import Outputs
 from mmm_demo.promises import past_promises
 from mmm_demo.publish import Publisher
@@ -126,7 +127,7 @@ def run_compare(market: str, a: str, b: str, root: Path, say: Say, watch: Watch)
         html = comparison_page(found, *names)
         page = publisher.page(html, f"comparison_{versions[0].name}_{numbers}")
         run.log(metrics=found.metrics())
-        run.describe("\n".join(f"* {sentence}" for sentence in found.sentences()))
+        run.describe("\n".join(bullets(found.sentences())))
     say(f"page: {page}")
     return found
 

@@ -18,6 +18,7 @@ from mmm_demo.experiment_file import flat_params, from_dict
 from mmm_demo.gate import GateFile
 from mmm_demo.lift import lift_sha256
 from mmm_demo.model import Sampling, sample_posterior
+from mmm_demo.names import bullets
 from mmm_demo.reproduce import NOT_RECORDED, Difference, Reproduction, changed, compare_draws
 from mmm_demo.run_values import Say
 from mmm_demo.trace import (
@@ -283,4 +284,4 @@ def _log(run: Run, done: Reproduction) -> None:
         },
         tags={"reproduced": str(done.reproduced).lower()},
     )
-    run.describe("\n".join(f"* {sentence}" for sentence in done.sentences()))
+    run.describe("\n".join(bullets(done.sentences())))

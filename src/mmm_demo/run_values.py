@@ -1,9 +1,11 @@
 """What runs call their values, and how steps tell of their progress."""
 
-import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
+
+from mmm_demo.names import key
 
 LABEL_TAG = "data.label"
 WARNINGS_TAG = "data.warnings"  # of the table, as it was read for the fit
@@ -13,10 +15,14 @@ Say = Callable[[str], None]
 
 def by_channel(prefix: str, table: pd.DataFrame, column: str) -> dict[str, float]:
     """Return one metric per channel, e.g. `roas.TV`."""
-    names = (metric_name(f"{prefix}.{channel}") for channel in table["channel"])
+    names = (key(str(channel), f"{prefix}.") for channel in table["channel"])
     return dict(zip(names, table[column], strict=True))
 
 
-def metric_name(text: str) -> str:
-    """Return text with the characters replaced that a metric's name may not have."""
-    return re.sub(r"[^\w.\- /]", "_", text)
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read a table that a run keeps; `NA` and `2024` are channels where they stand for one."""
+    table = pd.read_csv(path)
+    if "channel" in table:
+        names = pd.read_csv(path, usecols=["channel"], dtype=str, keep_default_na=False)
+        table["channel"] = names["channel"]
+    return table

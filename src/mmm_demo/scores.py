@@ -14,6 +14,7 @@ import pandas as pd
 from mmm_demo.config import BudgetConfig
 from mmm_demo.fitted import FittedModel, interval
 from mmm_demo.response import Response
+from mmm_demo.run_values import read_csv
 
 CRPS, CRPS_SE, COVERAGE = "score.crps", "score.crps_se", "score.coverage_94"
 ELPD, ELPD_SE, PARETO_K = "score.elpd", "score.elpd_se", "score.pareto_k_max"
@@ -177,7 +178,7 @@ def read_table(folder: Path, name: str) -> pd.DataFrame | None:
     path = folder / name
     if not path.is_file():
         return None
-    table = pd.read_csv(path)
+    table = read_csv(path)
     require_columns(table, name)
     if "week" in table:
         table["week"] = pd.to_datetime(table["week"], format="ISO8601")

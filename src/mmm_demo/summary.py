@@ -9,6 +9,7 @@ from mmm_demo.check_names import check_name
 from mmm_demo.config import ExperimentConfig
 from mmm_demo.data import MarketingData
 from mmm_demo.gate import PASSED, Check, GateReport
+from mmm_demo.names import as_markdown, bullets, key
 from mmm_demo.plan_text import chance, channel_flags, plan_sentences
 from mmm_demo.planning.plan import Plan, spread
 from mmm_demo.wording import ALL_SALES, ROAS_UNIT, change, human, percent, roas_between
@@ -74,9 +75,10 @@ def version_tags(
     """Return what the list of versions shows of a fit."""
     values = {check.name: check.value for check in report.checks}
     tags = {"adstock_max_lag": str(experiment.model.adstock_max_lag)}
-    tags |= {
-        f"roas.{channel}": f"{value} ({between})" for channel, value, between in roas_rows(roas)
-    }
+    for channel, value, between in roas_rows(roas):
+        # A promotion keeps it as a param that begins with `evidence.`, which takes its room.
+        tag = key(channel, "evidence.roas.").removeprefix("evidence.")
+        tags[tag] = f"{value} ({between})"
     tags["flags"] = ", ".join(check.name for check in report.flags) or "none"
     tags |= {name: f"{values[name]:.5g}" for name in ("rhat_max", "ess_bulk_min", "ess_tail_min")}
     return tags
@@ -102,19 +104,19 @@ def fit_page(
     not_identified
         Parameters that the data told nothing about.
     """
-    first, *rest = headline(experiment, report, roas)
+    first, *rest = map(as_markdown, headline(experiment, report, roas))
     lines = [f"**{first}**  ", *(f"{line}  " for line in rest), ""]
     lines += [experiment.description, ""]
     lines += [f"Market `{experiment.market}`, {data.source}, {data.span}.", ""]
-    lines += [f"* accepted: {entry}" for entry in experiment.data.accept]
-    lines += [f"* warning: {text}" for text in data.warnings]
+    lines += bullets(f"accepted: {entry}" for entry in experiment.data.accept)
+    lines += bullets(f"warning: {text}" for text in data.warnings)
     lines += [""] if lines[-1] else []
     if not_identified:
-        lines += [identification_sentence(not_identified), ""]
+        lines += [as_markdown(identification_sentence(not_identified)), ""]
     lines += _table(("check", "value", "limit", "verdict"), gate_rows(report))
     if report.flags:
         lines += ["", "**Flagged**, read results with this in mind:", ""]
-        lines += [f"* {line}" for line in flag_lines(report)]
+        lines += bullets(flag_lines(report))
     if not report.passed:
         lines += ["", "**Refused**, no result of it may be used:"]
         lines += ["", f"```\n{report.reasons()}\n```"]
@@ -123,7 +125,7 @@ def fit_page(
             "",
             f"**Incremental ROAS** ({ROAS_UNIT}, all weeks of the data)",
             "",
-            *_table(*roas_table(roas)),
+            *_table(*_marked(*roas_table(roas))),
         ]
     priors = [
         (name, f"`{prior}`", prior.rationale or "project default")
@@ -238,12 +240,18 @@ def plan_markdown(
     plan = plans[0]
     lines = [f"### Budget plan from {name}", f"{plan_title(plan)}.", ""]
     told = [*plan_sentences(plan, labels), *filter(None, [ground])]
-    lines += [f"* {sentence}" for sentence in told]
-    lines += ["", *_table(PLAN_HEADER, plan_rows(plan, labels))]
+    lines += bullets(told)
+    lines += ["", *_table(*_marked(PLAN_HEADER, plan_rows(plan, labels)))]
     if len(plans) > 1:
         lines += ["", "**Scenarios**", "", *_table(SCENARIO_HEADER, scenario_rows(plans))]
-        lines += ["", *(f"* {doubt}" for doubt in doubts_elsewhere(plans))]
+        lines += ["", *bullets(doubts_elsewhere(plans))]
     return "\n".join(lines)
+
+
+def _marked(
+    header: tuple[str, ...], rows: Sequence[tuple[str, ...]]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    return header, [tuple(map(as_markdown, row)) for row in rows]
 
 
 def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:

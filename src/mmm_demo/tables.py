@@ -44,8 +44,8 @@ def share_table(fitted: FittedModel, parts: Decomposition) -> pd.DataFrame:
 def contribution_table(fitted: FittedModel, parts: Decomposition) -> pd.DataFrame:
     """Return posterior mean contributions by week, in sales units."""
     means = parts.means()
-    means.insert(0, fitted.config.date_column, fitted.weeks)
-    means.insert(1, fitted.config.target_column, fitted.observed)
+    means.insert(0, fitted.config.date_column, fitted.weeks, allow_duplicates=True)
+    means.insert(1, fitted.config.target_column, fitted.observed, allow_duplicates=True)
     return means
 
 

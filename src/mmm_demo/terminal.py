@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from mmm_demo.review import EvidenceResult
     from mmm_demo.track_steps import TrackResult
 
-# Names of channels and parameters, e.g. gamma_control[price], are no markup.
-console = Console(highlight=False, soft_wrap=True, markup=False)
-errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+# Names of channels and parameters, e.g. gamma_control[price] or :tv:, are no markup.
+console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def say(text: str) -> None:

@@ -1,6 +1,7 @@
 """What is kept of a fit, and how it is stored."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import xarray as xr
 
 from mmm_demo.config import ModelConfig
 from mmm_demo.lift import COLUMNS
+from mmm_demo.names import ROWS, variable
 
 TRACE_GROUPS = ("posterior", "sample_stats", "constant_data", "observed_data", "fit_data")
 SAMPLE_STATS = ("diverging", "energy", "depth", "maxdepth_reached", "n_steps", "step_size")
@@ -36,6 +38,7 @@ def free_parameters(config: ModelConfig) -> dict[str, int]:
 def slim(
     idata: xr.DataTree,
     free: list[str],
+    config: ModelConfig,
     table: pd.DataFrame,
     lift_tests: pd.DataFrame | None = None,
 ) -> xr.DataTree:
@@ -44,16 +47,34 @@ def slim(
     Everything else is a function of these and is computed again when needed.
     """
     groups = {name: idata[name].to_dataset() for name in TRACE_GROUPS}
-    groups["posterior"] = groups["posterior"][free]
+    groups["posterior"] = as_written(groups["posterior"][free], config)
     kept = [name for name in SAMPLE_STATS if name in groups["sample_stats"]]
     groups["sample_stats"] = groups["sample_stats"][kept]
-    groups[WEEKLY_TABLE] = xr.Dataset.from_dataframe(table.rename_axis("row"))
+    groups[WEEKLY_TABLE] = stored_table(table)
     if lift_tests is not None:
         plain = lift_tests.astype({"channel": object}).rename_axis("test")
         groups[LIFT_TESTS] = xr.Dataset.from_dataframe(plain)
     slim = xr.DataTree.from_dict(groups)
     slim.attrs = dict(idata.attrs)
     return slim
+
+
+def stored_table(table: pd.DataFrame) -> xr.Dataset:
+    """Return a weekly table as a trace holds it."""
+    return xr.Dataset.from_dataframe(table.rename(columns=variable).rename_axis(ROWS))
+
+
+def as_written(draws: xr.Dataset, config: ModelConfig) -> xr.Dataset:
+    """Return the model library's draws with channels and controls called as they are written."""
+    return renamed(draws, config, str)
+
+
+def renamed(draws: xr.Dataset, config: ModelConfig, call: Callable[[str], str]) -> xr.Dataset:
+    """Return draws with other names of channels and controls."""
+    named = {"channel": config.channel_columns, "control": config.control_columns}
+    return draws.assign_coords(
+        {dim: list(map(call, of)) for dim, of in named.items() if dim in draws.dims}
+    )
 
 
 def save_trace(trace: xr.DataTree, path: Path) -> None:
@@ -111,11 +132,10 @@ def weekly_table(trace: xr.DataTree, config: ModelConfig) -> pd.DataFrame:
         When a column of the model is not in it.
     """
     table = trace[WEEKLY_TABLE].to_dataset().to_dataframe()
-    columns = [config.date_column, config.target_column]
-    columns += [*config.channel_columns, *config.control_columns]
-    if missing := [name for name in columns if name not in table]:
+    stored = {variable(name): name for name in config.columns}
+    if missing := [name for held, name in stored.items() if held not in table]:
         raise TraceError(f"the stored weekly table lacks {', '.join(missing)}")
-    return table[columns].reset_index(drop=True)
+    return table[[*stored]].rename(columns=stored).reset_index(drop=True)
 
 
 def lift_table(trace: xr.DataTree) -> pd.DataFrame | None:

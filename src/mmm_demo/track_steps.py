@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mmm_demo import registry, track_text
+from mmm_demo import registry, run_values, track_text
 from mmm_demo.bundle import Bundle, BundleRefused, sha256
 from mmm_demo.figures import NamedFigure
 from mmm_demo.fitted import WEEK
@@ -59,7 +59,7 @@ class StoredPlan:
         name = f"plan/budget_scenario_{self.scenario}.csv"
         where = f"{name} of plan run {self.run.run_id[:8]}"
         with temporary_folder() as folder:
-            schedule = read_csv(self.run.download(name, folder))
+            schedule = run_values.read_csv(self.run.download(name, folder))
         return read_plan(schedule, self.dates, channels, where)
 
 

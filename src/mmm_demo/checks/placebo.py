@@ -1,5 +1,7 @@
 """Placebo: whether the model finds sales for a channel that cannot have brought any."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -40,9 +42,17 @@ def shifts(weeks: int, max_lag: int, count: int) -> list[int]:
     return found
 
 
+def free_name(columns: Iterable[str]) -> str:
+    """Return `placebo`, or a longer name where a column of the table is called so."""
+    name, taken = NAME, set(columns)
+    while name in taken:
+        name += "_"
+    return name
+
+
 def with_placebo(table: pd.DataFrame, source: str, shift: int) -> pd.DataFrame:
-    """Return the table with a column `placebo`: a channel's spend, shifted in a circle."""
-    return table.assign(**{NAME: np.roll(table[source].to_numpy(), shift)})
+    """Return the table with a column `free_name`: a channel's spend, shifted in a circle."""
+    return table.assign(**{free_name(table): np.roll(table[source].to_numpy(), shift)})
 
 
 def placebo_row(source: str, shift: int, shares: np.ndarray, converged: bool) -> dict[str, object]:

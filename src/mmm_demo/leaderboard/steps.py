@@ -21,6 +21,7 @@ from mmm_demo.leaderboard.spread import (
     roas_spread,
     settings,
 )
+from mmm_demo.names import bullets
 from mmm_demo.outputs import Outputs
 from mmm_demo.publish import Publisher
 from mmm_demo.run_values import Say
@@ -75,7 +76,7 @@ def run_leaderboard(
             tags={"market": market},
         )
         _publish(Publisher(run, Outputs(root / "outputs", run.run_id)), board, sweep or market)
-        run.describe("\n".join(f"* {sentence}" for sentence in text.sentences(board)))
+        run.describe("\n".join(bullets(text.sentences(board))))
     return LeaderboardResult(run, board, title)
 
 

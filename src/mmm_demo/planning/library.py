@@ -9,6 +9,7 @@ import xarray as xr
 from pymc_marketing.mmm.budget_optimizer import BudgetOptimizer
 
 from mmm_demo.fitted import FittedModel
+from mmm_demo.model import inside
 from mmm_demo.planning.feasible import Region
 from mmm_demo.planning.window import BudgetError, Window
 
@@ -41,7 +42,7 @@ class LibraryPlanner:
         """The library's object; to build it takes seconds."""
         window, mmm = self.window, self.fitted.mmm
         everything, prices = mmm.idata, np.tile(window.cost, (window.weeks, 1))
-        dated = {"date": window.dates.to_numpy(), "channel": list(window.channels)}
+        dated = {"date": window.dates.to_numpy(), "channel": self._channels}
         try:
             mmm.idata = _thinned(everything, self.draws)
             with warnings.catch_warnings():
@@ -57,6 +58,10 @@ class LibraryPlanner:
                 )
         finally:
             mmm.idata = everything
+
+    @property
+    def _channels(self) -> list[str]:
+        return [inside(name) for name in self.window.channels]
 
     @cached_property
     def _carried_in(self) -> np.ndarray:
@@ -80,7 +85,7 @@ class LibraryPlanner:
         bounds = xr.DataArray(
             np.column_stack([region.low, region.high]) / weeks,
             dims=("channel", "bound"),
-            coords={"channel": list(self.window.channels), "bound": ["lower", "upper"]},
+            coords={"channel": self._channels, "bound": ["lower", "upper"]},
         )
         start = region.low + room * (region.budget - region.low.sum()) / room.sum()
         solved = self.optimizer.allocate_budget(
@@ -89,7 +94,7 @@ class LibraryPlanner:
             x0=self._labelled(start / weeks),
             return_if_fail=True,  # SLSQP calls an optimum in a corner a failure
         )
-        totals = solved.budgets.sel(channel=list(self.window.channels)).to_numpy() * weeks
+        totals = solved.budgets.sel(channel=self._channels).to_numpy() * weeks
         return np.clip(totals, region.low, region.high)
 
     def response(self, totals: np.ndarray) -> np.ndarray:
@@ -101,7 +106,7 @@ class LibraryPlanner:
         return self.optimizer.evaluate_response_distribution(weekly).to_numpy()
 
     def _labelled(self, values: np.ndarray) -> xr.DataArray:
-        return xr.DataArray(values, dims="channel", coords={"channel": list(self.window.channels)})
+        return xr.DataArray(values, dims="channel", coords={"channel": self._channels})
 
 
 def _thinned(idata: xr.DataTree, draws: int | None) -> xr.DataTree:
