@@ -32,7 +32,7 @@ from mmm_demo.gated_store import (
 from mmm_demo.promotion import promote
 from mmm_demo.registry import find_alias
 from mmm_demo.tracking import open_run
-from test_webui import served
+from test_webui import answers, served, wait_until
 from versions import nothing_against
 
 OURS, FOREIGN = "mmm_demo", "sales"
@@ -352,7 +352,8 @@ def server(
         fill(direct, OURS)
         fill(direct, FOREIGN)
         move_alias_by_force(OURS, CHAMPION, 1)
-    with served(command, root, user_environment | lean) as (address, _, _):
+    with served(command, root, user_environment | lean) as (address, process, log):
+        wait_until(lambda: answers(address), process, log)
         yield Server(address, direct)
 
 

@@ -89,7 +89,7 @@ def test_untrustworthy_elpd_is_said() -> None:
 def test_rows_mark_the_equally_good() -> None:
     found = board()
     rows = text.rows(found)
-    assert text.header(found) == ("rank", "CRPS", "ELPD", "behind", "inside 94 %", "fit")
+    assert text.header(found) == ("rank", "CRPS", "ELPD", "behind", "inside\n94 %", "fit")
     assert all(len(row) == len(text.header(found)) for row in rows)
     assert [row[0] for row in rows] == ["1", "2 =", "3"]
     assert rows[1][-1] == "00000002 model 2 8"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # Names of channels and parameters, e.g. gamma_control[price] or :tv:, are no markup.
 console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+ID_WIDTH = 8  # the first characters of a run are never cut, or no command would find it
 
 
 def say(text: str) -> None:
@@ -94,7 +95,9 @@ def print_table(
     table = Table(title=title, title_justify="left", title_style="bold")
     for index, name in enumerate(header):
         justify = "left" if index == 0 or name in words else "right"
-        table.add_column(name, justify=justify, no_wrap=bool(words) and name not in words)
+        whole = bool(words) and name not in words
+        least = ID_WIDTH if name in words else None
+        table.add_column(name, justify=justify, no_wrap=whole, min_width=least)
     for row in rows:
         table.add_row(*row)
     console.print(table)

@@ -12,7 +12,7 @@ from mmm_demo.scores import COVERAGE, CRPS, ELPD, ELPD_SE, PARETO_K
 from mmm_demo.wording import roas, roas_between
 
 NAMES = {"crps": "CRPS", "elpd": "ELPD"}
-HEADER = ("rank", "CRPS", "ELPD", "behind", "inside 94 %")
+HEADER = ("rank", "CRPS", "ELPD", "behind", "inside\n94 %")
 FIT = "fit"
 UNRANKED = (FIT, "R-hat", "verdict", "why")
 NOT_MEASURED, LEFT_OUT = "not measured", "left out"
