@@ -23,7 +23,9 @@ import yaml
 import mmm_demo
 from helpers import PROJECT, PYTHON
 from mmm_demo.cli import KNOWN_ERROR, REFUSED, cli, main
+from mmm_demo.data import MarketingData
 from mmm_demo.gate import Check, GateRefused, GateReport
+from mmm_demo.trace import table_sha256
 
 VERBS = {"main", "fit", "promote", "optimize", "report", "explore", "ui"}
 VERBS |= {"evidence", "card", "compare", "track", "sweep", "leaderboard", "reproduce"}
@@ -524,6 +526,26 @@ def test_entry_point_without_parameters_is_the_command_without_options(
 
 
 def plain(asked: tuple[Any, ...]) -> list[Any]:
-    """Return what was asked, without what is told of progress and in one type of list."""
+    """Return what was asked, without what is told of progress, lists and tables as they compare."""
     values = (list(item) if isinstance(item, tuple) else item for item in asked)
+    values = (table_sha256(v.table) if isinstance(v, MarketingData) else v for v in values)
     return [item for item in values if not callable(item)]
+
+
+# --- a bad table ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["main", "fit", "explore"])
+def test_a_bad_table_is_refused_before_anything_else_is_done(
+    ask: Ask, root: Path, pipeline: SimpleNamespace, verb: str
+) -> None:
+    """In a second: no library of models is loaded, no run opened, no store made."""
+    file = root / "experiments" / "your_data.yaml"
+    table = (root / "experiments" / "your_data.csv").read_text("utf-8").splitlines()
+    (root / "bad.csv").write_text("\n".join(table[:40] + table[41:]) + "\n", "utf-8")
+    file.write_text(file.read_text("utf-8").replace("experiments/your_data.csv", "bad.csv"))
+    done = ask(verb, "--experiment", str(file))
+    assert done.code == 1
+    assert "bad.csv: 1 fault(s)" in done.err and "1 missing week(s): 2023-10-02" in done.err
+    assert verb not in pipeline.asked
+    assert not list((root / "mlruns").glob("*"))

@@ -28,6 +28,7 @@ from mmm_demo.registry import (
     NoVersionError,
     find_version,
     load_champion,
+    named_version,
     pinned_requirements,
 )
 from mmm_demo.trace import load_trace
@@ -66,6 +67,13 @@ def test_a_version_belongs_to_its_market_and_its_run_and_carries_the_evidence(
     hashes = {path.name: sha256(path) for path in data_folder(version).iterdir()}
     assert {key: tags[f"{HASH_TAG}{key}"] for key in hashes} == hashes
     assert set(hashes) == {"trace.nc", "config.json", "gate.json"}
+
+
+def test_a_version_is_the_same_by_number_alias_and_run(make_version):
+    version = make_version()
+    run_promotion()
+    found = [named_version("demo", name) for name in ("1", "champion", version.run_id)]
+    assert [(item.version, item.aliases) for item in found] == [(version.version, ["champion"])] * 3
 
 
 def test_a_version_lies_in_the_experiment_of_its_run_whatever_mlflow_is_set_to(

@@ -28,6 +28,7 @@ from mmm_demo.terminal import (
 
 if TYPE_CHECKING:
     from mmm_demo.config import ExperimentConfig
+    from mmm_demo.data import MarketingData
 
 KNOWN_ERROR, REFUSED = 1, 3
 DEFAULT_EXPERIMENT = "experiments/demo.yaml"
@@ -80,16 +81,24 @@ def _experiment(experiment: str, adstock_max_lag: int | None, **sampler: Any) ->
     return load_experiment(experiment, overrides)
 
 
+def _table(experiment: "ExperimentConfig", root: Path) -> "MarketingData":
+    """Return the weekly table; a bad one is refused in a second, before a run is opened."""
+    from mmm_demo.data import load_market
+
+    return load_market(experiment.data, experiment.model, root)
+
+
 @cli.command("main")
 @fit_options
 def main_command(**options: Any) -> None:
     """Do it all: fit, gate, register, promote, plan."""
-    experiment = _experiment(**options)
+    root, experiment = require_project_root(), _experiment(**options)
+    data = _table(experiment, root)
     from mmm_demo import pipeline
     from mmm_demo.progress import watching
 
     with watching(console) as watch:
-        done = pipeline.run_main(experiment, require_project_root(), say, watch)
+        done = pipeline.run_main(experiment, root, say, watch, data)
     show_fit(done.fit)
     if done.lost:
         console.print(done.lost, style="yellow")
@@ -101,10 +110,11 @@ def main_command(**options: Any) -> None:
 @fit_options
 def fit(**options: Any) -> None:
     """Fit one experiment and register it when it passes the gate."""
-    experiment = _experiment(**options)
+    root, experiment = require_project_root(), _experiment(**options)
+    data = _table(experiment, root)
     from mmm_demo import pipeline
 
-    done = pipeline.run_fit(experiment, require_project_root(), say)
+    done = pipeline.run_fit(experiment, root, say, data)
     show_fit(done)
     show_next(done.run.run_id)
     console.print(f"Promote it:  uv run mmm-demo promote --market {experiment.market}")
@@ -119,9 +129,10 @@ def explore(experiment: str) -> None:
     from mmm_demo.experiment_file import load_experiment
 
     root, loaded = require_project_root(), load_experiment(experiment)
+    data = _table(loaded, root)
     from mmm_demo import pipeline
 
-    for sentence in pipeline.run_explore(loaded, root, say).verdict:
+    for sentence in pipeline.run_explore(loaded, root, say, data).verdict:
         console.print(f"* {sentence}")
 
 

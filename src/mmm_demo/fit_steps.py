@@ -67,15 +67,28 @@ class Job:
     say: Say
 
 
-def load_data(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> MarketingData:
+def load_data(
+    run: Run,
+    experiment: ExperimentConfig,
+    root: Path,
+    say: Say,
+    data: MarketingData | None = None,
+) -> MarketingData:
     """Load the weekly table, hold it against contract and champion, log it as the run's input.
+
+    Parameters
+    ----------
+    run, experiment, root, say
+        The fit or exploration.
+    data
+        The table, where it is loaded already.
 
     Raises
     ------
     DataError
         When the table breaks the contract, or is another than the champion's (`hold_to_champion`).
     """
-    data = load_market(experiment.data, experiment.model, root)
+    data = data or load_market(experiment.data, experiment.model, root)
     say(f"data: {data.source}, {data.span}")
     for warning in data.warnings:
         say(f"warning: {warning}")

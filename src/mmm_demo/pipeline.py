@@ -11,6 +11,7 @@ from mmm_demo import bundle, registry, summary
 from mmm_demo.batteries import Watch
 from mmm_demo.config import ExperimentConfig
 from mmm_demo.contest import MAIN_JOB, same_model
+from mmm_demo.data import MarketingData
 from mmm_demo.environment import environment_params
 from mmm_demo.experiment_file import flat_params, from_dict, to_yaml
 from mmm_demo.explore import Exploration, explore
@@ -66,10 +67,25 @@ class MainResult:
 
 
 @store_errors()
-def run_main(experiment: ExperimentConfig, root: Path, say: Say, watch: Watch) -> MainResult:
+def run_main(
+    experiment: ExperimentConfig,
+    root: Path,
+    say: Say,
+    watch: Watch,
+    data: MarketingData | None = None,
+) -> MainResult:
     """Fit, gate, register, promote, load back through the registry, plan.
 
     A version that loses the contest becomes challenger, and the champion plans.
+
+    Parameters
+    ----------
+    experiment, root
+        What to fit; the project's folder.
+    say, watch
+        Are told of each step and of each refit.
+    data
+        The weekly table, where it is loaded already.
 
     Raises
     ------
@@ -77,7 +93,7 @@ def run_main(experiment: ExperimentConfig, root: Path, say: Say, watch: Watch) -
         When a gate refuses, or the version may not become the market's first champion.
     """
     with open_run(experiment.name, "fit") as run:
-        fit = _fit(run, experiment, root, say)
+        fit = _fit(run, experiment, root, say, data)
         number = int(fit.version.version)
         lost = ""
         try:
@@ -94,8 +110,10 @@ def run_main(experiment: ExperimentConfig, root: Path, say: Say, watch: Watch) -
 
 
 @store_errors()
-def run_fit(experiment: ExperimentConfig, root: Path, say: Say) -> FitResult:
-    """Fit one experiment and register it when it passes.
+def run_fit(
+    experiment: ExperimentConfig, root: Path, say: Say, data: MarketingData | None = None
+) -> FitResult:
+    """Fit one experiment and register it when it passes; see `run_main`.
 
     Raises
     ------
@@ -103,17 +121,19 @@ def run_fit(experiment: ExperimentConfig, root: Path, say: Say) -> FitResult:
         When a gate refuses; everything that was measured is logged.
     """
     with open_run(experiment.name, "fit") as run:
-        return _fit(run, experiment, root, say)
+        return _fit(run, experiment, root, say, data)
 
 
-def _fit(run: Run, experiment: ExperimentConfig, root: Path, say: Say) -> FitResult:
+def _fit(
+    run: Run, experiment: ExperimentConfig, root: Path, say: Say, data: MarketingData | None
+) -> FitResult:
     started = time.monotonic()
     requirements = registry.pinned_requirements(root)  # read now: missing, it would cost a fit
     tags = {"market": experiment.market, "experiment": experiment.name}
     tags |= {"experiment.fingerprint": experiment.fingerprint}
     run.log(params=flat_params(experiment) | environment_params(), tags=tags)
     run.log_text(to_yaml(experiment), "experiment.yaml")
-    data = load_data(run, experiment, root, say)
+    data = load_data(run, experiment, root, say, data)
     publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
     with temporary_folder() as folder:
         experiment = with_scaling(experiment, data.table, say)
@@ -172,12 +192,14 @@ def with_scaling(experiment: ExperimentConfig, table: pd.DataFrame, say: Say) ->
 
 
 @store_errors()
-def run_explore(experiment: ExperimentConfig, root: Path, say: Say) -> Exploration:
-    """Say what an experiment's data can tell, before any model is fitted."""
+def run_explore(
+    experiment: ExperimentConfig, root: Path, say: Say, data: MarketingData | None = None
+) -> Exploration:
+    """Say what an experiment's data can tell, before any model is fitted; see `run_main`."""
     with open_run(f"explore {experiment.market}", "exploration") as run:
         tags = {"market": experiment.market, "experiment": experiment.name}
         run.log(params=flat_params(experiment), tags=tags)
-        data = load_data(run, experiment, root, say)
+        data = load_data(run, experiment, root, say, data)
         found = explore(data.table, experiment.model, data.source)
         publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
         publisher.figures(exploration_named(found))

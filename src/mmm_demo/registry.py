@@ -310,10 +310,15 @@ def named_version(market: str, name: str) -> ModelVersion:
     NoVersionError, RunNotFoundError
         When there is none.
     """
+    found = _by_name(market, name)
+    return MlflowClient().get_model_version(found.name, found.version)  # a search knows no aliases
+
+
+def _by_name(market: str, name: str) -> ModelVersion:
     if name.isdecimal() and len(name) < SHORTEST_RUN_ID:
         return find_version(market, int(name))
     if version := find_alias(market, name):
-        return MlflowClient().get_model_version(version.name, version.version)
+        return version
     try:
         return version_of(find_run(name))
     except RunNotFoundError as error:
