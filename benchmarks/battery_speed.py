@@ -80,12 +80,11 @@ def _warm(model, table, evidence, fitted, seen) -> list[bool]:
 
 
 def _cold(config, table, evidence) -> bool:
-    from mmm_demo.config import SamplerConfig
+    from mmm_demo.config import SamplerConfig, free_parameters
     from mmm_demo.diagnostics import convergence_checks
     from mmm_demo.gate import GateReport
     from mmm_demo.limits import GateConfig
     from mmm_demo.model import sample_posterior
-    from mmm_demo.trace import free_parameters
 
     sampler = SamplerConfig(draws=evidence.draws, tune=evidence.tune)
     for target_accept in (0.98, 0.99):  # the same retry as the warm side

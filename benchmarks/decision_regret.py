@@ -280,9 +280,9 @@ def _plain_plan(world: World, optimizer: Any, bounds: Any, unconverged: tuple[st
 
 def _unconverged(idata: Any) -> tuple[str, ...]:
     """Name the convergence checks of our gate that a fit fails."""
+    from mmm_demo.config import free_parameters
     from mmm_demo.diagnostics import convergence_checks
     from mmm_demo.experiment_file import load_experiment
-    from mmm_demo.trace import free_parameters
 
     experiment = load_experiment(PROJECT / "experiments" / "demo.yaml")
     parameters = free_parameters(experiment.model)

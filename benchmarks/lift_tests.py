@@ -54,6 +54,7 @@ def make_tests(raw: pd.DataFrame, sigma: float, seed: int) -> pd.DataFrame:
 
 def fit(raw: pd.DataFrame, tests: pd.DataFrame | None, seed: int, draws: int) -> dict[str, bool]:
     """Fit once, print a line per channel and test; return per channel whether truth is inside."""
+    from mmm_demo.config import free_parameters
     from mmm_demo.contract import Contract, validate_table
     from mmm_demo.diagnostics import convergence_checks
     from mmm_demo.experiment_file import load_experiment
@@ -61,7 +62,6 @@ def fit(raw: pd.DataFrame, tests: pd.DataFrame | None, seed: int, draws: int) ->
     from mmm_demo.lift_report import compare_with_model
     from mmm_demo.model import sample_posterior
     from mmm_demo.response import Response, scaling_of
-    from mmm_demo.trace import free_parameters
 
     path = ROOT / "experiments" / "mmm_roas_lift.yaml"
     experiment = load_experiment(path, {"sampler": {"draws": draws, "seed": seed}})

@@ -111,10 +111,10 @@ def _fitted(kept: Path | None):
 
 
 def _require_convergence(config, trace, chains: int) -> None:
+    from mmm_demo.config import free_parameters
     from mmm_demo.diagnostics import convergence_checks
     from mmm_demo.gate import GateReport
     from mmm_demo.limits import GateConfig
-    from mmm_demo.trace import free_parameters
 
     checks = convergence_checks(trace, free_parameters(config), GateConfig(), chains)
     if failed := GateReport(checks).failures:

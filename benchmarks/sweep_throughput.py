@@ -160,7 +160,7 @@ def _processes(trials: list[tuple], asked, kind: str) -> dict:
 def _cold(settings: dict) -> list[bool]:
     """Fit the folds that are asked for, and the whole table as number 3; return who passed."""
     from mmm_demo.checks.backtest import folds
-    from mmm_demo.config import SamplerConfig
+    from mmm_demo.config import SamplerConfig, free_parameters
     from mmm_demo.data import load_market
     from mmm_demo.diagnostics import convergence_checks
     from mmm_demo.experiment_file import load_experiment
@@ -168,7 +168,6 @@ def _cold(settings: dict) -> list[bool]:
     from mmm_demo.limits import GateConfig
     from mmm_demo.model import sample_posterior
     from mmm_demo.response import scaling_of
-    from mmm_demo.trace import free_parameters
 
     beta = {"distribution": "HalfNormal", "sigma": settings["sigma"], "rationale": "benchmark"}
     changes = {"adstock_max_lag": settings["lag"], "yearly_seasonality": settings["modes"]}

@@ -235,8 +235,9 @@ def lean(demo: Demo, fitted: "FittedModel", tmp_path_factory: pytest.TempPathFac
     Its gate.json names the demo run, as every version's names its own.
     """
     from mmm_demo.bundle import write_config, write_gate
+    from mmm_demo.config import free_parameters
     from mmm_demo.diagnostics import convergence_checks
-    from mmm_demo.trace import free_parameters, save_trace, table_sha256
+    from mmm_demo.trace import save_trace, table_sha256
 
     folder = tmp_path_factory.mktemp("lean")
     trace = to_tree(thinned(fitted.trace, LEAN_STEP), fitted.trace)

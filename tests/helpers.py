@@ -90,7 +90,7 @@ def convergent_trace(
     config: ModelConfig, chains: int = 4, draws: int = 500, seed: int = 7
 ) -> xr.DataTree:
     """Return a synthetic trace with independent draws of every free parameter: a good posterior."""
-    from mmm_demo.trace import free_parameters
+    from mmm_demo.config import free_parameters
 
     rng = np.random.default_rng(seed)
     items: dict[str, Callable[[int], list[str]]] = {

@@ -28,7 +28,7 @@ from mmm_demo.checks.backtest import backtest_checks, fold_table, folds
 from mmm_demo.checks.placebo import placebo_checks
 from mmm_demo.checks.recovery import recovery_checks
 from mmm_demo.checks.sensitivity import sensitivity_checks
-from mmm_demo.config import BudgetConfig, ModelConfig, ScalingConfig
+from mmm_demo.config import BudgetConfig, ModelConfig, ScalingConfig, free_parameters
 from mmm_demo.fitted import FittedModel
 from mmm_demo.gate import GateReport
 from mmm_demo.limits import EvidenceConfig
@@ -36,7 +36,7 @@ from mmm_demo.optimization import BudgetError
 from mmm_demo.priors import DEFAULT_PRIORS
 from mmm_demo.refit import Refit
 from mmm_demo.response import Response, scaling_of
-from mmm_demo.trace import WEEKLY_TABLE, free_parameters
+from mmm_demo.trace import WEEKLY_TABLE
 
 EVIDENCE = EvidenceConfig(folds=5, horizon_weeks=6, replicates=3, placebos=3)
 CONVERGED = GateReport(tuple(c for c in good_checks() if c.stage == "convergence"))

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from helpers import convergent_trace
-from mmm_demo.config import GateConfig, ModelConfig
+from mmm_demo.config import GateConfig, ModelConfig, free_parameters
 from mmm_demo.diagnostics import (
     convergence_checks,
     decomposition_check,
@@ -20,7 +20,6 @@ from mmm_demo.diagnostics import (
 )
 from mmm_demo.fitted import Decomposition
 from mmm_demo.gate import Check, GateReport
-from mmm_demo.trace import free_parameters
 
 MODEL = ModelConfig(channel_columns=("TV", "Radio"), control_columns=("Trend",))
 PARAMETERS = free_parameters(MODEL)

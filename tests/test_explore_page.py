@@ -6,7 +6,8 @@ import pytest
 from mmm_demo import explore_page
 from mmm_demo.config import ModelConfig
 from mmm_demo.explore import Exploration, explore
-from mmm_demo.explore_page import exploration_figures, exploration_page
+from mmm_demo.explore_page import exploration_page
+from mmm_demo.figures import exploration_figures
 from test_explore import MONTHLY, config, gamma, spread, weekly
 from test_page import Page, assert_self_contained
 

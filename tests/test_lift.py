@@ -11,7 +11,7 @@ import pytest
 from drawn_model import drawn_model
 from helpers import PROJECT
 from mmm_demo import refit
-from mmm_demo.config import ModelConfig, SamplerConfig
+from mmm_demo.config import ModelConfig, SamplerConfig, free_parameters
 from mmm_demo.contract import DataError
 from mmm_demo.data import load_market
 from mmm_demo.experiment_file import load_experiment
@@ -27,7 +27,7 @@ from mmm_demo.lift import (
 from mmm_demo.lift_report import compare_with_model
 from mmm_demo.limits import EvidenceConfig
 from mmm_demo.model import sample_posterior
-from mmm_demo.trace import free_parameters, load_trace, save_trace
+from mmm_demo.trace import load_trace, save_trace
 
 MODEL = ModelConfig(channel_columns=("TV", "Radio"), yearly_seasonality=0, adstock_max_lag=2)
 WEEKS = pd.DataFrame(

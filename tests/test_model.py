@@ -13,7 +13,7 @@ from pymc.testing import mock_sample
 from scipy.stats import norm
 
 from drawn_model import drawn_model
-from mmm_demo.config import GateConfig, ModelConfig, SamplerConfig, ScalingConfig
+from mmm_demo.config import GateConfig, ModelConfig, SamplerConfig, ScalingConfig, free_parameters
 from mmm_demo.diagnostics import prior_check
 from mmm_demo.environment import usable_cores
 from mmm_demo.lift import COLUMNS
@@ -27,7 +27,7 @@ from mmm_demo.model import (
 )
 from mmm_demo.priors import PriorConfig
 from mmm_demo.response import Response
-from mmm_demo.trace import LIFT_TESTS, TRACE_GROUPS, WEEKLY_TABLE, free_parameters, lift_table
+from mmm_demo.trace import LIFT_TESTS, TRACE_GROUPS, WEEKLY_TABLE, lift_table
 
 LIBRARY_DEFAULTS = {
     "intercept": {"distribution": "Normal", "mu": 0, "sigma": 2},

@@ -16,13 +16,13 @@ import xarray as xr
 
 from drawn_model import drawn_model
 from mmm_demo import refit as of_refit
-from mmm_demo.config import ModelConfig, ScalingConfig
+from mmm_demo.config import ModelConfig, ScalingConfig, free_parameters
 from mmm_demo.gate import GateReport
 from mmm_demo.limits import EvidenceConfig
 from mmm_demo.model import build_model
 from mmm_demo.priors import PriorConfig
 from mmm_demo.refit import CHAINS, Refit, Refitter, graph_key
-from mmm_demo.trace import free_parameters, table_sha256
+from mmm_demo.trace import table_sha256
 
 SAMPLING = EvidenceConfig(draws=1000, tune=500)
 

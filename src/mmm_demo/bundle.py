@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmm_demo.config import ExperimentConfig, GateConfig, to_dict
+from mmm_demo.config import ExperimentConfig, GateConfig, free_parameters, to_dict
 from mmm_demo.diagnostics import convergence_checks
 from mmm_demo.experiment_file import from_dict
 from mmm_demo.fitted import FittedModel
 from mmm_demo.gate import GateFile, GateRefused, GateReport, PassedGate
 from mmm_demo.limits import FIT_BATTERIES
-from mmm_demo.trace import TraceError, free_parameters, load_trace, table_sha256
+from mmm_demo.trace import TraceError, load_trace, table_sha256
 
 TRACE, CONFIG, GATE = "trace.nc", "config.json", "gate.json"
 FILES = (TRACE, CONFIG, GATE)

@@ -252,6 +252,18 @@ class ExperimentConfig:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def free_parameters(config: ModelConfig) -> dict[str, int]:
+    """Return the parameters that a sampled model must have, with their number of values."""
+    channels = len(config.channel_columns)
+    sizes = {"intercept_contribution": 1, "adstock_alpha": channels, "saturation_lam": channels}
+    sizes |= {"saturation_beta": channels, "y_sigma": 1}
+    if config.control_columns:
+        sizes["gamma_control"] = len(config.control_columns)
+    if config.yearly_seasonality:
+        sizes["gamma_fourier"] = 2 * config.yearly_seasonality
+    return sizes
+
+
 def registered_model_name(market: str) -> str:
     """Return the registered model of a market, e.g. `mmm_demo`.
 

@@ -8,12 +8,11 @@ import pandas as pd
 
 from mmm_demo import explore_measures as measure
 from mmm_demo import explore_verdict as say
-from mmm_demo.config import ModelConfig
+from mmm_demo.config import ModelConfig, free_parameters
 from mmm_demo.contract import DataError
 from mmm_demo.explore_measures import join_words
 from mmm_demo.names import key
 from mmm_demo.records import above_lowest, marked_by
-from mmm_demo.trace import free_parameters
 
 MEDIA_PARAMETERS = ("adstock_alpha", "saturation_lam", "saturation_beta")
 

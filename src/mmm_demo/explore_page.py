@@ -6,28 +6,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mmm_demo import explore_measures as measure
-from mmm_demo import plotting_explore as plot
 from mmm_demo.explore import Exploration
+from mmm_demo.figures import exploration_figures
 from mmm_demo.page import Section, render_page
 from mmm_demo.records import ALMOST_NONE
 
 PAIRS_SHOWN = 30
-
-
-def exploration_figures(exploration: Exploration) -> dict[str, Figure]:
-    """Return the figures of an exploration by name, in the order of the page."""
-    model, table = exploration.model, exploration.table
-    target = model.target_column
-    marks = [name for name in model.control_columns if table[name].nunique() <= measure.FEW_VALUES]
-    outliers = exploration.outliers[exploration.outliers["role"] == "target"]
-    return {
-        "target": plot.target_over_time(exploration.weeks, table[target], table[marks], outliers),
-        "spend": plot.spend_over_time(exploration.weeks, table[[*model.channel_columns]]),
-        "spend_share": plot.spend_shares(exploration.channels),
-        "correlations": plot.correlations(exploration.correlations),
-        "lagged_correlations": plot.lagged_correlations(exploration.lagged, target),
-        "vif": plot.variance_inflation(exploration.channels),
-    }
 
 
 def exploration_page(exploration: Exploration, label: str, noticed: Sequence[str] = ()) -> str:

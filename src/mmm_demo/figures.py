@@ -1,41 +1,27 @@
 """Which plots belong to which step, and what goes into them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from mmm_demo import plotting, plotting_chains, plotting_checks, plotting_sweep
+from mmm_demo import (
+    plotting,
+    plotting_chains,
+    plotting_checks,
+    plotting_explore,
+    plotting_sweep,
+)
 from mmm_demo.explore import Exploration
-from mmm_demo.explore_page import exploration_figures
+from mmm_demo.explore_measures import FEW_VALUES
 from mmm_demo.fitted import Decomposition, FittedModel
 from mmm_demo.names import file_names
+from mmm_demo.plot_style import NamedFigure
 from mmm_demo.simulate import Truth
 from mmm_demo.sweeps.space import SweepConfig
 from mmm_demo.tables import adstock_table, describe, saturation_table, share_table, truth_table
-
-
-@dataclass(frozen=True)
-class NamedFigure:
-    """A figure and its place.
-
-    Attributes
-    ----------
-    folder
-        `diagnostics` or `contributions`.
-    subject
-        Step of the pipeline, or channel, as files call it.
-    name
-        Name of the plot.
-    """
-
-    folder: str
-    subject: str
-    name: str
-    figure: Figure
 
 
 def prior_figures(
@@ -44,6 +30,26 @@ def prior_figures(
     """Yield the plot of the prior check."""
     figure = plotting_checks.prior_predictive(weeks, observed, draws, ceiling)
     yield NamedFigure("diagnostics", "prior", "predictive", figure)
+
+
+def exploration_figures(exploration: Exploration) -> dict[str, Figure]:
+    """Return the figures of an exploration by name, in the order of the page."""
+    model, table = exploration.model, exploration.table
+    target = model.target_column
+    marks = [name for name in model.control_columns if table[name].nunique() <= FEW_VALUES]
+    outliers = exploration.outliers[exploration.outliers["role"] == "target"]
+    return {
+        "target": plotting_explore.target_over_time(
+            exploration.weeks, table[target], table[marks], outliers
+        ),
+        "spend": plotting_explore.spend_over_time(
+            exploration.weeks, table[[*model.channel_columns]]
+        ),
+        "spend_share": plotting_explore.spend_shares(exploration.channels),
+        "correlations": plotting_explore.correlations(exploration.correlations),
+        "lagged_correlations": plotting_explore.lagged_correlations(exploration.lagged, target),
+        "vif": plotting_explore.variance_inflation(exploration.channels),
+    }
 
 
 def exploration_named(found: Exploration) -> Iterator[NamedFigure]:

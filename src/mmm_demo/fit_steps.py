@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from mmm_demo import bundle, diagnostics, registry, scores, summary, tables
-from mmm_demo.config import ExperimentConfig
+from mmm_demo.config import ExperimentConfig, free_parameters
 from mmm_demo.continuity import ContinuityError, Weekly, compare
 from mmm_demo.contraction import contraction_key, contraction_table, not_identified
 from mmm_demo.data import MarketingData, known_truth, load_market
@@ -23,13 +23,7 @@ from mmm_demo.names import key
 from mmm_demo.next_steps import Attempt, advised, ground_of
 from mmm_demo.publish import Publisher
 from mmm_demo.run_values import LABEL_TAG, SALES_PARAM, WARNINGS_TAG, Say, by_channel
-from mmm_demo.trace import (
-    free_parameters,
-    load_trace,
-    sales_sha256,
-    save_trace,
-    table_sha256,
-)
+from mmm_demo.trace import load_trace, sales_sha256, save_trace, table_sha256
 from mmm_demo.tracking import Run
 
 RETRY_TARGET_ACCEPT = 0.99

@@ -11,8 +11,6 @@ import unicodedata
 from collections.abc import Collection, Iterable
 from itertools import count
 
-from mmm_demo.outputs import snake_case
-
 LONGEST_KEY = 250  # characters of a metric's, param's or tag's key in MLflow
 LONGEST_FILE = 200  # bytes of a name within the name of a file, which may have 255
 MARK_DIGITS = 10
@@ -75,6 +73,16 @@ def variable(name: str, taken: Collection[str] = ()) -> str:
     if not hard and name not in taken and not MARKED.fullmatch(name):
         return name
     return name.replace("/", "_").replace(HIDDEN, "_") + _mark(name)
+
+
+def snake_case(text: str) -> str:
+    """Return text in lowercase snake_case, e.g. `Content Marketing` -> `content_marketing`.
+
+    Text without any Latin letter keeps its own.
+    """
+    plain = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+    own = unicodedata.normalize("NFC", text).casefold()
+    return plain or re.sub(r"[\W_]+", "_", own).strip("_")
 
 
 def file_names(names: Collection[str]) -> dict[str, str]:

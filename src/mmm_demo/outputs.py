@@ -1,20 +1,10 @@
 """Names and places of files under `outputs/`. Nothing there is ever overwritten."""
 
-import re
-import unicodedata
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-
-def snake_case(text: str) -> str:
-    """Return text in lowercase snake_case, e.g. `Content Marketing` -> `content_marketing`.
-
-    Text without any Latin letter keeps its own.
-    """
-    plain = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
-    own = unicodedata.normalize("NFC", text).casefold()
-    return plain or re.sub(r"[\W_]+", "_", own).strip("_")
+from mmm_demo.names import snake_case
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,26 @@ SALES = "Sales per week"
 
 
 @contextmanager
+@dataclass(frozen=True)
+class NamedFigure:
+    """A figure and its place.
+
+    Attributes
+    ----------
+    folder
+        `diagnostics` or `contributions`.
+    subject
+        Step of the pipeline, or channel, as files call it.
+    name
+        Name of the plot.
+    """
+
+    folder: str
+    subject: str
+    name: str
+    figure: Figure
+
+
 def style() -> Iterator[None]:
     """Apply the house look, and put every rcParam back afterwards."""
     base = {k: v for k, v in sns.axes_style("whitegrid").items() if not k.startswith("font.")}

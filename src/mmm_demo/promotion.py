@@ -14,6 +14,7 @@ from mmm_demo.gated_store import ACCEPTED, CHAMPION, promotion_params
 from mmm_demo.record import COPY_TAG, promoted, require_promoted
 from mmm_demo.registry import (
     BUNDLE,
+    CHALLENGER,
     PREVIOUS,
     ModelVersion,
     NoVersionError,
@@ -25,7 +26,6 @@ from mmm_demo.registry import (
 )
 from mmm_demo.tracking import Run
 
-CHALLENGER = "challenger"
 # Challenger's files, its evidence and the champion's files -> why it may not become champion.
 Judge = Callable[[Bundle, Evidence | None, Bundle | None], tuple[str, ...]]
 

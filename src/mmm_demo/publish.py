@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from mmm_demo.outputs import Outputs, snake_case
+from mmm_demo.names import snake_case
+from mmm_demo.outputs import Outputs
 from mmm_demo.tracking import Run, temporary_folder
 
 if TYPE_CHECKING:  # a figure is written as it is; every module that draws one need not be loaded
-    from mmm_demo.figures import NamedFigure
+    from mmm_demo.plot_style import NamedFigure
 
 PNG_DPI = 110
 

@@ -7,7 +7,7 @@ import nutpie
 import pandas as pd
 import xarray as xr
 
-from mmm_demo.config import ModelConfig
+from mmm_demo.config import ModelConfig, free_parameters
 from mmm_demo.diagnostics import convergence_checks
 from mmm_demo.environment import usable_cores
 from mmm_demo.gate import GateReport
@@ -15,7 +15,7 @@ from mmm_demo.lift import known_in, lift_sha256
 from mmm_demo.limits import EvidenceConfig, GateConfig
 from mmm_demo.model import MMM, build_model
 from mmm_demo.response import Response, scaling_of
-from mmm_demo.trace import SAMPLE_STATS, as_written, free_parameters
+from mmm_demo.trace import SAMPLE_STATS, as_written
 
 CHAINS = 4
 TARGET_ACCEPT, RETRY_TARGET_ACCEPT = 0.98, 0.99

@@ -31,7 +31,7 @@ from mmm_demo.tracking import (
     temporary_folder,
 )
 
-PREVIOUS = "previous"
+PREVIOUS, CHALLENGER = "previous", "challenger"
 SHORTEST_RUN_ID = 6
 BUNDLE = "bundle"
 DATA_FOLDER = f"data/{BUNDLE}"  # where MLflow puts the data files of a pyfunc

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from mmm_demo import bundle
-from mmm_demo.config import ExperimentConfig
+from mmm_demo.config import ExperimentConfig, free_parameters
 from mmm_demo.contract import DataError
 from mmm_demo.data import load_market
 from mmm_demo.environment import PREFIX, STRICT, environment
@@ -21,14 +21,7 @@ from mmm_demo.model import Sampling, sample_posterior
 from mmm_demo.names import bullets
 from mmm_demo.reproduce import NOT_RECORDED, Difference, Reproduction, changed, compare_draws
 from mmm_demo.run_values import Say
-from mmm_demo.trace import (
-    free_parameters,
-    lift_table,
-    load_trace,
-    save_trace,
-    table_sha256,
-    weekly_table,
-)
+from mmm_demo.trace import lift_table, load_trace, save_trace, table_sha256, weekly_table
 from mmm_demo.tracking import Run, find_run, git_tags, open_run, store_errors, temporary_folder
 
 ARTIFACT = "reproduction.json"

@@ -23,18 +23,6 @@ class TraceError(RuntimeError):
     """A stored trace that cannot be read as one."""
 
 
-def free_parameters(config: ModelConfig) -> dict[str, int]:
-    """Return the parameters that a sampled model must have, with their number of values."""
-    channels = len(config.channel_columns)
-    sizes = {"intercept_contribution": 1, "adstock_alpha": channels, "saturation_lam": channels}
-    sizes |= {"saturation_beta": channels, "y_sigma": 1}
-    if config.control_columns:
-        sizes["gamma_control"] = len(config.control_columns)
-    if config.yearly_seasonality:
-        sizes["gamma_fourier"] = 2 * config.yearly_seasonality
-    return sizes
-
-
 def slim(
     idata: xr.DataTree,
     free: list[str],

@@ -7,10 +7,10 @@ import pandas as pd
 
 from mmm_demo import registry, run_values, track_text
 from mmm_demo.bundle import Bundle, BundleRefused, sha256
-from mmm_demo.figures import NamedFigure
 from mmm_demo.fitted import WEEK
 from mmm_demo.gated_store import PREFIX
 from mmm_demo.outputs import Outputs
+from mmm_demo.plot_style import NamedFigure
 from mmm_demo.plotting_track import promised_and_realised
 from mmm_demo.promises import KIND, MODEL, PLAN_RUN, VERSION, record
 from mmm_demo.publish import Publisher

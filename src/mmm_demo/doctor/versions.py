@@ -10,9 +10,8 @@ from mmm_demo.doctor.remedies import Remedies, python_command, refusal
 from mmm_demo.evidence_store import load_evidence
 from mmm_demo.gate import GateRefused
 from mmm_demo.gated_store import CHAMPION
-from mmm_demo.promotion import CHALLENGER
 from mmm_demo.record import HASH_TAG
-from mmm_demo.registry import PREVIOUS, ModelVersion
+from mmm_demo.registry import CHALLENGER, PREVIOUS, ModelVersion
 from mmm_demo.store_health import INTACT, MISSING, Model, Place, places, written_hashes
 
 

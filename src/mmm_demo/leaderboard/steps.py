@@ -9,7 +9,6 @@ import pandas as pd
 
 from mmm_demo import plotting_leaderboard as plots
 from mmm_demo.config import registered_model_name
-from mmm_demo.figures import NamedFigure
 from mmm_demo.leaderboard import text
 from mmm_demo.leaderboard.ranking import Leaderboard, rank
 from mmm_demo.leaderboard.runs import find_candidates
@@ -23,6 +22,7 @@ from mmm_demo.leaderboard.spread import (
 )
 from mmm_demo.names import bullets
 from mmm_demo.outputs import Outputs
+from mmm_demo.plot_style import NamedFigure
 from mmm_demo.publish import Publisher
 from mmm_demo.run_values import Say
 from mmm_demo.scores import ELPD

@@ -13,7 +13,7 @@ import xarray as xr
 from mmm_demo import scores
 from mmm_demo.batteries import as_fitted, backtest_folds
 from mmm_demo.checks.backtest import fold_table
-from mmm_demo.config import ExperimentConfig
+from mmm_demo.config import ExperimentConfig, free_parameters
 from mmm_demo.contraction import STORED_NAMES, prior_distribution
 from mmm_demo.diagnostics import prior_check
 from mmm_demo.gate import Check, GateReport
@@ -21,7 +21,7 @@ from mmm_demo.limits import EvidenceConfig
 from mmm_demo.refit import Refit, Refitter
 from mmm_demo.response import Response, scaling_of
 from mmm_demo.run_values import by_channel
-from mmm_demo.trace import free_parameters, save_trace
+from mmm_demo.trace import save_trace
 
 PRIOR_DRAWS = 500
 Verdict = Literal["passed", "failed", "pruned"]
