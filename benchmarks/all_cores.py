@@ -14,9 +14,9 @@ from statistics import median
 import numpy as np
 from scratch import ROOT
 
-from mmm_demo.data import load_market
-from mmm_demo.experiment_file import load_experiment
-from mmm_demo.model import Sampling, sample_posterior
+from mmm_demo.fits.build import Sampling, sample_posterior
+from mmm_demo.settings.experiment_file import load_experiment
+from mmm_demo.sources.market import load_market
 
 
 def sample(cores: set[int]) -> Sampling:

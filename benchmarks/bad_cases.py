@@ -41,8 +41,8 @@ from forgeries import (
 )
 from mlflow.entities.model_registry import ModelVersion
 
-from mmm_demo.bundle import CONFIG, FILES, GATE
-from mmm_demo.config import ExperimentConfig
+from mmm_demo.checks.proof import CONFIG, FILES, GATE
+from mmm_demo.settings.experiment import ExperimentConfig
 
 NEVER = "promot|record"  # a version that proves its fit, but that no promotion made champion
 

@@ -28,15 +28,15 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from scratch import scratch_project
 
-from mmm_demo import registry
-from mmm_demo.bundle import FILES, TRACE
-from mmm_demo.experiment_file import load_experiment
-from mmm_demo.gate import GateRefused
-from mmm_demo.gated_store import CHAMPION
-from mmm_demo.pipeline import run_fit, run_optimize
-from mmm_demo.review import run_evidence, run_promote
-from mmm_demo.trace import load_trace, weekly_table
-from mmm_demo.tracking import StoreError
+from mmm_demo.checks.gate import GateRefused
+from mmm_demo.checks.proof import FILES, TRACE
+from mmm_demo.fits.trace import load_trace, weekly_table
+from mmm_demo.jobs.evidence import run_evidence, run_promote
+from mmm_demo.jobs.main import run_fit, run_optimize
+from mmm_demo.settings.experiment_file import load_experiment
+from mmm_demo.store import registry
+from mmm_demo.store.gated_store import CHAMPION
+from mmm_demo.store.runs import StoreError
 
 HERE = "MMM_BAD_FITS"  # set in the process that runs inside the scratch project
 MARKET, NAME, DAY = "demo", "mmm_demo", 86_400_000  # a day in milliseconds

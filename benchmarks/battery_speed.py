@@ -24,9 +24,9 @@ def main() -> None:
     parser.add_argument("--placebos", type=int, default=3)
     asked = parser.parse_args()
 
-    from mmm_demo.data import load_market
-    from mmm_demo.experiment_file import load_experiment
-    from mmm_demo.response import scaling_of
+    from mmm_demo.fits.response import scaling_of
+    from mmm_demo.settings.experiment_file import load_experiment
+    from mmm_demo.sources.market import load_market
 
     experiment = load_experiment(PROJECT / "experiments" / "demo.yaml")
     evidence = replace(experiment.evidence, **vars(asked))
@@ -53,9 +53,9 @@ def _timed(job) -> tuple[float, float, list[bool]]:
 
 def _fitted(model, table, evidence):
     """Return the fit that is examined, made before the clock starts and without the warm path."""
-    from mmm_demo.config import SamplerConfig
-    from mmm_demo.fitted import FittedModel
-    from mmm_demo.model import sample_posterior
+    from mmm_demo.fits.build import sample_posterior
+    from mmm_demo.fits.fitted import FittedModel
+    from mmm_demo.settings.experiment import SamplerConfig
 
     sampler = SamplerConfig(draws=evidence.draws, tune=evidence.tune)
     trace = sample_posterior(model, table, sampler, target_accept=0.98, progress=False).trace
@@ -63,8 +63,8 @@ def _fitted(model, table, evidence):
 
 
 def _warm(model, table, evidence, fitted, seen) -> list[bool]:
-    from mmm_demo.batteries import run_backtest, run_placebo, run_recovery
-    from mmm_demo.refit import Refitter
+    from mmm_demo.evidence.batteries import run_backtest, run_placebo, run_recovery
+    from mmm_demo.evidence.refit import Refitter
 
     converged: list[bool] = []
 
@@ -80,11 +80,11 @@ def _warm(model, table, evidence, fitted, seen) -> list[bool]:
 
 
 def _cold(config, table, evidence) -> bool:
-    from mmm_demo.config import SamplerConfig, free_parameters
-    from mmm_demo.diagnostics import convergence_checks
-    from mmm_demo.gate import GateReport
-    from mmm_demo.limits import GateConfig
-    from mmm_demo.model import sample_posterior
+    from mmm_demo.checks.convergence import convergence_checks
+    from mmm_demo.checks.gate import GateReport
+    from mmm_demo.fits.build import sample_posterior
+    from mmm_demo.settings.experiment import SamplerConfig, free_parameters
+    from mmm_demo.settings.limits import GateConfig
 
     sampler = SamplerConfig(draws=evidence.draws, tune=evidence.tune)
     for target_accept in (0.98, 0.99):  # the same retry as the warm side

@@ -35,7 +35,7 @@ def values(process: int, run: int) -> dict[str, dict]:
 
 def log_runs(process: int, runs: int, start: "multiprocessing.Barrier") -> dict:
     """Log runs as fast as they go; return their ids, the seconds of each and the errors."""
-    from mmm_demo.tracking import open_run
+    from mmm_demo.store.runs import open_run
 
     start.wait()
     made, seconds, errors = [], [], []

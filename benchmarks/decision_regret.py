@@ -69,7 +69,7 @@ import pandas as pd
 from decision_worlds import EXACT, WINDOW, World, best_plan, draw_world
 from scipy.stats import binomtest
 
-from mmm_demo.simulate import CARRYOVER_WEEKS, CHANNELS, CONTROLS
+from mmm_demo.sources.simulate import CARRYOVER_WEEKS, CHANNELS, CONTROLS
 
 PROJECT = Path(__file__).parents[1]
 CHAINS = 4
@@ -189,11 +189,11 @@ def run_world(seed: int) -> dict[str, Any]:
 
 def _ours(world: World, seed: int, name: str, lift_tests: pd.DataFrame | None) -> dict[str, Arm]:
     """Fit the demo's model as the project does, and plan; without convergence there is no plan."""
-    from mmm_demo.batteries import as_fitted
-    from mmm_demo.experiment_file import load_experiment
-    from mmm_demo.lift import validate_lift_tests
-    from mmm_demo.refit import Refitter
-    from mmm_demo.response import scaling_of
+    from mmm_demo.evidence.batteries import as_fitted
+    from mmm_demo.evidence.refit import Refitter
+    from mmm_demo.fits.response import scaling_of
+    from mmm_demo.settings.experiment_file import load_experiment
+    from mmm_demo.tables.lift import validate_lift_tests
 
     experiment = load_experiment(PROJECT / "experiments" / "demo.yaml")
     model = replace(experiment.model, scaling=scaling_of(experiment.model, world.table))
@@ -216,8 +216,8 @@ def _ours(world: World, seed: int, name: str, lift_tests: pd.DataFrame | None) -
 
 def _our_plan(world: World, fitted: Any, bounds: dict[str, tuple[float, float]]) -> Arm:
     """Plan within bounds, the project's own where none are given."""
-    from mmm_demo.config import BudgetConfig
-    from mmm_demo.optimization import BudgetError, optimize_budget
+    from mmm_demo.planning.optimize import BudgetError, optimize_budget
+    from mmm_demo.settings.experiment import BudgetConfig
 
     try:
         plan = optimize_budget(fitted, BudgetConfig(weeks=WINDOW, bounds=bounds))
@@ -280,9 +280,9 @@ def _plain_plan(world: World, optimizer: Any, bounds: Any, unconverged: tuple[st
 
 def _unconverged(idata: Any) -> tuple[str, ...]:
     """Name the convergence checks of our gate that a fit fails."""
-    from mmm_demo.config import free_parameters
-    from mmm_demo.diagnostics import convergence_checks
-    from mmm_demo.experiment_file import load_experiment
+    from mmm_demo.checks.convergence import convergence_checks
+    from mmm_demo.settings.experiment import free_parameters
+    from mmm_demo.settings.experiment_file import load_experiment
 
     experiment = load_experiment(PROJECT / "experiments" / "demo.yaml")
     parameters = free_parameters(experiment.model)

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.optimize import LinearConstraint, linprog, minimize
 
 from mmm_demo.planning.window import working_spend
-from mmm_demo.simulate import (
+from mmm_demo.sources.simulate import (
     CARRYOVER_WEEKS,
     CHANNELS,
     CORRELATED_PAIR,

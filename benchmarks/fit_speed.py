@@ -23,12 +23,12 @@ KINDS = ("plain", "project")
 
 def fit(kind: str, seed: int) -> dict:
     """Fit in this process; return gate values and verdict."""
-    from mmm_demo.config import free_parameters
-    from mmm_demo.diagnostics import convergence_checks
-    from mmm_demo.experiment_file import load_experiment
-    from mmm_demo.model import sample_posterior
-    from mmm_demo.simulate import simulate_market
-    from mmm_demo.trace import load_trace, save_trace
+    from mmm_demo.checks.convergence import convergence_checks
+    from mmm_demo.fits.build import sample_posterior
+    from mmm_demo.fits.trace import load_trace, save_trace
+    from mmm_demo.settings.experiment import free_parameters
+    from mmm_demo.settings.experiment_file import load_experiment
+    from mmm_demo.sources.simulate import simulate_market
 
     experiment = load_experiment(ROOT / "experiments" / "demo.yaml", {"sampler": {"seed": seed}})
     model, table = experiment.model, simulate_market(seed, experiment.data.weeks).table

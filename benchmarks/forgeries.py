@@ -18,15 +18,15 @@ import xarray as xr
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from mmm_demo import registry
-from mmm_demo.bundle import CONFIG, FILES, GATE, TRACE, sha256
-from mmm_demo.config import DataConfig, ExperimentConfig
-from mmm_demo.data import load_market
-from mmm_demo.evidence import EVIDENCE, Evidence
-from mmm_demo.evidence_store import EVIDENCE_TAG, bind_evidence
-from mmm_demo.gate import REQUIRED, PassedGate
-from mmm_demo.trace import load_trace, save_trace, table_sha256, weekly_table
-from mmm_demo.tracking import Run, open_run
+from mmm_demo.checks.gate import REQUIRED, PassedGate
+from mmm_demo.checks.proof import CONFIG, FILES, GATE, TRACE, sha256
+from mmm_demo.evidence.gathered import EVIDENCE, Evidence
+from mmm_demo.fits.trace import load_trace, save_trace, table_sha256, weekly_table
+from mmm_demo.settings.experiment import DataConfig, ExperimentConfig
+from mmm_demo.sources.market import load_market
+from mmm_demo.store import registry
+from mmm_demo.store.evidence_store import EVIDENCE_TAG, bind_evidence
+from mmm_demo.store.runs import Run, open_run
 
 PARAMETERS = ("saturation_beta", "adstock_alpha", "y_sigma", "gamma_control")
 Edit = Callable[[Path], None]

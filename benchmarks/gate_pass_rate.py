@@ -20,7 +20,7 @@ def main() -> None:
     seeds = range(1, parser.parse_args().seeds + 1)
     with scratch_project() as folder:
         os.chdir(folder)
-        from mmm_demo.store_defaults import apply_defaults
+        from mmm_demo.settings.project import apply_defaults
 
         apply_defaults()
         rows = [row for seed in seeds for row in _fit(seed, folder)]
@@ -28,9 +28,9 @@ def main() -> None:
 
 
 def _fit(seed: int, folder) -> list[dict]:
-    from mmm_demo.experiment_file import load_experiment
-    from mmm_demo.gate import GateRefused
-    from mmm_demo.pipeline import run_fit
+    from mmm_demo.checks.gate import GateRefused
+    from mmm_demo.jobs.main import run_fit
+    from mmm_demo.settings.experiment_file import load_experiment
 
     overrides = {"data": {"seed": seed}, "sampler": {"seed": seed}}
     experiment = load_experiment(folder / "experiments" / "demo.yaml", overrides)

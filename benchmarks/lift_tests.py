@@ -54,14 +54,14 @@ def make_tests(raw: pd.DataFrame, sigma: float, seed: int) -> pd.DataFrame:
 
 def fit(raw: pd.DataFrame, tests: pd.DataFrame | None, seed: int, draws: int) -> dict[str, bool]:
     """Fit once, print a line per channel and test; return per channel whether truth is inside."""
-    from mmm_demo.config import free_parameters
-    from mmm_demo.contract import Contract, validate_table
-    from mmm_demo.diagnostics import convergence_checks
-    from mmm_demo.experiment_file import load_experiment
-    from mmm_demo.lift import validate_lift_tests
-    from mmm_demo.lift_report import compare_with_model
-    from mmm_demo.model import sample_posterior
-    from mmm_demo.response import Response, scaling_of
+    from mmm_demo.checks.convergence import convergence_checks
+    from mmm_demo.fits.build import sample_posterior
+    from mmm_demo.fits.lift_report import compare_with_model
+    from mmm_demo.fits.response import Response, scaling_of
+    from mmm_demo.settings.experiment import free_parameters
+    from mmm_demo.settings.experiment_file import load_experiment
+    from mmm_demo.tables.contract import Contract, validate_table
+    from mmm_demo.tables.lift import validate_lift_tests
 
     path = ROOT / "experiments" / "mmm_roas_lift.yaml"
     experiment = load_experiment(path, {"sampler": {"draws": draws, "seed": seed}})

@@ -13,8 +13,8 @@ from scratch import measure, scratch_project
 COMMAND = [sys.executable, "-m", "mmm_demo.cli"]
 LOAD = """
 import json, time
-import mmm_demo.registry, pymc_marketing
-from mmm_demo.registry import load_champion
+import mmm_demo.store.registry, pymc_marketing
+from mmm_demo.store.registry import load_champion
 load_champion  # imported: what follows is the loading alone
 started = time.perf_counter()
 champion = load_champion("demo")

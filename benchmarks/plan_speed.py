@@ -54,7 +54,7 @@ def main() -> None:
     if asked.first_plan:
         _first_plan()
         return
-    from mmm_demo.optimization import Planner
+    from mmm_demo.planning.optimize import Planner
     from mmm_demo.planning.window import window_of
 
     fitted = _fitted(asked.trace)
@@ -71,7 +71,7 @@ def main() -> None:
 
 def _five_channels() -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the demo market with a fifth channel that works as the others do."""
-    from mmm_demo.simulate import CHANNELS, MEAN_SALES, geometric_weights, simulate_market
+    from mmm_demo.sources.simulate import CHANNELS, MEAN_SALES, geometric_weights, simulate_market
 
     table = simulate_market(seed=1).table
     rng = np.random.default_rng(5)
@@ -85,11 +85,11 @@ def _five_channels() -> tuple[pd.DataFrame, tuple[str, ...]]:
 
 def _fitted(kept: Path | None):
     """Return the five-channel model with its draws, fitted now or read from a file."""
-    from mmm_demo.config import SamplerConfig
-    from mmm_demo.experiment_file import load_experiment
-    from mmm_demo.fitted import FittedModel
-    from mmm_demo.response import scaling_of
-    from mmm_demo.trace import load_trace, save_trace
+    from mmm_demo.fits.fitted import FittedModel
+    from mmm_demo.fits.response import scaling_of
+    from mmm_demo.fits.trace import load_trace, save_trace
+    from mmm_demo.settings.experiment import SamplerConfig
+    from mmm_demo.settings.experiment_file import load_experiment
 
     table, channels = _five_channels()
     config = load_experiment(PROJECT / "experiments" / "demo.yaml").model
@@ -97,7 +97,7 @@ def _fitted(kept: Path | None):
     config = replace(config, scaling=scaling_of(config, table))
     if kept is not None and kept.exists():
         return FittedModel(config, load_trace(kept))
-    from mmm_demo.model import sample_posterior
+    from mmm_demo.fits.build import sample_posterior
 
     sampler = SamplerConfig()
     trace = sample_posterior(
@@ -111,10 +111,10 @@ def _fitted(kept: Path | None):
 
 
 def _require_convergence(config, trace, chains: int) -> None:
-    from mmm_demo.config import free_parameters
-    from mmm_demo.diagnostics import convergence_checks
-    from mmm_demo.gate import GateReport
-    from mmm_demo.limits import GateConfig
+    from mmm_demo.checks.convergence import convergence_checks
+    from mmm_demo.checks.gate import GateReport
+    from mmm_demo.settings.experiment import free_parameters
+    from mmm_demo.settings.limits import GateConfig
 
     checks = convergence_checks(trace, free_parameters(config), GateConfig(), chains)
     if failed := GateReport(checks).failures:
@@ -123,7 +123,7 @@ def _require_convergence(config, trace, chains: int) -> None:
 
 def _scenarios(window, number: int, **settings) -> Iterator:
     """Yield random scenarios that some plan keeps."""
-    from mmm_demo.planning.scenario import Scenario
+    from mmm_demo.settings.scenario import Scenario
 
     rng = np.random.default_rng(2026)
     for place in range(number):
@@ -222,7 +222,7 @@ def _solve(planner, scenarios) -> tuple[list[Took], list]:
 
 def _frontier(planner) -> None:
     from mmm_demo.planning.curves import budget_frontier
-    from mmm_demo.planning.scenario import Scenario
+    from mmm_demo.settings.scenario import Scenario
 
     scenario = Scenario("frontier", relative_bounds={"*": (0.3, 3.0)})
     seconds, points = _timed(lambda: budget_frontier(planner, scenario))

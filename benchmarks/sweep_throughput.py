@@ -159,15 +159,15 @@ def _processes(trials: list[tuple], asked, kind: str) -> dict:
 
 def _cold(settings: dict) -> list[bool]:
     """Fit the folds that are asked for, and the whole table as number 3; return who passed."""
-    from mmm_demo.checks.backtest import folds
-    from mmm_demo.config import SamplerConfig, free_parameters
-    from mmm_demo.data import load_market
-    from mmm_demo.diagnostics import convergence_checks
-    from mmm_demo.experiment_file import load_experiment
-    from mmm_demo.gate import GateReport
-    from mmm_demo.limits import GateConfig
-    from mmm_demo.model import sample_posterior
-    from mmm_demo.response import scaling_of
+    from mmm_demo.checks.convergence import convergence_checks
+    from mmm_demo.checks.gate import GateReport
+    from mmm_demo.evidence.backtest import folds
+    from mmm_demo.fits.build import sample_posterior
+    from mmm_demo.fits.response import scaling_of
+    from mmm_demo.settings.experiment import SamplerConfig, free_parameters
+    from mmm_demo.settings.experiment_file import load_experiment
+    from mmm_demo.settings.limits import GateConfig
+    from mmm_demo.sources.market import load_market
 
     beta = {"distribution": "HalfNormal", "sigma": settings["sigma"], "rationale": "benchmark"}
     changes = {"adstock_max_lag": settings["lag"], "yearly_seasonality": settings["modes"]}

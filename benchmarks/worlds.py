@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def _run(asked: argparse.Namespace):
-    from mmm_demo.worlds import FAULTS
+    from mmm_demo.sources.worlds import FAULTS
 
     faults = asked.faults.split(",") if asked.faults else FAULTS
     first = asked.first_seed
@@ -64,14 +64,14 @@ def _run(asked: argparse.Namespace):
 
 
 def _world(fault: str | None, seed: int, asked: argparse.Namespace) -> dict:
-    from mmm_demo.batteries import as_fitted, run_backtest, run_placebo, run_recovery
-    from mmm_demo.evidence import Evidence
-    from mmm_demo.experiment_file import load_experiment
-    from mmm_demo.gate import FAILED, GateReport
-    from mmm_demo.judge import judge
-    from mmm_demo.refit import Refitter
-    from mmm_demo.response import scaling_of
-    from mmm_demo.worlds import simulate_world
+    from mmm_demo.checks.gate import FAILED, GateReport
+    from mmm_demo.checks.judge import judge
+    from mmm_demo.evidence.batteries import as_fitted, run_backtest, run_placebo, run_recovery
+    from mmm_demo.evidence.gathered import Evidence
+    from mmm_demo.evidence.refit import Refitter
+    from mmm_demo.fits.response import scaling_of
+    from mmm_demo.settings.experiment_file import load_experiment
+    from mmm_demo.sources.worlds import simulate_world
 
     started = time.monotonic()
     experiment = load_experiment(PROJECT / "experiments" / "demo.yaml")

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mmm_demo.leaderboard.ranking import PASSED, Candidate, Tables
-from mmm_demo.run_values import SALES_PARAM
+from mmm_demo.evidence.ranking import PASSED, Candidate, Tables
+from mmm_demo.settings.run_keys import SALES_PARAM
 
 FOLDS, HORIZON, WEEKS = 5, 8, 104
 RNG = np.random.default_rng(21)

@@ -6,16 +6,16 @@ import xarray as xr
 
 from drawn_model import drawn_model
 from helpers import good_report
-from mmm_demo.bundle import Bundle
-from mmm_demo.config import ExperimentConfig, ModelConfig
-from mmm_demo.fitted import WEEK, FittedModel
-from mmm_demo.gate import GateFile, GateReport
+from mmm_demo.checks.gate import GateFile, GateReport
+from mmm_demo.checks.proof import Bundle
+from mmm_demo.fits.fitted import WEEK, FittedModel
+from mmm_demo.fits.trace import WEEKLY_TABLE, table_sha256
 from mmm_demo.planning.feasible import Region
 from mmm_demo.planning.honesty import PAIRS
 from mmm_demo.planning.plan import Plan
-from mmm_demo.planning.scenario import Scenario
 from mmm_demo.planning.window import Window
-from mmm_demo.trace import WEEKLY_TABLE, table_sha256
+from mmm_demo.settings.experiment import ExperimentConfig, ModelConfig
+from mmm_demo.settings.scenario import Scenario
 
 
 def make_bundle(fitted: FittedModel, report: GateReport | None = None) -> Bundle:

@@ -13,9 +13,9 @@ import pytest
 import xarray as xr
 
 from helpers import PROJECT, PYTHON
-from mmm_demo.config import ExperimentConfig
-from mmm_demo.experiment_file import load_experiment
-from mmm_demo.gate import GateFile, GateReport
+from mmm_demo.checks.gate import GateFile, GateReport
+from mmm_demo.settings.experiment import ExperimentConfig
+from mmm_demo.settings.experiment_file import load_experiment
 
 if TYPE_CHECKING:  # imported inside the fixtures, so that tests of pure modules start at once
     from mlflow import MlflowClient
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # imported inside the fixtures, so that tests of pure modules
     from mlflow.entities.model_registry import ModelVersion
     from pymc_marketing.mmm import MMM
 
-    from mmm_demo.fitted import FittedModel
+    from mmm_demo.fits.fitted import FittedModel
 
 # MLflow reads its settings while it is imported. None of the user's may reach a test, and a test
 # that asks for no store must not find the project's own one.
@@ -190,8 +190,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory, user_environment: dict[str, s
 @pytest.fixture(scope="session")
 def fitted(demo: Demo) -> "FittedModel":
     """The demo model as it is stored. Shared: nobody may change it."""
-    from mmm_demo.fitted import FittedModel
-    from mmm_demo.trace import load_trace
+    from mmm_demo.fits.fitted import FittedModel
+    from mmm_demo.fits.trace import load_trace
 
     return FittedModel(demo.experiment.model, load_trace(demo.files / "trace.nc"))
 
@@ -212,7 +212,7 @@ def to_tree(groups: dict[str, xr.Dataset], trace: xr.DataTree) -> xr.DataTree:
 @pytest.fixture(scope="session")
 def thin(fitted: "FittedModel") -> "FittedModel":
     """The demo model with 80 draws, for comparisons that hold draw by draw."""
-    from mmm_demo.fitted import FittedModel
+    from mmm_demo.fits.fitted import FittedModel
 
     return FittedModel(fitted.config, to_tree(thinned(fitted.trace), fitted.trace))
 
@@ -234,10 +234,10 @@ def lean(demo: Demo, fitted: "FittedModel", tmp_path_factory: pytest.TempPathFac
 
     Its gate.json names the demo run, as every version's names its own.
     """
-    from mmm_demo.bundle import write_config, write_gate
-    from mmm_demo.config import free_parameters
-    from mmm_demo.diagnostics import convergence_checks
-    from mmm_demo.trace import save_trace, table_sha256
+    from mmm_demo.checks.convergence import convergence_checks
+    from mmm_demo.checks.proof import write_config, write_gate
+    from mmm_demo.fits.trace import save_trace, table_sha256
+    from mmm_demo.settings.experiment import free_parameters
 
     folder = tmp_path_factory.mktemp("lean")
     trace = to_tree(thinned(fitted.trace, LEAN_STEP), fitted.trace)
@@ -255,8 +255,8 @@ def lean(demo: Demo, fitted: "FittedModel", tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="session")
 def lean_model(demo: Demo, lean: Path) -> "FittedModel":
     """The model that the versions of `make_version` hold."""
-    from mmm_demo.fitted import FittedModel
-    from mmm_demo.trace import load_trace
+    from mmm_demo.fits.fitted import FittedModel
+    from mmm_demo.fits.trace import load_trace
 
     return FittedModel(demo.experiment.model, load_trace(lean / "trace.nc"))
 
@@ -270,10 +270,10 @@ def make_version(
     `edit` changes trace.nc or config.json before the verdict is sealed over them, so that every
     recorded hash agrees: what a forger with full access to the store would leave.
     """
-    from mmm_demo.bundle import write_config, write_gate
-    from mmm_demo.registry import pinned_requirements, register_version
-    from mmm_demo.trace import load_trace, table_sha256, weekly_table
-    from mmm_demo.tracking import open_run
+    from mmm_demo.checks.proof import write_config, write_gate
+    from mmm_demo.fits.trace import load_trace, table_sha256, weekly_table
+    from mmm_demo.store.registry import pinned_requirements, register_version
+    from mmm_demo.store.runs import open_run
 
     verdict = GateFile.from_json((lean / "gate.json").read_text("utf-8"))
 

@@ -5,12 +5,12 @@ from functools import cache
 import numpy as np
 import xarray as xr
 
-from mmm_demo.config import ModelConfig
-from mmm_demo.contraction import STORED_NAMES, prior_distribution
-from mmm_demo.fitted import FittedModel
-from mmm_demo.priors import PriorConfig
-from mmm_demo.simulate import simulate_market
-from mmm_demo.trace import WEEKLY_TABLE
+from mmm_demo.checks.contraction import STORED_NAMES, prior_distribution
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.trace import WEEKLY_TABLE
+from mmm_demo.settings.experiment import ModelConfig
+from mmm_demo.settings.priors import PriorConfig
+from mmm_demo.sources.simulate import simulate_market
 
 CHAINS, DRAWS = 2, 30
 DIMS = {

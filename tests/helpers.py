@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from mmm_demo.config import ConfigError, ExperimentConfig, ModelConfig
-from mmm_demo.experiment_file import from_dict
-from mmm_demo.gate import REQUIRED, Check, GateReport
+from mmm_demo.checks.gate import REQUIRED, Check, GateReport
+from mmm_demo.settings.experiment import ConfigError, ExperimentConfig, ModelConfig
+from mmm_demo.settings.experiment_file import from_dict
 
 PROJECT = Path(__file__).parents[1]
 PYTHON = sys.executable
@@ -90,7 +90,7 @@ def convergent_trace(
     config: ModelConfig, chains: int = 4, draws: int = 500, seed: int = 7
 ) -> xr.DataTree:
     """Return a synthetic trace with independent draws of every free parameter: a good posterior."""
-    from mmm_demo.config import free_parameters
+    from mmm_demo.settings.experiment import free_parameters
 
     rng = np.random.default_rng(seed)
     items: dict[str, Callable[[int], list[str]]] = {

@@ -30,16 +30,21 @@ import pandas as pd
 from mlflow import MlflowClient
 
 from forked import together
-from mmm_demo import bundle, fit_steps, pipeline, plan_steps, promotion, publish, registry, review
-from mmm_demo.config import ExperimentConfig
-from mmm_demo.data import load_market
-from mmm_demo.experiment_file import load_experiment
-from mmm_demo.fitted import Decomposition, FittedModel
-from mmm_demo.gate import GateFile
-from mmm_demo.model import Sampling, sample_prior
-from mmm_demo.response import scaling_of
-from mmm_demo.trace import load_trace
-from mmm_demo.tracking import Run, temporary_folder
+from mmm_demo.checks import proof
+from mmm_demo.checks.gate import GateFile
+from mmm_demo.fits.build import Sampling, sample_prior
+from mmm_demo.fits.fitted import Decomposition, FittedModel
+from mmm_demo.fits.response import scaling_of
+from mmm_demo.fits.trace import load_trace
+from mmm_demo.jobs import evidence, promotion
+from mmm_demo.jobs import fit as fit_steps
+from mmm_demo.jobs import main as pipeline
+from mmm_demo.jobs import plan as plan_steps
+from mmm_demo.settings.experiment import ExperimentConfig
+from mmm_demo.settings.experiment_file import load_experiment
+from mmm_demo.sources.market import load_market
+from mmm_demo.store import publish, registry
+from mmm_demo.store.runs import Run, temporary_folder
 
 MARKET = "demo"
 Matches = Callable[..., bool]
@@ -100,9 +105,9 @@ def while_copying() -> Any:
 
     def log(self: Run, path: Path, folder: str | None = None) -> None:
         log_file(self, path, folder)
-        if path.name == bundle.TRACE:
+        if path.name == proof.TRACE:
             home = MlflowClient().get_run(self.run_id).info.artifact_uri
-            stored = Path(home.removeprefix("file://")) / bundle.TRACE
+            stored = Path(home.removeprefix("file://")) / proof.TRACE
             os.truncate(stored, stored.stat().st_size // 2)
             die()
 
@@ -123,7 +128,7 @@ POINTS: dict[str, Callable[[], Any]] = {
     "while sampling": while_sampling,
     "trace saved": partial(after, fit_steps, "save_trace"),
     "trace half logged": while_copying,
-    "gate.json written, not logged": partial(after, bundle, "write_gate"),
+    "gate.json written, not logged": partial(after, proof, "write_gate"),
     "logged model made, version not": partial(after, registry, "_log_pyfunc"),
     "version made, run not told": partial(after, registry, "register_version"),
     "files kept, not accepted": partial(after, promotion, "_keep_copy"),
@@ -164,11 +169,11 @@ class Stored:
 
     def fit(self, run: Run, experiment: ExperimentConfig, root: Path, _: Any) -> pipeline.FitResult:
         """Register the stored files as what this run has fitted."""
-        verdict = GateFile.from_json((self.files / bundle.GATE).read_text("utf-8"))
+        verdict = GateFile.from_json((self.files / proof.GATE).read_text("utf-8"))
         with temporary_folder() as folder:
-            shutil.copyfile(self.files / bundle.TRACE, folder / bundle.TRACE)
-            bundle.write_config(folder, experiment)
-            bundle.write_gate(folder, verdict.report, run.run_id, verdict.data_sha256)
+            shutil.copyfile(self.files / proof.TRACE, folder / proof.TRACE)
+            proof.write_config(folder, experiment)
+            proof.write_gate(folder, verdict.report, run.run_id, verdict.data_sha256)
             version = registry.register_version(
                 run,
                 folder,
@@ -187,7 +192,7 @@ def computed(files: Path) -> Stored:
     experiment = load_experiment("experiments/demo.yaml")
     table = load_market(experiment.data, experiment.model, Path.cwd()).table
     prior = sample_prior(experiment.model, table, experiment.sampler.seed)
-    draws = load_trace(files / bundle.TRACE)
+    draws = load_trace(files / proof.TRACE)
     fitted = FittedModel(
         replace(experiment.model, scaling=scaling_of(experiment.model, table)), draws
     )
@@ -221,7 +226,7 @@ def look() -> dict[str, Any]:
     with without_pictures():
         plan = plan_steps.run_optimize(MARKET, {}, Path.cwd(), unheard)
     number = int(plan.version.version)  # loaded and proven
-    done = review.run_promote(MARKET, number, "still works", False, unheard, unheard)
+    done = evidence.run_promote(MARKET, number, "still works", False, unheard, unheard)
     return {
         "champion": number,
         "previous": int(former.version) if former else None,

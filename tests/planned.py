@@ -7,11 +7,11 @@ import numpy as np
 import xarray as xr
 
 from drawn_model import drawn_model
-from mmm_demo.fitted import FittedModel
-from mmm_demo.optimization import Planner
-from mmm_demo.planning.scenario import Scenario
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.planning.optimize import Planner
 from mmm_demo.planning.study import PlanStudy, study_plans
 from mmm_demo.planning.window import window_of
+from mmm_demo.settings.scenario import Scenario
 
 WEEKS = 8
 WIDE = {"*": (0.0, 3.0)}

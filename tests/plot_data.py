@@ -11,7 +11,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mmm_demo import plotting, plotting_chains, plotting_checks
+from mmm_demo.plots import chains as plotting_chains
+from mmm_demo.plots import checks, results
 
 CHANNELS = ["TV", "Radio", "Content Marketing"]
 WEEKS = pd.date_range("2022-01-03", periods=60, freq="W-MON")
@@ -91,21 +92,21 @@ def energies(values: np.ndarray) -> xr.Dataset:
 
 
 CASES: dict[str, Callable[[], Figure]] = {
-    "prior_predictive": lambda: plotting_checks.prior_predictive(WEEKS, SALES, DRAWS, 5e6),
+    "prior_predictive": lambda: checks.prior_predictive(WEEKS, SALES, DRAWS, 5e6),
     "trace": lambda: plotting_chains.trace(make_posterior()),
     "rank": lambda: plotting_chains.rank(make_posterior()),
     "forest": lambda: plotting_chains.forest(make_posterior()),
     "energy": lambda: plotting_chains.energy(energies(RNG.normal(size=(4, 100)))),
-    "posterior_predictive": lambda: plotting_checks.posterior_predictive(WEEKS, SALES, DRAWS),
-    "residuals": lambda: plotting_checks.residuals(WEEKS, SALES, DRAWS),
-    "lift_tests": lambda: plotting_checks.lift_tests(make_lift_tests()),
-    "contributions_over_time": lambda: plotting.contributions_over_time(WEEKS, make_parts(), SALES),
-    "channel_contribution": lambda: plotting.channel_contribution(WEEKS, "TV", DRAWS, SPEND),
-    "channel_shares": lambda: plotting.channel_shares(make_intervals(spend_share=[0.5, 0.3, 0.2])),
-    "roas": lambda: plotting.roas(make_intervals()),
-    "adstock_curve": lambda: plotting.adstock_curve(make_curve("lag")),
-    "saturation_curve": lambda: plotting.saturation_curve(make_curve("spend"), SPEND),
-    "truth_comparison": lambda: plotting.truth_comparison(make_truth()),
+    "posterior_predictive": lambda: checks.posterior_predictive(WEEKS, SALES, DRAWS),
+    "residuals": lambda: checks.residuals(WEEKS, SALES, DRAWS),
+    "lift_tests": lambda: checks.lift_tests(make_lift_tests()),
+    "contributions_over_time": lambda: results.contributions_over_time(WEEKS, make_parts(), SALES),
+    "channel_contribution": lambda: results.channel_contribution(WEEKS, "TV", DRAWS, SPEND),
+    "channel_shares": lambda: results.channel_shares(make_intervals(spend_share=[0.5, 0.3, 0.2])),
+    "roas": lambda: results.roas(make_intervals()),
+    "adstock_curve": lambda: results.adstock_curve(make_curve("lag")),
+    "saturation_curve": lambda: results.saturation_curve(make_curve("spend"), SPEND),
+    "truth_comparison": lambda: results.truth_comparison(make_truth()),
 }
 
 

@@ -15,7 +15,8 @@ from dataclasses import asdict
 from functools import partial
 
 from forked import together
-from mmm_demo import registry, review
+from mmm_demo.jobs import evidence
+from mmm_demo.store import registry
 
 
 def promote(number: int, said: list[str], tell: int | None) -> dict[str, object]:
@@ -27,7 +28,7 @@ def promote(number: int, said: list[str], tell: int | None) -> dict[str, object]
             os.write(tell, b"waits")
 
     try:
-        done = review.run_promote("demo", number, "a test", False, say, lambda _: None)
+        done = evidence.run_promote("demo", number, "a test", False, say, lambda _: None)
     finally:
         if tell:
             os.write(tell, b"ended")
@@ -36,14 +37,14 @@ def promote(number: int, said: list[str], tell: int | None) -> dict[str, object]
 
 def first(number: int, begun: int, go_on: int) -> dict[str, object]:
     """Promote; in the middle of the contest, let the other one begin."""
-    contest = review.Contest.__call__
+    contest = evidence.Contest.__call__
 
-    def slow(self: review.Contest, *files: object) -> tuple[str, ...]:
+    def slow(self: evidence.Contest, *files: object) -> tuple[str, ...]:
         os.write(begun, b"begun")
         os.read(go_on, 5)
         return contest(self, *files)
 
-    review.Contest.__call__ = slow
+    evidence.Contest.__call__ = slow
     return promote(number, [], None)
 
 

@@ -17,7 +17,8 @@ from functools import partial
 from pathlib import Path
 
 from forked import Child, together
-from mmm_demo import store_creation, tracking
+from mmm_demo.store import creation
+from mmm_demo.store import runs as tracking
 
 HALF = 100_000  # bytes
 RUNS = 3
@@ -41,7 +42,7 @@ def without_lock(number: int) -> dict[str, str]:
     def at_once(_: str) -> Iterator[None]:
         yield
 
-    store_creation.first_use = at_once
+    creation.first_use = at_once
     return use_store(number)
 
 

@@ -16,10 +16,10 @@ from optuna.storages.journal import JournalFileBackend
 
 from conftest import all_runs
 from helpers import plain_experiment, small_model
-from mmm_demo.sweeps import steps as sweep_steps
+from mmm_demo.jobs import sweep as sweep_steps
+from mmm_demo.jobs.sweep import SweepResult, run_sweep
+from mmm_demo.settings.sweep import Space
 from mmm_demo.sweeps.search import Link
-from mmm_demo.sweeps.space import Space
-from mmm_demo.sweeps.steps import SweepResult, run_sweep
 from mmm_demo.sweeps.trial import Outcome, Task
 from mmm_demo.sweeps.workers import Workers
 

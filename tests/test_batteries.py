@@ -15,8 +15,10 @@ import xarray as xr
 
 from drawn_model import drawn_model
 from helpers import good_checks
-from mmm_demo import batteries
-from mmm_demo.batteries import (
+from mmm_demo.checks.gate import GateReport
+from mmm_demo.evidence import batteries
+from mmm_demo.evidence.backtest import backtest_checks, fold_table, folds
+from mmm_demo.evidence.batteries import (
     backtest_folds,
     run_backtest,
     run_placebo,
@@ -24,19 +26,17 @@ from mmm_demo.batteries import (
     run_sensitivity,
     variants,
 )
-from mmm_demo.checks.backtest import backtest_checks, fold_table, folds
-from mmm_demo.checks.placebo import placebo_checks
-from mmm_demo.checks.recovery import recovery_checks
-from mmm_demo.checks.sensitivity import sensitivity_checks
-from mmm_demo.config import BudgetConfig, ModelConfig, ScalingConfig, free_parameters
-from mmm_demo.fitted import FittedModel
-from mmm_demo.gate import GateReport
-from mmm_demo.limits import EvidenceConfig
-from mmm_demo.optimization import BudgetError
-from mmm_demo.priors import DEFAULT_PRIORS
-from mmm_demo.refit import Refit
-from mmm_demo.response import Response, scaling_of
-from mmm_demo.trace import WEEKLY_TABLE
+from mmm_demo.evidence.placebo import placebo_checks
+from mmm_demo.evidence.recovery import recovery_checks
+from mmm_demo.evidence.refit import Refit
+from mmm_demo.evidence.sensitivity import sensitivity_checks
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.response import Response, scaling_of
+from mmm_demo.fits.trace import WEEKLY_TABLE
+from mmm_demo.planning.optimize import BudgetError
+from mmm_demo.settings.experiment import BudgetConfig, ModelConfig, ScalingConfig, free_parameters
+from mmm_demo.settings.limits import EvidenceConfig
+from mmm_demo.settings.priors import DEFAULT_PRIORS
 
 EVIDENCE = EvidenceConfig(folds=5, horizon_weeks=6, replicates=3, placebos=3)
 CONVERGED = GateReport(tuple(c for c in good_checks() if c.stage == "convergence"))

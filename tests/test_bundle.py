@@ -12,14 +12,14 @@ import pytest
 import xarray as xr
 
 from conftest import FILES, Demo, thinned
-from mmm_demo import bundle
-from mmm_demo.bundle import Bundle, BundleRefused, prove_bundle, require_pass, write_gate
-from mmm_demo.config import GateConfig, to_dict
-from mmm_demo.experiment_file import from_dict
-from mmm_demo.fitted import FittedModel
-from mmm_demo.gate import REQUIRED, Check, GateFile, GateRefused, GateReport, PassedGate
-from mmm_demo.limits import EVIDENCE_BATTERIES, FIT_BATTERIES
-from mmm_demo.trace import load_trace, table_sha256, weekly_table
+from mmm_demo.checks import proof
+from mmm_demo.checks.gate import REQUIRED, Check, GateFile, GateRefused, GateReport, PassedGate
+from mmm_demo.checks.proof import Bundle, BundleRefused, prove_bundle, require_pass, write_gate
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.trace import load_trace, table_sha256, weekly_table
+from mmm_demo.settings.experiment import GateConfig, to_dict
+from mmm_demo.settings.experiment_file import from_dict
+from mmm_demo.settings.limits import EVIDENCE_BATTERIES, FIT_BATTERIES
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Sealed:
     def record(self) -> None:
         """Record the hashes of the files as they are now: a forger with access to the tags."""
         found = [name for name in FILES if (self.folder / name).is_file()]
-        self.recorded = {name: bundle.sha256(self.folder / name) for name in found}
+        self.recorded = {name: proof.sha256(self.folder / name) for name in found}
 
     def json(self, name: str) -> dict[str, Any]:
         return json.loads((self.folder / name).read_text("utf-8"))
@@ -54,7 +54,7 @@ class Sealed:
     def bind(self) -> None:
         """Make every hash agree: gate.json's files section and the recorded ones."""
         gate = self.json("gate.json")
-        gate["files"] = {name: bundle.sha256(self.folder / name) for name in gate["files"]}
+        gate["files"] = {name: proof.sha256(self.folder / name) for name in gate["files"]}
         self.write("gate.json", gate)
         self.record()
 
@@ -95,7 +95,7 @@ def test_the_files_of_a_passed_fit_prove_it(demo, fitted):
 
 
 def test_proving_builds_no_model(sealed, monkeypatch):
-    monkeypatch.setattr("mmm_demo.model.build_model", None)
+    monkeypatch.setattr("mmm_demo.fits.build.build_model", None)
     sealed.prove()
 
 
@@ -526,7 +526,7 @@ def test_a_draw_that_was_cut_short_is_judged_by_the_experiments_own_limit(sealed
 
 
 def test_draws_are_judged_by_todays_limits_where_those_are_tighter(sealed, monkeypatch):
-    monkeypatch.setattr(bundle, "GateConfig", lambda: GateConfig(ess_tail_min=50_000.0))
+    monkeypatch.setattr(proof, "GateConfig", lambda: GateConfig(ess_tail_min=50_000.0))
     with pytest.raises(BundleRefused, match=r"'draws judged again' failed: .*ess_tail_min"):
         sealed.prove()
 
@@ -561,20 +561,20 @@ def test_a_verdict_is_bound_to_the_files_beside_it(sealed, demo):
     path = write_gate(sealed.folder, demo.report, "run", table_sha256(table))
     written = json.loads(path.read_text())
     assert written["files"] == {
-        name: bundle.sha256(sealed.folder / name) for name in ("trace.nc", "config.json")
+        name: proof.sha256(sealed.folder / name) for name in ("trace.nc", "config.json")
     }
     assert written["run_id"] == "run"
     assert written["data_sha256"] == table_sha256(table)
 
 
 def test_a_verdict_from_before_sampling_names_no_trace(demo, tmp_path):
-    bundle.write_config(tmp_path, demo.experiment)
+    proof.write_config(tmp_path, demo.experiment)
     path = write_gate(tmp_path, demo.report.stage("prior"), "run", "data")
     assert list(json.loads(path.read_text())["files"]) == ["config.json"]
 
 
 def test_the_config_reads_back_as_the_same_experiment(demo, tmp_path):
-    written = bundle.write_config(tmp_path, demo.experiment)
+    written = proof.write_config(tmp_path, demo.experiment)
     again = from_dict(json.loads(written.read_text()), "config.json")
     assert again == demo.experiment
     assert again.fingerprint == demo.experiment.fingerprint

@@ -7,8 +7,11 @@ import pandas as pd
 import pytest
 
 from helpers import good_report, plain_experiment
-from mmm_demo.card import version_card
-from mmm_demo.card_verdict import (
+from mmm_demo.checks.gate import Check, GateReport
+from mmm_demo.evidence.gathered import Evidence
+from mmm_demo.evidence.placebo import placebo_row
+from mmm_demo.reports.card import version_card
+from mmm_demo.reports.card_verdict import (
     CardInput,
     battery_status,
     battery_table,
@@ -16,11 +19,8 @@ from mmm_demo.card_verdict import (
     lead,
     said,
 )
-from mmm_demo.checks.placebo import placebo_row
-from mmm_demo.evidence import Evidence
-from mmm_demo.experiment_file import from_dict
-from mmm_demo.gate import Check, GateReport
-from mmm_demo.limits import EVIDENCE_BATTERIES
+from mmm_demo.settings.experiment_file import from_dict
+from mmm_demo.settings.limits import EVIDENCE_BATTERIES
 from test_page import Page, assert_self_contained
 from test_plotting_evidence import make_forecast, make_recovery, make_sensitivity
 

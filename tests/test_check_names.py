@@ -3,9 +3,9 @@
 import ast
 
 from helpers import PROJECT
-from mmm_demo.check_names import CHECK_NAMES, QUESTIONS, battery_name, check_name
-from mmm_demo.gate import REQUIRED
-from mmm_demo.limits import EVIDENCE_BATTERIES, FIT_BATTERIES
+from mmm_demo.checks.gate import REQUIRED
+from mmm_demo.settings.check_names import CHECK_NAMES, QUESTIONS, battery_name, check_name
+from mmm_demo.settings.limits import EVIDENCE_BATTERIES, FIT_BATTERIES
 
 
 def constant_names() -> set[str]:

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from pymc_marketing.metrics import per_observation_crps
 
-from mmm_demo.checks.backtest import (
+from mmm_demo.checks.gate import FAILED, NOT_ASSESSABLE, PASSED
+from mmm_demo.evidence.backtest import (
     backtest_checks,
     crps,
     fold_table,
@@ -15,7 +16,6 @@ from mmm_demo.checks.backtest import (
     naive_forecast,
     score_weeks,
 )
-from mmm_demo.gate import FAILED, NOT_ASSESSABLE, PASSED
 
 RNG = np.random.default_rng(5)
 

@@ -9,6 +9,7 @@ import xarray as xr
 from scipy import stats
 
 from drawn_model import drawn_model
+from mmm_demo.checks.gate import NOT_ASSESSABLE
 from mmm_demo.checks.identification import (
     DATA_DRIVEN,
     PRIOR_DRIVEN,
@@ -22,10 +23,9 @@ from mmm_demo.checks.identification import (
     prior_roas,
 )
 from mmm_demo.checks.pointwise import fitted_log_likelihood
-from mmm_demo.fitted import FittedModel
-from mmm_demo.gate import NOT_ASSESSABLE
-from mmm_demo.limits import FIT_BATTERIES
-from mmm_demo.trace import WEEKLY_TABLE
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.trace import WEEKLY_TABLE
+from mmm_demo.settings.limits import FIT_BATTERIES
 
 RNG = np.random.default_rng(21)
 CHAINS, DRAWS = 4, 1000

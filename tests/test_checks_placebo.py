@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmm_demo.checks.placebo import free_name, placebo_checks, placebo_row, shifts, with_placebo
-from mmm_demo.gate import FAILED, NOT_ASSESSABLE, PASSED
+from mmm_demo.checks.gate import FAILED, NOT_ASSESSABLE, PASSED
+from mmm_demo.evidence.placebo import free_name, placebo_checks, placebo_row, shifts, with_placebo
 
 NOTHING, SOMETHING = np.linspace(0.0, 0.05, 1001), np.linspace(0.02, 0.08, 1001)
 

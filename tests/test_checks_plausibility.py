@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from mmm_demo.checks.gate import FAILED, NOT_ASSESSABLE, Check
 from mmm_demo.checks.plausibility import (
     influence_check,
     odd_weeks_check,
@@ -14,11 +15,10 @@ from mmm_demo.checks.plausibility import (
     spend_outlier_check,
 )
 from mmm_demo.checks.pointwise import log_likelihood, loo
-from mmm_demo.data_config import Accepted
-from mmm_demo.fitted import Decomposition
-from mmm_demo.gate import FAILED, NOT_ASSESSABLE, Check
-from mmm_demo.limits import FIT_BATTERIES
-from mmm_demo.simulate import CHANNELS, simulate_market
+from mmm_demo.fits.fitted import Decomposition
+from mmm_demo.settings.data import Accepted
+from mmm_demo.settings.limits import FIT_BATTERIES
+from mmm_demo.sources.simulate import CHANNELS, simulate_market
 
 SAMPLES, WEEKS = 50, 20
 DATES = pd.date_range("2024-01-01", periods=WEEKS, freq="7D")

@@ -10,7 +10,7 @@ import xarray as xr
 
 from drawn_model import drawn_model
 from mmm_demo.checks.pointwise import fitted_log_likelihood, log_likelihood, log_prior, loo
-from mmm_demo.config import ModelConfig
+from mmm_demo.settings.experiment import ModelConfig
 
 RNG = np.random.default_rng(8)
 WEEKS = pd.date_range("2024-01-01", periods=40, freq="7D").to_numpy()

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from mmm_demo.checks.convergence import coverage
+from mmm_demo.checks.gate import NOT_ASSESSABLE, REQUIRED, Check
 from mmm_demo.checks.predictive import predictive_checks
-from mmm_demo.diagnostics import coverage
-from mmm_demo.gate import NOT_ASSESSABLE, REQUIRED, Check
-from mmm_demo.limits import FIT_BATTERIES
+from mmm_demo.settings.limits import FIT_BATTERIES
 
 WEEKS, NOISE, SAMPLES = 156, 0.06, 400
 YEAR = 2 * np.pi * np.arange(WEEKS) / 52.18

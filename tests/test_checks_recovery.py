@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from mmm_demo.checks.recovery import recovery_checks, recovery_rows, recovery_summary
-from mmm_demo.gate import FAILED, NOT_ASSESSABLE, PASSED
+from mmm_demo.checks.gate import FAILED, NOT_ASSESSABLE, PASSED
+from mmm_demo.evidence.recovery import recovery_checks, recovery_rows, recovery_summary
 
 CHANNELS = ["TV", "Radio", "Search", "Social"]
 

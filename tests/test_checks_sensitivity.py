@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmm_demo.checks.sensitivity import roas_rows, sensitivity_checks
-from mmm_demo.gate import FAILED, NOT_ASSESSABLE, PASSED
+from mmm_demo.checks.gate import FAILED, NOT_ASSESSABLE, PASSED
+from mmm_demo.evidence.sensitivity import roas_rows, sensitivity_checks
 
 BASE = pd.DataFrame(
     {

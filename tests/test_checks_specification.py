@@ -9,6 +9,7 @@ import xarray as xr
 from scipy import stats
 
 from drawn_model import drawn_model
+from mmm_demo.checks.gate import FAILED, NOT_ASSESSABLE, PASSED, Check
 from mmm_demo.checks.specification import (
     CUSUM_MAX,
     FOLLOWS_MAX,
@@ -20,9 +21,8 @@ from mmm_demo.checks.specification import (
     demand_check,
     specification_checks,
 )
-from mmm_demo.fitted import FittedModel
-from mmm_demo.gate import FAILED, NOT_ASSESSABLE, PASSED, Check
-from mmm_demo.trace import WEEKLY_TABLE
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.trace import WEEKLY_TABLE
 
 WEEKS, CHANNELS, NOISE = 156, ["TV", "Radio", "Search"], 0.06
 TIME = np.linspace(0.0, 1.0, WEEKS)

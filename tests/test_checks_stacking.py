@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmm_demo.checks.stacking import stacking_weights
+from mmm_demo.evidence.stacking import stacking_weights
 
 RNG = np.random.default_rng(2)
 BASE = RNG.normal(-12, 1, 156)

@@ -22,10 +22,10 @@ import yaml
 
 import mmm_demo
 from helpers import PROJECT, PYTHON
+from mmm_demo.checks.gate import Check, GateRefused, GateReport
 from mmm_demo.cli import KNOWN_ERROR, REFUSED, cli, main
-from mmm_demo.data import MarketingData
-from mmm_demo.gate import Check, GateRefused, GateReport
-from mmm_demo.trace import table_sha256
+from mmm_demo.fits.trace import table_sha256
+from mmm_demo.sources.market import MarketingData
 
 VERBS = {"main", "fit", "promote", "optimize", "report", "explore", "ui"}
 VERBS |= {"evidence", "card", "compare", "track", "sweep", "leaderboard", "reproduce"}

@@ -10,10 +10,10 @@ import yaml
 
 from helpers import PROJECT
 from mmm_demo.cli import KNOWN_ERROR, main
-from mmm_demo.environment import usable_cores
-from mmm_demo.sweeps import steps as sweep_steps
+from mmm_demo.fits.environment import usable_cores
+from mmm_demo.jobs import sweep as sweep_steps
+from mmm_demo.jobs.sweep import SweepResult
 from mmm_demo.sweeps.search import Asked
-from mmm_demo.sweeps.steps import SweepResult
 from swept import LAG, write_sweep
 
 ENTRY = yaml.safe_load((PROJECT / "MLproject").read_text("utf-8"))["entry_points"]["sweep"]

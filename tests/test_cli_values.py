@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from mmm_demo.cli_values import OrUnset
+from mmm_demo.commands.values import OrUnset
 
 COUNT = OrUnset(click.IntRange(1), "default")
 

@@ -19,10 +19,10 @@ from mlflow.entities import Run
 
 import cluster
 from conftest import Shell, all_runs, run_command
-from mmm_demo.registry import find_alias
+from mmm_demo.jobs.sweep import JOURNAL
+from mmm_demo.store.registry import find_alias
 from mmm_demo.sweeps import workers
 from mmm_demo.sweeps.search import open_storage
-from mmm_demo.sweeps.steps import JOURNAL
 from mmm_demo.sweeps.versions import require_same, versions
 from postgres import needs_postgresql
 

@@ -9,12 +9,12 @@ import pytest
 
 from bundles import changed, make_bundle, make_folds, make_plan
 from drawn_model import drawn_model
-from mmm_demo import compare_measures as measure
-from mmm_demo.bundle import Bundle
-from mmm_demo.compare import Comparison, compare
-from mmm_demo.config import BudgetConfig
-from mmm_demo.fitted import WEEK, FittedModel
-from mmm_demo.optimization import optimize_budget
+from mmm_demo.checks.proof import Bundle
+from mmm_demo.evidence import compare_measures as measure
+from mmm_demo.evidence.compare import Comparison, compare
+from mmm_demo.fits.fitted import WEEK, FittedModel
+from mmm_demo.planning.optimize import optimize_budget
+from mmm_demo.settings.experiment import BudgetConfig
 
 FOLDS = make_folds(100, 80, 120, 90, 110)
 UNKNOWN = "not assessable: "

@@ -8,11 +8,11 @@ import pytest
 
 from bundles import changed, make_bundle, make_folds, make_plan
 from drawn_model import drawn_model
-from mmm_demo.compare import Comparison, compare
-from mmm_demo.compare_measures import Difference, Regret
-from mmm_demo.compare_page import comparison_figures, comparison_page
-from mmm_demo.config import ModelConfig
-from mmm_demo.plotting_compare import roas_of_both
+from mmm_demo.evidence.compare import Comparison, compare
+from mmm_demo.evidence.compare_measures import Difference, Regret
+from mmm_demo.plots.compare import roas_of_both
+from mmm_demo.reports.compare_page import comparison_figures, comparison_page
+from mmm_demo.settings.experiment import ModelConfig
 from plot_data import legend_texts, rows, texts
 from plot_data import no_global_changes as no_global_changes  # a fixture of every test here
 from test_page import EVIL, Page, assert_self_contained

@@ -9,8 +9,8 @@ import pytest
 
 from conftest import run_command
 from helpers import PROJECT, PYTHON
-from mmm_demo.promotion import ChampionMoved
-from mmm_demo.tracking import find_run, open_run
+from mmm_demo.jobs.promotion import ChampionMoved
+from mmm_demo.store.runs import find_run, open_run
 from store_jobs import RUNS, STEPS, values
 from versions import last_run, nothing_against, number_of, run_promotion
 
@@ -126,7 +126,7 @@ def test_a_promotion_that_broke_off_leaves_the_record_of_the_one_before(
         raise ConnectionError("no store today")
 
     with monkeypatch.context() as patch, pytest.raises(ConnectionError):
-        patch.setattr("mmm_demo.promotion._require_unmoved", broken)
+        patch.setattr("mmm_demo.jobs.promotion._require_unmoved", broken)
         run_promotion(rollback=True)
     run_promotion(rollback=True)  # version 1 is still one that was promoted
     assert (number_of("champion"), number_of("previous")) == (1, 2)
@@ -135,9 +135,9 @@ def test_a_promotion_that_broke_off_leaves_the_record_of_the_one_before(
 def test_what_two_made_at_once_is_taken_from_the_other(store, monkeypatch):
     from mlflow import MlflowClient
 
-    from mmm_demo import tracking
+    from mmm_demo.store import runs
 
-    made, looked = tracking.experiment_id(), []
+    made, looked = runs.experiment_id(), []
     find = MlflowClient.get_experiment_by_name
 
     def not_yet(self: MlflowClient, name: str):
@@ -145,7 +145,7 @@ def test_what_two_made_at_once_is_taken_from_the_other(store, monkeypatch):
         return None if len(looked) == 1 else find(self, name)
 
     monkeypatch.setattr(MlflowClient, "get_experiment_by_name", not_yet)
-    assert tracking.experiment_id() == made
+    assert runs.experiment_id() == made
     assert len(looked) == 2
     with open_run("demo", "fit") as run:
         assert run.experiment_id == made

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from helpers import PROJECT, TIGHTER, make_experiment, plain_experiment, refusal, small_model
-from mmm_demo.config import (
+from mmm_demo.settings.experiment import (
     ConfigError,
     ExperimentConfig,
     GateConfig,
@@ -16,9 +16,9 @@ from mmm_demo.config import (
     registered_model_name,
     to_dict,
 )
-from mmm_demo.experiment_file import flat_params, from_dict, load_experiment
-from mmm_demo.limits import EvidenceConfig
-from mmm_demo.priors import DEFAULT_PRIORS
+from mmm_demo.settings.experiment_file import flat_params, from_dict, load_experiment
+from mmm_demo.settings.limits import EvidenceConfig
+from mmm_demo.settings.priors import DEFAULT_PRIORS
 
 EXPERIMENTS = sorted((PROJECT / "experiments").glob("*.yaml"))
 WHY = {"rationale": "an earlier test says so"}

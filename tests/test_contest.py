@@ -12,13 +12,13 @@ import yaml
 from bundles import changed, make_bundle, make_folds
 from drawn_model import drawn_model
 from helpers import PROJECT
-from mmm_demo import contest
+from mmm_demo.checks.gate import DATA_DRIVEN, FAILED, NOT_ASSESSABLE, PASSED, PRIOR_DRIVEN
 from mmm_demo.cli import promote
-from mmm_demo.config import ScalingConfig
-from mmm_demo.fitted import FittedModel
-from mmm_demo.gate import DATA_DRIVEN, FAILED, NOT_ASSESSABLE, PASSED, PRIOR_DRIVEN
-from mmm_demo.priors import PriorConfig
-from mmm_demo.trace import LIFT_TESTS
+from mmm_demo.evidence import contest
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.trace import LIFT_TESTS
+from mmm_demo.settings.experiment import ScalingConfig
+from mmm_demo.settings.priors import PriorConfig
 
 CHAMPION = make_folds(100, 80, 120)
 

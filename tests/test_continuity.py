@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from helpers import PROJECT
-from mmm_demo.config import ModelConfig
-from mmm_demo.continuity import CORRECT, Findings, Weekly, compare
-from mmm_demo.data_config import DataConfig
+from mmm_demo.settings.data import DataConfig
+from mmm_demo.settings.experiment import ModelConfig
+from mmm_demo.tables.continuity import CORRECT, Findings, Weekly, compare
 
 WEEKS, KNOWN, NEW = 130, slice(0, 104), slice(0, 117)
 MODEL = ModelConfig(

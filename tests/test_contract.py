@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmm_demo.contract import MIN_WEEKS, Contract, DataError, validate_table
+from mmm_demo.tables.contract import MIN_WEEKS, Contract, DataError, validate_table
 
 WEEKS = 60
 FIRST = pd.Timestamp("2022-01-03")

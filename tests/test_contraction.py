@@ -5,9 +5,9 @@ import pytest
 import xarray as xr
 
 from helpers import convergent_trace
-from mmm_demo.config import ModelConfig
-from mmm_demo.contraction import contraction_table, not_identified
-from mmm_demo.priors import SUPPORTS, PriorConfig
+from mmm_demo.checks.contraction import contraction_table, not_identified
+from mmm_demo.settings.experiment import ModelConfig
+from mmm_demo.settings.priors import SUPPORTS, PriorConfig
 
 MODEL = ModelConfig(channel_columns=("TV", "Radio"), control_columns=("Trend",))
 RNG = np.random.default_rng(3)

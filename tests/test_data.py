@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from helpers import PROJECT, contents, plain_experiment
-from mmm_demo.config import DataConfig, ExperimentConfig, ModelConfig
-from mmm_demo.contract import DataError
-from mmm_demo.data import known_truth, load_data, load_market, read_csv
-from mmm_demo.experiment_file import from_dict, load_experiment
-from mmm_demo.simulate import CHANNELS, CONTROLS, simulate_market
+from mmm_demo.settings.experiment import DataConfig, ExperimentConfig, ModelConfig
+from mmm_demo.settings.experiment_file import from_dict, load_experiment
+from mmm_demo.sources.market import known_truth, load_data, load_market, read_csv
+from mmm_demo.sources.simulate import CHANNELS, CONTROLS, simulate_market
+from mmm_demo.tables.contract import DataError
 from test_table_file import CASES, load, refusal
 
 MODEL = ModelConfig(channel_columns=CHANNELS, control_columns=CONTROLS)

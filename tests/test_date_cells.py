@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mmm_demo.date_cells import CODE, explain_numbers, explain_texts, is_day
+from mmm_demo.tables.date_cells import CODE, explain_numbers, explain_texts, is_day
 
 MONDAYS = [dt.date(2023, 1, 2) + dt.timedelta(weeks=week) for week in range(60)]
 

@@ -10,16 +10,16 @@ import pytest
 import xarray as xr
 
 from helpers import convergent_trace
-from mmm_demo.config import GateConfig, ModelConfig, free_parameters
-from mmm_demo.diagnostics import (
+from mmm_demo.checks.convergence import (
     convergence_checks,
     decomposition_check,
     negative_baseline_share,
     predictive_metrics,
     prior_check,
 )
-from mmm_demo.fitted import Decomposition
-from mmm_demo.gate import Check, GateReport
+from mmm_demo.checks.gate import Check, GateReport
+from mmm_demo.fits.fitted import Decomposition
+from mmm_demo.settings.experiment import GateConfig, ModelConfig, free_parameters
 
 MODEL = ModelConfig(channel_columns=("TV", "Radio"), control_columns=("Trend",))
 PARAMETERS = free_parameters(MODEL)

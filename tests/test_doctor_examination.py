@@ -6,10 +6,10 @@ import pytest
 
 from conftest import PROJECT_FILES
 from helpers import PROJECT, contents
-from mmm_demo.doctor.examination import run_doctor
-from mmm_demo.doctor.finding import FIX, Diagnosis, Finding, diagnosis_lines
-from mmm_demo.registry import load_champion
-from mmm_demo.tracking import open_run
+from mmm_demo.store.doctor.examination import run_doctor
+from mmm_demo.store.doctor.finding import FIX, Diagnosis, Finding, diagnosis_lines
+from mmm_demo.store.registry import load_champion
+from mmm_demo.store.runs import open_run
 from versions import again, data_folder, run_promotion
 
 

@@ -7,7 +7,7 @@ from importlib import metadata
 import pytest
 
 from helpers import PROJECT
-from mmm_demo.doctor.pins import pin_findings
+from mmm_demo.store.doctor.pins import pin_findings
 
 FILES = ("pyproject.toml", "requirements.lock", "python_env.yaml")
 

@@ -14,14 +14,14 @@ import pytest
 from mlflow import MlflowClient
 
 from helpers import PYTHON
-from mmm_demo.doctor.finding import FIX
-from mmm_demo.doctor.store import CLOSED_TAG, place_findings, run_findings, store_findings
-from mmm_demo.store_health import _all, address, has_store
-from mmm_demo.tracking import StoreError, open_run
+from mmm_demo.store.doctor.finding import FIX
+from mmm_demo.store.doctor.store import CLOSED_TAG, place_findings, run_findings, store_findings
+from mmm_demo.store.health import _all, address, has_store
+from mmm_demo.store.runs import StoreError, open_run
 
 OPEN_AND_WAIT = """
 import time
-from mmm_demo.tracking import open_run
+from mmm_demo.store.runs import open_run
 with open_run("endless", "fit") as run:
     print(run.run_id, flush=True)
     time.sleep(600)
@@ -80,8 +80,8 @@ def test_a_run_without_a_process_cannot_be_told_and_the_command_to_close_it_work
 
 
 def test_a_run_that_ended_between_two_looks_is_not_touched(store, monkeypatch):
-    from mmm_demo.doctor import store as doctor_store
-    from mmm_demo.process import Fate
+    from mmm_demo.store.doctor import store as doctor_store
+    from mmm_demo.store.process import Fate
 
     run_id = store.create_run("0", run_name="quick").info.run_id
     monkeypatch.setattr(doctor_store, "fate", lambda tags: Fate("dead", "gone"))

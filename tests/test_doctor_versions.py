@@ -10,14 +10,14 @@ from urllib.parse import urlparse
 
 import pytest
 
-from mmm_demo.bundle import FILES
-from mmm_demo.doctor.finding import FIX
-from mmm_demo.doctor.remedies import Remedies
-from mmm_demo.doctor.versions import alias_findings, record_findings, version_findings
-from mmm_demo.gate import GateReport
-from mmm_demo.record import COPY_TAG
-from mmm_demo.registry import load_champion, prove_version
-from mmm_demo.store_health import own_models
+from mmm_demo.checks.gate import GateReport
+from mmm_demo.checks.proof import FILES
+from mmm_demo.store.doctor.finding import FIX
+from mmm_demo.store.doctor.remedies import Remedies
+from mmm_demo.store.doctor.versions import alias_findings, record_findings, version_findings
+from mmm_demo.store.health import own_models
+from mmm_demo.store.record import COPY_TAG
+from mmm_demo.store.registry import load_champion, prove_version
 from versions import again, bind, data_folder, evidence_about, number_of, run_promotion
 
 

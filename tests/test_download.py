@@ -9,7 +9,7 @@ import pytest
 from kagglehub.exceptions import CredentialError, DataCorruptionError
 
 from helpers import contents
-from mmm_demo.download import DATASET_ID, DT_MART_FILES, download_dt_mart, newest_folder
+from mmm_demo.sources.download import DATASET_ID, DT_MART_FILES, download_dt_mart, newest_folder
 
 
 class FakeKaggle:

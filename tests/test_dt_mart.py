@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from helpers import PROJECT, PYTHON
-from mmm_demo import dt_mart
-from mmm_demo.contract import Contract, DataError, validate_table
-from mmm_demo.dt_mart import (
+from mmm_demo.settings.dt_mart_options import CHANNELS, CONTROLS
+from mmm_demo.sources import dt_mart
+from mmm_demo.sources.dt_mart import (
     DtMartOptions,
     DtMartTable,
     build_weekly_table,
@@ -21,7 +21,7 @@ from mmm_demo.dt_mart import (
     spread_over_days,
     weekly_sums,
 )
-from mmm_demo.dt_mart_files import (
+from mmm_demo.sources.dt_mart_files import (
     DtMartFile,
     FirstFile,
     read_firstfile,
@@ -29,7 +29,7 @@ from mmm_demo.dt_mart_files import (
     read_nps,
     read_special_sales,
 )
-from mmm_demo.dt_mart_options import CHANNELS, CONTROLS
+from mmm_demo.tables.contract import Contract, DataError, validate_table
 from test_dt_mart_files import write_lookalike
 
 GROUPS = ("TV", "Sponsorship", "Digital", "Online")
@@ -385,7 +385,7 @@ def test_only_the_real_firstfile_is_called_dt_mart(
 
 def test_warnings_of_the_files_are_passed_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = read_firstfile(folder).rows
-    monkeypatch.setattr("mmm_demo.dt_mart_files.SPREADSHEET_ROWS", rows)
+    monkeypatch.setattr("mmm_demo.sources.dt_mart_files.SPREADSHEET_ROWS", rows)
     assert "as many as a spreadsheet keeps" in build_weekly_table(folder).warnings[0]
 
 
@@ -417,7 +417,8 @@ def test_folder_is_only_read(folder: Path, built: DtMartTable) -> None:
 
 def test_modules_start_fast_and_without_the_sampler() -> None:
     code = (
-        "import sys, mmm_demo.dt_mart; print([m for m in ('pymc', 'mlflow') if m in sys.modules])"
+        "import sys, mmm_demo.sources.dt_mart; "
+        "print([m for m in ('pymc', 'mlflow') if m in sys.modules])"
     )
     command = [PYTHON, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT)

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from helpers import PROJECT, PYTHON
-from mmm_demo import dt_mart_files as files
-from mmm_demo.contract import DataError
-from mmm_demo.dt_mart_cells import crore, minute, or_nothing, us_day
-from mmm_demo.dt_mart_files import FirstFileFacts, is_real_firstfile
-from mmm_demo.dt_mart_options import CHANNELS
+from mmm_demo.settings.dt_mart_options import CHANNELS
+from mmm_demo.sources import dt_mart_files as files
+from mmm_demo.sources.dt_mart_cells import crore, minute, or_nothing, us_day
+from mmm_demo.sources.dt_mart_files import FirstFileFacts, is_real_firstfile
+from mmm_demo.tables.contract import DataError
 
 SCRIPT = PROJECT.parent / "shared" / "data" / "make_dtmart_lookalike.py"
 READERS = {
@@ -186,7 +186,7 @@ def test_firstfile_is_summed_by_day(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert read.facts.categories == raw["product_category"].value_counts().to_dict()
     assert read.facts.verticals == raw["product_vertical"].nunique()
     assert read.facts.first_rows[4][-1] == raw["product_vertical"][4]
-    monkeypatch.setattr("mmm_demo.dt_mart_cells.CHUNK_ROWS", 777)  # ends within days
+    monkeypatch.setattr("mmm_demo.sources.dt_mart_cells.CHUNK_ROWS", 777)  # ends within days
     again = files.read_firstfile(folder)
     assert again.facts == read.facts
     pd.testing.assert_frame_equal(again.table, read.table)

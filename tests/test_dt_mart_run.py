@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mmm_demo.experiment_file import load_experiment
-from mmm_demo.pipeline import run_explore, run_main
-from mmm_demo.tracking import find_run
+from mmm_demo.jobs.main import run_explore, run_main
+from mmm_demo.settings.experiment_file import load_experiment
+from mmm_demo.store.runs import find_run
 from test_dt_mart_files import write_lookalike
 
 LABEL = "DT Mart look-alike"

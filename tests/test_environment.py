@@ -8,7 +8,7 @@ import pytensor
 import pytest
 
 from helpers import PYTHON
-from mmm_demo.environment import (
+from mmm_demo.fits.environment import (
     FAST,
     PACKAGES,
     STRICT,
@@ -34,13 +34,13 @@ def test_the_arithmetic_is_what_the_compiler_is_told(monkeypatch, fastmath, told
 
 
 def test_a_package_that_is_not_there_is_said_to_be_none(monkeypatch):
-    monkeypatch.setattr("mmm_demo.environment.PACKAGES", ("numpy", "no-such-package"))
+    monkeypatch.setattr("mmm_demo.fits.environment.PACKAGES", ("numpy", "no-such-package"))
     assert environment()["no-such-package"] == "none"
 
 
 def test_whoever_reports_the_arithmetic_also_sets_it():
     """A worker of a cluster imports what reports it long before it builds a model."""
-    script = "from mmm_demo.environment import environment; print(environment()['arithmetic'])"
+    script = "from mmm_demo.fits.environment import environment; print(environment()['arithmetic'])"
     done = subprocess.run([PYTHON, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == STRICT
 

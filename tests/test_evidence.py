@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmm_demo.checks.placebo import placebo_row
-from mmm_demo.evidence import Evidence, EvidenceError, read_evidence
-from mmm_demo.gate import FAILED, NOT_ASSESSABLE, PASSED, GateRefused
-from mmm_demo.limits import EVIDENCE_BATTERIES, GateConfig
+from mmm_demo.checks.gate import FAILED, NOT_ASSESSABLE, PASSED, GateRefused
+from mmm_demo.evidence.gathered import Evidence, EvidenceError, read_evidence
+from mmm_demo.evidence.placebo import placebo_row
+from mmm_demo.settings.limits import EVIDENCE_BATTERIES, GateConfig
 
 FILES = {"trace.nc": "aa", "config.json": "bb", "gate.json": "cc"}
 

@@ -12,19 +12,20 @@ from mlflow.entities import Run
 from bundles import make_bundle
 from drawn_model import drawn_model
 from helpers import contents, good_checks
-from mmm_demo import batteries, evidence_steps
-from mmm_demo.batteries import Step
-from mmm_demo.bundle import sha256
-from mmm_demo.checks.backtest import folds
-from mmm_demo.evidence import Evidence, read_evidence
-from mmm_demo.evidence_steps import gather, recorded
-from mmm_demo.evidence_store import load_evidence
-from mmm_demo.gate import GateReport
-from mmm_demo.limits import EVIDENCE_BATTERIES, EvidenceConfig
-from mmm_demo.refit import Refit
-from mmm_demo.registry import NoVersionError
-from mmm_demo.review import run_evidence
-from mmm_demo.tracking import find_run, open_run
+from mmm_demo.checks.gate import GateReport
+from mmm_demo.checks.proof import sha256
+from mmm_demo.evidence import batteries
+from mmm_demo.evidence.backtest import folds
+from mmm_demo.evidence.batteries import Step
+from mmm_demo.evidence.gathered import Evidence, read_evidence
+from mmm_demo.evidence.refit import Refit
+from mmm_demo.jobs import refits
+from mmm_demo.jobs.evidence import run_evidence
+from mmm_demo.jobs.refits import gather, recorded
+from mmm_demo.settings.limits import EVIDENCE_BATTERIES, EvidenceConfig
+from mmm_demo.store.evidence_store import load_evidence
+from mmm_demo.store.registry import NoVersionError
+from mmm_demo.store.runs import find_run, open_run
 from test_evidence import backtest_table, placebo_table, recovery_table, sensitivity_table
 from versions import again, bind, evidence_about, hashes, number_of, run_promotion
 
@@ -83,12 +84,12 @@ def test_every_battery_that_is_wanted_runs_once_and_no_other(canned):
 def test_the_model_is_made_once_for_the_batteries_that_share_it(canned, monkeypatch):
     made = []
 
-    class Counted(evidence_steps.Refitter):
+    class Counted(refits.Refitter):
         def __init__(self, *given):
             made.append(given)
             super().__init__(*given)
 
-    monkeypatch.setattr(evidence_steps, "Refitter", Counted)
+    monkeypatch.setattr(refits, "Refitter", Counted)
     gather(BUNDLE, "run", ["placebo", "sensitivity"], None, unheard)
     assert made == []
     gather(BUNDLE, "run", EVIDENCE_BATTERIES, None, unheard)

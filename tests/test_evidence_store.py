@@ -10,12 +10,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from mmm_demo.bundle import sha256
-from mmm_demo.evidence import EVIDENCE
-from mmm_demo.evidence_store import load_evidence
-from mmm_demo.gate import FAILED, NOT_ASSESSABLE, PASSED, GateRefused
-from mmm_demo.record import HASH_TAG
-from mmm_demo.tracking import open_run
+from mmm_demo.checks.gate import FAILED, NOT_ASSESSABLE, PASSED, GateRefused
+from mmm_demo.checks.proof import sha256
+from mmm_demo.evidence.gathered import EVIDENCE
+from mmm_demo.store.evidence_store import load_evidence
+from mmm_demo.store.record import HASH_TAG
+from mmm_demo.store.runs import open_run
 from test_evidence import FILES, backtest_table, placebo_table, recovery_table
 from versions import again, bind, evidence_about
 

@@ -6,9 +6,15 @@ import pytest
 import yaml
 
 from helpers import PROJECT, make_experiment, plain_experiment, refusal, small_model
-from mmm_demo.config import ConfigError, to_dict
-from mmm_demo.experiment_file import flat_params, from_dict, load_experiment, to_yaml, with_budget
-from mmm_demo.yaml_file import dump, read_mapping
+from mmm_demo.settings.experiment import ConfigError, to_dict
+from mmm_demo.settings.experiment_file import (
+    flat_params,
+    from_dict,
+    load_experiment,
+    to_yaml,
+    with_budget,
+)
+from mmm_demo.settings.yaml_file import dump, read_mapping
 
 EXPERIMENTS = sorted((PROJECT / "experiments").glob("*.yaml"))
 WHY = {"rationale": "an earlier test says so"}

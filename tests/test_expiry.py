@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mmm_demo.expiry import ExpiredChampion, require_fresh
-from mmm_demo.gate import GateRefused
-from mmm_demo.limits import GateConfig
+from mmm_demo.checks.freshness import ExpiredChampion, require_fresh
+from mmm_demo.checks.gate import GateRefused
+from mmm_demo.settings.limits import GateConfig
 
 FITTED = datetime(2025, 3, 10, 8, 30, tzinfo=UTC)
 LIMITS = GateConfig(max_age_days=30, max_gap_weeks=2)

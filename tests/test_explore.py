@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmm_demo import explore_measures as measure
-from mmm_demo.config import ModelConfig, free_parameters
-from mmm_demo.contract import DataError
-from mmm_demo.explore import Exploration, explore
-from mmm_demo.names import key
-from mmm_demo.simulate import simulate_market
+from mmm_demo.settings.experiment import ModelConfig, free_parameters
+from mmm_demo.settings.names import key
+from mmm_demo.sources import explore_measures as measure
+from mmm_demo.sources.explore import Exploration, explore
+from mmm_demo.sources.simulate import simulate_market
+from mmm_demo.tables.contract import DataError
 
 MONTHLY = {  # crore per month, in the manner of DT Mart: TV has a zero, SEM an amount that returns
     "TV": (0.2, 0, 3.9, 6.1, 4.2, 5.4, 4.4, 2.6, 9.3, 5.2, 1.4, 1.7),

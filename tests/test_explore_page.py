@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from mmm_demo import explore_page
-from mmm_demo.config import ModelConfig
-from mmm_demo.explore import Exploration, explore
-from mmm_demo.explore_page import exploration_page
-from mmm_demo.figures import exploration_figures
+from mmm_demo.reports import explore_page
+from mmm_demo.reports.explore_page import exploration_page
+from mmm_demo.reports.figures import exploration_figures
+from mmm_demo.settings.experiment import ModelConfig
+from mmm_demo.sources.explore import Exploration, explore
 from test_explore import MONTHLY, config, gamma, spread, weekly
 from test_page import Page, assert_self_contained
 

@@ -10,14 +10,14 @@ import pytest
 from mlflow import MlflowClient
 
 from conftest import all_runs
-from mmm_demo import fit_steps
-from mmm_demo.config import ExperimentConfig
-from mmm_demo.continuity import ContinuityError
-from mmm_demo.data import load_market
-from mmm_demo.experiment_file import load_experiment
-from mmm_demo.pipeline import run_explore, run_fit, run_main
-from mmm_demo.sweeps.space import Space
-from mmm_demo.sweeps.steps import run_sweep
+from mmm_demo.jobs import fit
+from mmm_demo.jobs.main import run_explore, run_fit, run_main
+from mmm_demo.jobs.sweep import run_sweep
+from mmm_demo.settings.experiment import ExperimentConfig
+from mmm_demo.settings.experiment_file import load_experiment
+from mmm_demo.settings.sweep import Space
+from mmm_demo.sources.market import load_market
+from mmm_demo.tables.continuity import ContinuityError
 from versions import add_a_byte, drawn_version, run_promotion
 
 CASES = Path(__file__).parent / "cases"
@@ -58,7 +58,7 @@ def hold(experiment: ExperimentConfig, project: Path) -> tuple[tuple[str, ...], 
     """Hold an experiment's table against the champion; return what was told and said."""
     said: list[str] = []
     data = load_market(experiment.data, experiment.model, project)
-    return fit_steps.hold_to_champion(experiment, data, said.append), said
+    return fit.hold_to_champion(experiment, data, said.append), said
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_spend_in_thousands_is_refused_before_any_sampling(
     monkeypatch: pytest.MonkeyPatch,
     job: Callable[..., object],
 ) -> None:
-    monkeypatch.setattr(fit_steps, "sample_prior", None)  # calling it would be another error
+    monkeypatch.setattr(fit, "sample_prior", None)  # calling it would be another error
     before = {run.info.run_id for run in all_runs(store)}
     with pytest.raises(ContinuityError, match=THOUSANDS):
         job(case("spend_thousands", project), project, silent)

@@ -12,16 +12,12 @@ from pymc_marketing.mmm import MMM
 from pytensor.xtensor import as_xtensor
 
 from conftest import thinned, to_tree
-from mmm_demo import tables
-from mmm_demo.config import ModelConfig
-from mmm_demo.diagnostics import decomposition_check
-from mmm_demo.fitted import FittedModel
-from mmm_demo.simulate import simulate_market
-from mmm_demo.trace import (
-    WEEKLY_TABLE,
-    load_trace,
-    save_trace,
-)
+from mmm_demo.checks.convergence import decomposition_check
+from mmm_demo.fits import tables
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.trace import WEEKLY_TABLE, load_trace, save_trace
+from mmm_demo.settings.experiment import ModelConfig
+from mmm_demo.sources.simulate import simulate_market
 
 WEEK = pd.Timedelta(days=7)
 

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from helpers import GOOD_VALUES, good_checks, good_report
-from mmm_demo.config import GateConfig
-from mmm_demo.diagnostics import DECOMPOSITION_TOLERANCE
-from mmm_demo.gate import (
+from mmm_demo.checks.convergence import DECOMPOSITION_TOLERANCE
+from mmm_demo.checks.gate import (
     COMPARISONS,
     FAILED,
     NOT_ASSESSABLE,
@@ -25,6 +24,7 @@ from mmm_demo.gate import (
     GateReport,
     PassedGate,
 )
+from mmm_demo.settings.experiment import GateConfig
 
 LIMITS = GateConfig()
 FILES = {"trace.nc": "a" * 64, "config.json": "b" * 64}

@@ -20,7 +20,8 @@ from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from browser import CHROMIUM, Page, opened
 from conftest import copy_project, enter_store
 from helpers import PYTHON, move_alias_by_force
-from mmm_demo.gated_store import (
+from mmm_demo.jobs.promotion import promote
+from mmm_demo.store.gated_store import (
     CHAMPION,
     PROMOTION_TAGS,
     READ_REPLICA,
@@ -29,9 +30,8 @@ from mmm_demo.gated_store import (
     open_store,
     promotion_params,
 )
-from mmm_demo.promotion import promote
-from mmm_demo.registry import find_alias
-from mmm_demo.tracking import open_run
+from mmm_demo.store.registry import find_alias
+from mmm_demo.store.runs import open_run
 from test_webui import answers, served, wait_until
 from versions import nothing_against
 
@@ -310,7 +310,7 @@ def test_read_replica_and_workspaces_are_still_mlflows_own(
 
 def test_loading_the_plugin_costs_no_model_library():
     heavy = "{'pymc', 'pymc_marketing', 'pytensor', 'arviz', 'matplotlib', 'nutpie', 'xarray'}"
-    script = f"import sys, mmm_demo.gated_store; print(sorted({heavy} & set(sys.modules)))"
+    script = f"import sys, mmm_demo.store.gated_store; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([PYTHON, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -9,24 +9,24 @@ from versions import run_promotion
 
 MODEL_LIBRARIES = {"pymc", "pymc_extras", "pymc_marketing", "pytensor", "nutpie"}
 ON_THE_WAY_TO_A_PLAN = (
-    "experiment_file",
-    "outputs",
-    "fitted",
-    "lift_report",
-    "diagnostics",
+    "settings.experiment_file",
+    "store.outputs",
+    "fits.fitted",
+    "fits.lift_report",
+    "checks.convergence",
     "checks.identification",
-    "bundle",
-    "expiry",
-    "optimization",
-    "plot_style",
-    "plotting",
-    "page",
-    "tracking",
-    "publish",
-    "record",
-    "registry",
-    "plan_steps",
-    "evidence_store",
+    "checks.proof",
+    "checks.freshness",
+    "planning.optimize",
+    "plots.style",
+    "plots.results",
+    "reports.page",
+    "store.runs",
+    "store.publish",
+    "store.record",
+    "store.registry",
+    "jobs.plan",
+    "store.evidence_store",
 )
 
 
@@ -47,13 +47,16 @@ def loaded_after(*steps: str, cwd: Path = PROJECT) -> dict[str, set[str]]:
 
 def test_modules_on_the_way_to_a_plan_load_no_model_library() -> None:
     steps = [f"import mmm_demo.{name}" for name in ON_THE_WAY_TO_A_PLAN]
-    held = loaded_after(*steps, "import mmm_demo.model")
-    assert held.pop("import mmm_demo.model") >= {"pymc", "pymc_marketing"}  # it would be seen
+    held = loaded_after(*steps, "import mmm_demo.fits.build")
+    assert held.pop("import mmm_demo.fits.build") >= {"pymc", "pymc_marketing"}  # it would be seen
     assert {step: libraries for step, libraries in held.items() if libraries} == {}
     assert list(held) == steps
 
 
-LOAD = "from mmm_demo.registry import load_champion; fitted = load_champion('demo').bundle.fitted"
+LOAD = """
+from mmm_demo.store.registry import load_champion
+fitted = load_champion('demo').bundle.fitted
+"""
 SOLVE = """
 from mmm_demo.config import BudgetConfig
 from mmm_demo.optimization import optimize_budget

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from conftest import Demo
-from mmm_demo.fitted import FittedModel
-from mmm_demo.gate import REQUIRED
-from mmm_demo.judge import Judged, judge
-from mmm_demo.limits import FIT_BATTERIES, GateConfig
+from mmm_demo.checks.gate import REQUIRED
+from mmm_demo.checks.judge import Judged, judge
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.settings.limits import FIT_BATTERIES, GateConfig
 
 OTHER_STAGES = {"prior", "convergence"}  # judged before, on priors and on chains
 

@@ -9,9 +9,9 @@ import pytest
 import xarray as xr
 
 from board_data import FOLDS, HARD, HORIZON, WEEKS, backtest, candidate, pointwise
-from mmm_demo.leaderboard.ranking import NO_SALES, OTHER_SALES, Candidate, Tables, rank
-from mmm_demo.run_values import SALES_PARAM
-from mmm_demo.scores import CRPS, ELPD
+from mmm_demo.evidence.ranking import NO_SALES, OTHER_SALES, Candidate, Tables, rank
+from mmm_demo.evidence.scores import CRPS, ELPD
+from mmm_demo.settings.run_keys import SALES_PARAM
 
 RNG = np.random.default_rng(1)
 NOISE = RNG.normal(0, 5, FOLDS * HORIZON)

@@ -11,14 +11,15 @@ from board_data import HARD, SALES, backtest, plan, pointwise, roas
 from conftest import Demo
 from drawn_model import drawn_model
 from helpers import GOOD_VALUES
-from mmm_demo import run_search, scores
-from mmm_demo.config import ConfigError
-from mmm_demo.gate import PASSED
-from mmm_demo.leaderboard.runs import CONTRADICTED, NO_VERDICT, find_candidates, verdict_of
-from mmm_demo.leaderboard.steps import run_leaderboard
-from mmm_demo.review import run_evidence
-from mmm_demo.run_values import SALES_PARAM
-from mmm_demo.tracking import open_run
+from mmm_demo.checks.gate import PASSED
+from mmm_demo.evidence import scores
+from mmm_demo.jobs.evidence import run_evidence
+from mmm_demo.jobs.fits import CONTRADICTED, NO_VERDICT, find_candidates, verdict_of
+from mmm_demo.jobs.leaderboard import run_leaderboard
+from mmm_demo.settings.experiment import ConfigError
+from mmm_demo.settings.run_keys import SALES_PARAM
+from mmm_demo.store import search
+from mmm_demo.store.runs import open_run
 from test_evidence import placebo_table
 from test_review import LEAN, forecast
 
@@ -205,8 +206,8 @@ def test_search_goes_through_all_pages(
     store: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = [log_fit(f"fit {number}", number, None) for number in range(1, 6)]
-    monkeypatch.setattr(run_search, "PAGE", 2)
-    found = run_search.search_runs("fit", "demo")
+    monkeypatch.setattr(search, "PAGE", 2)
+    found = search.search_runs("fit", "demo")
     assert [item.run_id for item in found] == made[::-1]
     assert found[0].params["model.adstock.max_lag"] == "5"
     assert found[0].metrics["gate.rhat_max"] == GOOD_VALUES["rhat_max"]
@@ -238,7 +239,7 @@ def test_real_fit_logs_what_it_is_compared_by(demo: Demo, tmp_path: Path) -> Non
 @pytest.mark.parametrize("converged", [True, False])
 def test_backtest_gives_a_fit_its_crps(make_version, monkeypatch, store, converged: bool) -> None:
     canned = forecast(drawn_model().table, LEAN, 100.0, converged)
-    monkeypatch.setattr("mmm_demo.batteries.run_backtest", lambda *_: canned)
+    monkeypatch.setattr("mmm_demo.evidence.batteries.run_backtest", lambda *_: canned)
     fit = str(make_version().run_id)
     run_evidence(fit, ["backtest"], unheard, unheard)
     logged = store.get_run(fit).data.metrics
@@ -254,7 +255,7 @@ def test_backtest_gives_a_fit_its_crps(make_version, monkeypatch, store, converg
 
 
 def test_evidence_of_another_battery_measures_no_crps(make_version, monkeypatch, store) -> None:
-    monkeypatch.setattr("mmm_demo.batteries.run_placebo", lambda *_: placebo_table())
+    monkeypatch.setattr("mmm_demo.evidence.batteries.run_placebo", lambda *_: placebo_table())
     fit = str(make_version().run_id)
     run_evidence(fit, ["placebo"], unheard, unheard)
     assert scores.CRPS not in store.get_run(fit).data.metrics

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from board_data import HARD, candidate, plan, roas
-from mmm_demo.leaderboard.ranking import rank
-from mmm_demo.leaderboard.spread import (
+from mmm_demo.evidence.ranking import rank
+from mmm_demo.evidence.spread import (
     LEVELS,
     levels,
     plan_spread,

@@ -10,13 +10,17 @@ import pytest
 
 from drawn_model import drawn_model
 from helpers import PROJECT
-from mmm_demo import refit
-from mmm_demo.config import ModelConfig, SamplerConfig, free_parameters
-from mmm_demo.contract import DataError
-from mmm_demo.data import load_market
-from mmm_demo.experiment_file import load_experiment
-from mmm_demo.fitted import FittedModel
-from mmm_demo.lift import (
+from mmm_demo.evidence import refit
+from mmm_demo.fits.build import sample_posterior
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.lift_report import compare_with_model
+from mmm_demo.fits.trace import load_trace, save_trace
+from mmm_demo.settings.experiment import ModelConfig, SamplerConfig, free_parameters
+from mmm_demo.settings.experiment_file import load_experiment
+from mmm_demo.settings.limits import EvidenceConfig
+from mmm_demo.sources.market import load_market
+from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.lift import (
     COLUMNS,
     known_in,
     lift_sha256,
@@ -24,10 +28,6 @@ from mmm_demo.lift import (
     unexpected_sign,
     validate_lift_tests,
 )
-from mmm_demo.lift_report import compare_with_model
-from mmm_demo.limits import EvidenceConfig
-from mmm_demo.model import sample_posterior
-from mmm_demo.trace import load_trace, save_trace
 
 MODEL = ModelConfig(channel_columns=("TV", "Radio"), yearly_seasonality=0, adstock_max_lag=2)
 WEEKS = pd.DataFrame(

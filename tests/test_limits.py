@@ -7,8 +7,8 @@ from typing import Any, get_args
 import pytest
 
 from helpers import TIGHTER, make_experiment, refusal
-from mmm_demo.gate import REQUIRED
-from mmm_demo.limits import (
+from mmm_demo.checks.gate import REQUIRED
+from mmm_demo.settings.limits import (
     EVIDENCE_BATTERIES,
     FIT_BATTERIES,
     Battery,

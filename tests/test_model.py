@@ -13,21 +13,27 @@ from pymc.testing import mock_sample
 from scipy.stats import norm
 
 from drawn_model import drawn_model
-from mmm_demo.config import GateConfig, ModelConfig, SamplerConfig, ScalingConfig, free_parameters
-from mmm_demo.diagnostics import prior_check
-from mmm_demo.environment import usable_cores
-from mmm_demo.lift import COLUMNS
-from mmm_demo.lift_report import compare_with_model
-from mmm_demo.model import (
+from mmm_demo.checks.convergence import prior_check
+from mmm_demo.fits.build import (
     LIFT_LIKELIHOOD,
     build_model,
     sample_posterior,
     sample_prior,
     target_scale,
 )
-from mmm_demo.priors import PriorConfig
-from mmm_demo.response import Response
-from mmm_demo.trace import LIFT_TESTS, TRACE_GROUPS, WEEKLY_TABLE, lift_table
+from mmm_demo.fits.environment import usable_cores
+from mmm_demo.fits.lift_report import compare_with_model
+from mmm_demo.fits.response import Response
+from mmm_demo.fits.trace import LIFT_TESTS, TRACE_GROUPS, WEEKLY_TABLE, lift_table
+from mmm_demo.settings.experiment import (
+    GateConfig,
+    ModelConfig,
+    SamplerConfig,
+    ScalingConfig,
+    free_parameters,
+)
+from mmm_demo.settings.priors import PriorConfig
+from mmm_demo.tables.lift import COLUMNS
 
 LIBRARY_DEFAULTS = {
     "intercept": {"distribution": "Normal", "mu": 0, "sigma": 2},

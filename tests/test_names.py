@@ -23,14 +23,14 @@ from mlflow.utils.validation import (
 
 from drawn_model import drawn_model
 from helpers import make_experiment, refusal, small_model
-from mmm_demo import plotting, plotting_chains
-from mmm_demo.config import ExperimentConfig, ModelConfig
-from mmm_demo.experiment_file import from_dict, to_yaml
-from mmm_demo.names import as_markdown, file_names, key, variable
-from mmm_demo.outputs import Outputs
-from mmm_demo.plotting_names import keyed, shown, with_glyphs
-from mmm_demo.run_values import read_csv
-from mmm_demo.trace import stored_table
+from mmm_demo.fits.trace import stored_table
+from mmm_demo.plots import chains, results
+from mmm_demo.plots.glyphs import keyed, shown, with_glyphs
+from mmm_demo.settings.experiment import ExperimentConfig, ModelConfig
+from mmm_demo.settings.experiment_file import from_dict, to_yaml
+from mmm_demo.settings.names import as_markdown, file_names, key, variable
+from mmm_demo.settings.run_keys import read_csv
+from mmm_demo.store.outputs import Outputs
 
 CASES = Path(__file__).parent / "cases"
 PREFIXES = ("roas.", "identification.prior_sensitivity.", f"plan.{'s' * 60}.planned.")
@@ -297,9 +297,9 @@ def test_figures_take_long_and_hard_names_and_leave_room_for_the_data(names: lis
     posterior = xr.Dataset(
         {"beta": (("chain", "draw", "channel"), draws)}, coords={"channel": names}
     )
-    figures = [plotting.roas(table), plotting.channel_shares(table)]
-    figures += [plotting.contributions_over_time(weeks, parts, np.ones(5))]
-    figures += [plotting_chains.trace(posterior), plotting_chains.forest(posterior)]
+    figures = [results.roas(table), results.channel_shares(table)]
+    figures += [results.contributions_over_time(weeks, parts, np.ones(5))]
+    figures += [chains.trace(posterior), chains.forest(posterior)]
     for figure in figures:
         drawn(figure)
         assert all(ax.get_position().width > 0.15 for ax in figure.axes)

@@ -6,33 +6,35 @@ import pandas as pd
 import pytest
 
 from helpers import good_report, make_experiment
-from mmm_demo import registry, summary, tables
-from mmm_demo.bundle import write_config, write_gate
-from mmm_demo.config import ExperimentConfig
-from mmm_demo.experiment_file import flat_params
-from mmm_demo.explore import explore
-from mmm_demo.figures import convergence_figures, result_figures
-from mmm_demo.fit_steps import publish_results
-from mmm_demo.fitted import WEEK, FittedModel
-from mmm_demo.limits import EvidenceConfig
-from mmm_demo.model import sample_posterior
-from mmm_demo.names import file_names, key
-from mmm_demo.optimization import Planner
-from mmm_demo.outputs import Outputs
-from mmm_demo.page import png
-from mmm_demo.plan_page import Ground, plan_figures, plan_page
-from mmm_demo.plan_steps import _metrics
+from mmm_demo.checks.proof import write_config, write_gate
+from mmm_demo.evidence.refit import Refitter
+from mmm_demo.fits import tables
+from mmm_demo.fits.build import sample_posterior
+from mmm_demo.fits.fitted import WEEK, FittedModel
+from mmm_demo.fits.trace import load_trace, save_trace, table_sha256
+from mmm_demo.jobs.fit import publish_results
+from mmm_demo.jobs.plan import _metrics
+from mmm_demo.planning.actuals import read_plan
 from mmm_demo.planning.library import LibraryPlanner
-from mmm_demo.planning.scenario import Scenario
+from mmm_demo.planning.optimize import Planner
 from mmm_demo.planning.study import study_plans
 from mmm_demo.planning.window import window_of
-from mmm_demo.publish import Publisher
-from mmm_demo.refit import Refitter
-from mmm_demo.run_values import read_csv
-from mmm_demo.simulate import simulate_market
-from mmm_demo.trace import load_trace, save_trace, table_sha256
-from mmm_demo.track_input import read_plan
-from mmm_demo.tracking import open_run
+from mmm_demo.reports import summary
+from mmm_demo.reports.figures import convergence_figures, result_figures
+from mmm_demo.reports.page import png
+from mmm_demo.reports.plan_page import Ground, plan_figures, plan_page
+from mmm_demo.settings.experiment import ExperimentConfig
+from mmm_demo.settings.experiment_file import flat_params
+from mmm_demo.settings.limits import EvidenceConfig
+from mmm_demo.settings.names import file_names, key
+from mmm_demo.settings.run_keys import read_csv
+from mmm_demo.settings.scenario import Scenario
+from mmm_demo.sources.explore import explore
+from mmm_demo.sources.simulate import simulate_market
+from mmm_demo.store import registry
+from mmm_demo.store.outputs import Outputs
+from mmm_demo.store.publish import Publisher
+from mmm_demo.store.runs import open_run
 
 CHANNELS = ('TV: spend (€) / 100 % "prime"', "検索", "y", "Y", "NA")
 CONTROLS = ("Promo / Father's Day=1 [dummy]", "_$a$ | $b")

@@ -8,9 +8,9 @@ import pytest
 import xarray as xr
 
 from helpers import convergent_trace
-from mmm_demo.config import ModelConfig, SamplerConfig
-from mmm_demo.gate import Check, GateReport
-from mmm_demo.next_steps import Attempt, Ground, advised, ground_of, steps
+from mmm_demo.checks.gate import Check, GateReport
+from mmm_demo.checks.next_steps import Attempt, Ground, advised, ground_of, steps
+from mmm_demo.settings.experiment import ModelConfig, SamplerConfig
 
 MODEL = ModelConfig(channel_columns=("TV", "Radio"), control_columns=("Trend",))
 SAMPLER = SamplerConfig(draws=1000, tune=700)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mmm_demo.number_cells import Form, explain, is_empty, shapes, to_values
+from mmm_demo.tables.number_cells import Form, explain, is_empty, shapes, to_values
 
 POINT, COMMA = Form("."), Form(",")
 

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mmm_demo.contract import Contract, DataError, validate_table
-from mmm_demo.odd_rows import header_row, odd_rows
+from mmm_demo.tables.contract import Contract, DataError, validate_table
+from mmm_demo.tables.odd_rows import header_row, odd_rows
 from test_table_file import CASES, refusal
 
 DAYS = ["2024-01-01", "2024-01-08", "2024-01-15", "2024-01-22"]

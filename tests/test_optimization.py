@@ -9,18 +9,18 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from mmm_demo.config import BudgetConfig, ModelConfig
-from mmm_demo.fitted import WEEK, FittedModel
-from mmm_demo.optimization import Planner, optimize_budget
+from mmm_demo.fits.fitted import WEEK, FittedModel
+from mmm_demo.fits.trace import WEEKLY_TABLE
 from mmm_demo.planning import solver
 from mmm_demo.planning.feasible import Region, region_of
 from mmm_demo.planning.library import LibraryPlanner
+from mmm_demo.planning.optimize import Planner, optimize_budget
 from mmm_demo.planning.plan import Plan
-from mmm_demo.planning.scenario import Group, Scenario
 from mmm_demo.planning.surface import ByTotals
 from mmm_demo.planning.window import BudgetError, window_of
-from mmm_demo.simulate import simulate_market
-from mmm_demo.trace import WEEKLY_TABLE
+from mmm_demo.settings.experiment import BudgetConfig, ModelConfig
+from mmm_demo.settings.scenario import Group, Scenario
+from mmm_demo.sources.simulate import simulate_market
 
 WINDOW = 13
 WIDE = {"*": (0.3, 2.0)}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mmm_demo.names import snake_case
-from mmm_demo.outputs import Outputs
+from mmm_demo.settings.names import snake_case
+from mmm_demo.store.outputs import Outputs
 
 RUN = "1a2b3c4d5e6f47089a0b1c2d3e4f5061"
 DAY = date(2026, 3, 9)

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from mmm_demo.page import Section, cell_text, render_page
-from mmm_demo.plot_style import new_figure
+from mmm_demo.plots.style import new_figure
+from mmm_demo.reports.page import Section, cell_text, render_page
 
 VOID = {"meta", "img", "br", "link"}
 EVIL = "<script>alert('x')</script> & \"quoted\" http://example.org/"

@@ -22,22 +22,22 @@ from mlflow.entities import Run
 from conftest import Shell, all_runs, copy_project, run_command
 from drawn_model import drawn_model
 from helpers import PROJECT, PYTHON
-from mmm_demo import fit_steps
-from mmm_demo.bundle import CONFIG, FILES
-from mmm_demo.config import BudgetConfig, ExperimentConfig, SamplerConfig
-from mmm_demo.contract import DataError
-from mmm_demo.experiment_file import from_dict, load_experiment
-from mmm_demo.fit_steps import publish_lift_tests
-from mmm_demo.fitted import FittedModel
-from mmm_demo.gate import GateFile, GateRefused, GateReport
-from mmm_demo.model import sample_posterior
-from mmm_demo.outputs import Outputs
-from mmm_demo.pipeline import run_fit, run_main, run_report
-from mmm_demo.publish import Publisher
-from mmm_demo.run_values import by_channel
-from mmm_demo.simulate import simulate_market
-from mmm_demo.trace import LIFT_TESTS, load_trace, save_trace, table_sha256
-from mmm_demo.tracking import open_run, temporary_folder
+from mmm_demo.checks.gate import GateFile, GateRefused, GateReport
+from mmm_demo.checks.proof import CONFIG, FILES
+from mmm_demo.fits.build import sample_posterior
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.trace import LIFT_TESTS, load_trace, save_trace, table_sha256
+from mmm_demo.jobs import fit as fit_steps
+from mmm_demo.jobs.fit import publish_lift_tests
+from mmm_demo.jobs.main import run_fit, run_main, run_report
+from mmm_demo.settings.experiment import BudgetConfig, ExperimentConfig, SamplerConfig
+from mmm_demo.settings.experiment_file import from_dict, load_experiment
+from mmm_demo.settings.run_keys import by_channel
+from mmm_demo.sources.simulate import simulate_market
+from mmm_demo.store.outputs import Outputs
+from mmm_demo.store.publish import Publisher
+from mmm_demo.store.runs import open_run, temporary_folder
+from mmm_demo.tables.contract import DataError
 from test_reports import ask as ask  # a fixture of some tests here
 
 CHANNELS = ("TV", "Radio", "Search", "Social")

@@ -9,14 +9,14 @@ import pytest
 
 from bundles import changed
 from drawn_model import drawn_model
-from mmm_demo.plan_page import Ground, basis, plan_figures, plan_page
-from mmm_demo.plan_text import UNRANKED, money, plan_sentences, signed
 from mmm_demo.planning.honesty import PAIRS
 from mmm_demo.planning.plan import AGAINST, RANKED
 from mmm_demo.planning.plan import UNRANKED as NOT_RANKED
-from mmm_demo.planning.scenario import Scenario
 from mmm_demo.planning.study import PlanStudy, study_plans
-from mmm_demo.plot_style import new_figure
+from mmm_demo.plots.style import new_figure
+from mmm_demo.reports.plan_page import Ground, basis, plan_figures, plan_page
+from mmm_demo.reports.plan_text import UNRANKED, money, plan_sentences, signed
+from mmm_demo.settings.scenario import Scenario
 from planned import WIDE, planner_of, s_shaped, study
 from plot_data import no_global_changes as no_global_changes  # a fixture of every test here
 from test_page import EVIL, Page, assert_self_contained

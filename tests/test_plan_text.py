@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmm_demo.plan_text import (
+from mmm_demo.planning.honesty import PAIRS
+from mmm_demo.planning.plan import AGAINST, RANKED, Move, Plan, spread
+from mmm_demo.planning.plan import UNRANKED as NOT_RANKED
+from mmm_demo.reports.plan_text import (
     UNRANKED,
     aim,
     certificate_sentence,
@@ -17,10 +20,7 @@ from mmm_demo.plan_text import (
     signed,
     smallest_sentence,
 )
-from mmm_demo.planning.honesty import PAIRS
-from mmm_demo.planning.plan import AGAINST, RANKED, Move, Plan, spread
-from mmm_demo.planning.plan import UNRANKED as NOT_RANKED
-from mmm_demo.planning.scenario import Scenario
+from mmm_demo.settings.scenario import Scenario
 from planned import study
 
 DATA = {"TV": "data-driven", "Radio": "data-driven"}

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmm_demo.optimization import Planner
 from mmm_demo.planning.curves import budget_frontier, response_curves
+from mmm_demo.planning.optimize import Planner
 from mmm_demo.planning.plan import Plan
-from mmm_demo.planning.scenario import Group, Scenario
 from mmm_demo.planning.solver import maximise
 from mmm_demo.planning.window import BudgetError
+from mmm_demo.settings.scenario import Group, Scenario
 from planned import WEEKS, WIDE, planner, s_shaped
 
 LEVELS = ["lower_94", "lower_50", "upper_50", "upper_94"]

@@ -9,9 +9,9 @@ import pytest
 
 from mmm_demo.planning.doubts import counted, doubts, require_margin
 from mmm_demo.planning.feasible import region_of
-from mmm_demo.planning.scenario import Group, Scenario, load_request, request_from_dict
 from mmm_demo.planning.window import BudgetError, Window
-from mmm_demo.yaml_file import ConfigError
+from mmm_demo.settings.scenario import Group, Scenario, load_request, request_from_dict
+from mmm_demo.settings.yaml_file import ConfigError
 from planned import WIDE, planner
 
 PLANS = Path(__file__).parent / "cases" / "plans"

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from mmm_demo.planning.feasible import Region, region_of
-from mmm_demo.planning.scenario import Group, Scenario
 from mmm_demo.planning.window import BudgetError, Window
+from mmm_demo.settings.scenario import Group, Scenario
 
 CHANNELS = ("TV", "Radio", "Search")
 CURRENT = np.array([400.0, 300.0, 200.0])

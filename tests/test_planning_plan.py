@@ -9,8 +9,8 @@ import pytest
 from mmm_demo.planning.feasible import Region, _budget, _group_limits
 from mmm_demo.planning.honesty import PAIRS as PAIRS_COLUMNS
 from mmm_demo.planning.plan import AGAINST, RANKED, UNRANKED, Plan
-from mmm_demo.planning.scenario import Group, Scenario
 from mmm_demo.planning.window import BudgetError, Window
+from mmm_demo.settings.scenario import Group, Scenario
 
 CHANNELS = ("TV", "Radio")
 CURRENT, PLANNED = np.array([60.0, 40.0]), np.array([70.0, 30.0])

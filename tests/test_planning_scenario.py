@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mmm_demo.config import BudgetConfig, ConfigError
-from mmm_demo.planning.scenario import (
+from mmm_demo.settings.experiment import BudgetConfig, ConfigError
+from mmm_demo.settings.scenario import (
     Group,
     PlanRequest,
     Scenario,

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from drawn_model import drawn_model
-from mmm_demo.fitted import FittedModel
+from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.planning.feasible import Limit, Region, region_of
-from mmm_demo.planning.scenario import Scenario
 from mmm_demo.planning.solver import (
     GAP_MAX,
     GOOD,
@@ -22,6 +21,7 @@ from mmm_demo.planning.solver import (
 )
 from mmm_demo.planning.surface import Brought, ByTotals, ByWeek, Media
 from mmm_demo.planning.window import BudgetError, window_of
+from mmm_demo.settings.scenario import Scenario
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from drawn_model import drawn_model
-from mmm_demo.planning.scenario import Scenario
 from mmm_demo.planning.study import REPLAY, scenario_table
+from mmm_demo.settings.scenario import Scenario
 from planned import WEEKS, WIDE, planner, study
 
 UNKNOWN = ["gain", "gain_lower_94", "gain_upper_50", "of_all_sales",

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from drawn_model import drawn_model
-from mmm_demo.fitted import FittedModel
+from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.planning.surface import ByTotals, ByWeek, Media
 from mmm_demo.planning.window import Window, window_of
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from drawn_model import drawn_model
-from mmm_demo.fitted import FittedModel
+from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.planning.window import BudgetError, Window, window_of, window_start, working_spend
 
 WEEK = pd.Timedelta(days=7)

@@ -15,21 +15,22 @@ from mlflow.entities import Run
 
 from conftest import all_runs
 from helpers import PROJECT, good_report
-from mmm_demo import fit_steps, pipeline
-from mmm_demo.bundle import BundleRefused
-from mmm_demo.config import ExperimentConfig, to_dict
-from mmm_demo.data_config import DataConfig
-from mmm_demo.experiment_file import from_dict, load_experiment
-from mmm_demo.fitted import WEEK
-from mmm_demo.gate import DATA_DRIVEN, NOT_ASSESSABLE, PRIOR_DRIVEN, Check, GateReport
-from mmm_demo.model import Sampling
-from mmm_demo.pipeline import FitResult, run_main
-from mmm_demo.plan_steps import channel_labels, past_text, run_optimize
-from mmm_demo.planning.scenario import load_request
+from mmm_demo.checks.gate import DATA_DRIVEN, NOT_ASSESSABLE, PRIOR_DRIVEN, Check, GateReport
+from mmm_demo.checks.proof import BundleRefused
+from mmm_demo.fits.build import Sampling
+from mmm_demo.fits.fitted import WEEK
+from mmm_demo.fits.trace import load_trace
+from mmm_demo.jobs import fit as fit_steps
+from mmm_demo.jobs import main
+from mmm_demo.jobs.main import FitResult, run_main
+from mmm_demo.jobs.plan import channel_labels, past_text, run_optimize
+from mmm_demo.jobs.promotion import ContestLost
 from mmm_demo.planning.window import window_of
-from mmm_demo.promotion import ContestLost
-from mmm_demo.registry import find_alias
-from mmm_demo.trace import load_trace
+from mmm_demo.settings.data import DataConfig
+from mmm_demo.settings.experiment import ExperimentConfig, to_dict
+from mmm_demo.settings.experiment_file import from_dict, load_experiment
+from mmm_demo.settings.scenario import load_request
+from mmm_demo.store.registry import find_alias
 from test_cli import Ask
 from test_pipeline import silent, write_experiment
 from test_reports import ask as ask  # a fixture of some tests here
@@ -255,7 +256,7 @@ def test_a_version_that_may_not_become_the_first_champion_gets_no_plan(
     def made(run: Any, experiment: ExperimentConfig, *_: object) -> FitResult:
         return FitResult(run, GateReport(()), make_version(experiment), "", None)
 
-    monkeypatch.setattr(pipeline, "_fit", made)
+    monkeypatch.setattr(main, "_fit", made)
     with pytest.raises(ContestLost, match="version 1 of mmm_demo is challenger, not champion"):
         run_main(write_experiment(project, hard_to_please), project, silent, silent)
     assert find_alias("demo", "champion") is None

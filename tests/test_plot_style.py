@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from mmm_demo import plot_style as look
-from mmm_demo import plotting, plotting_chains, plotting_checks
+from mmm_demo.plots import chains, checks, results
+from mmm_demo.plots import style as look
 from plot_data import CASES, title
 from plot_data import no_global_changes as no_global_changes  # a fixture of every test here
 
@@ -23,7 +23,7 @@ def pixels(fig: Figure) -> bytes:
 def test_every_plot_is_covered() -> None:
     public = {
         name
-        for module in (plotting_chains, plotting_checks, plotting)
+        for module in (chains, checks, results)
         for name, value in vars(module).items()
         if callable(value) and value.__module__ == module.__name__ and not name.startswith("_")
     }
@@ -77,7 +77,7 @@ def test_any_number_of_channels_fits(count: int) -> None:
     value = np.linspace(1, 2, count)
     limits = {"lower_50": value, "upper_50": value, "lower_94": value, "upper_94": value}
     table = pd.DataFrame({"channel": names, "mean": value, "median": value, **limits})
-    fig = plotting.roas(table)
+    fig = results.roas(table)
     fig.canvas.draw()
     boxes = [label.get_window_extent() for label in fig.axes[0].get_yticklabels()]
     assert all(upper.y0 >= lower.y1 for upper, lower in pairwise(boxes))

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmm_demo import plot_style as look
-from mmm_demo import plotting
+from mmm_demo.plots import results
+from mmm_demo.plots import style as look
 from plot_data import (
     CASES,
     CHANNELS,
@@ -28,7 +28,7 @@ from plot_data import no_global_changes as no_global_changes  # a fixture of eve
 
 def test_contributions_stack_to_the_sum_with_negatives_below_zero() -> None:
     parts = make_parts()
-    fig = plotting.contributions_over_time(WEEKS, parts, SALES)
+    fig = results.contributions_over_time(WEEKS, parts, SALES)
     (ax,) = fig.axes
     np.testing.assert_allclose(line(ax, "Sum of parts"), parts.sum(axis=1))
     np.testing.assert_array_equal(line(ax, "Observed"), SALES)
@@ -48,7 +48,7 @@ def test_channel_contribution_puts_spend_in_its_own_panel() -> None:
 
 
 def test_contribution_of_only_nan_draws_still_gives_a_figure() -> None:
-    fig = plotting.channel_contribution(WEEKS, "TV", np.full((20, 60), np.nan), SPEND)
+    fig = results.channel_contribution(WEEKS, "TV", np.full((20, 60), np.nan), SPEND)
     fig.canvas.draw()
     assert "20 of 20 draws are not finite" in subtitle(fig)
 
@@ -76,7 +76,7 @@ def test_roas_writes_values_and_marks_one() -> None:
 def test_roas_has_no_line_at_one_when_far_away(factor: float) -> None:
     table = make_intervals()
     table.iloc[:, 1:] *= factor
-    fig = plotting.roas(table)
+    fig = results.roas(table)
     assert not any(np.array_equal(item.get_xdata(), [1, 1]) for item in fig.axes[0].lines)
     assert "dashed" not in subtitle(fig)
 
@@ -84,7 +84,7 @@ def test_roas_has_no_line_at_one_when_far_away(factor: float) -> None:
 def test_roas_far_apart_goes_to_a_log_axis() -> None:
     table = make_intervals()
     table.iloc[0, 1:] = table.iloc[0, 1:].astype(float) * 100
-    ax = plotting.roas(table).axes[0]
+    ax = results.roas(table).axes[0]
     assert ax.get_xscale() == "log"
     assert ax.get_xlabel().endswith("log scale")
 
@@ -92,7 +92,7 @@ def test_roas_far_apart_goes_to_a_log_axis() -> None:
 def test_roas_unknown_is_written_as_such() -> None:
     table = make_intervals()
     table.iloc[1, 1:] = np.nan
-    fig = plotting.roas(table)
+    fig = results.roas(table)
     fig.canvas.draw()
     assert "n/a" in texts(fig.axes[0])
 
@@ -117,7 +117,7 @@ def test_saturation_curve_marks_spend_and_extrapolation() -> None:
 
 
 def test_saturation_curve_of_a_channel_never_spent() -> None:
-    fig = plotting.saturation_curve(make_curve("spend"), np.zeros(60))
+    fig = results.saturation_curve(make_curve("spend"), np.zeros(60))
     fig.canvas.draw()
     assert "Mean spend 0" in legend_texts(fig)
 
@@ -127,9 +127,9 @@ def test_curves_of_two_channels_are_refused(column: str) -> None:
     both = pd.concat([make_curve(column), make_curve(column).assign(channel="Radio")])
     with pytest.raises(ValueError, match=r"one channel, got \['TV', 'Radio'\]"):
         if column == "lag":
-            plotting.adstock_curve(both)
+            results.adstock_curve(both)
         else:
-            plotting.saturation_curve(both, SPEND)
+            results.saturation_curve(both, SPEND)
 
 
 def test_truth_comparison_counts_hits_and_misses() -> None:

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from mmm_demo import plotting_chains
+from mmm_demo.plots import chains as plotting_chains
 from plot_data import CHANNELS, energies, legend_texts, make_posterior, rows, subtitle, texts, title
 from plot_data import no_global_changes as no_global_changes  # a fixture of every test here
 

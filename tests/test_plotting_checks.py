@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from mmm_demo import plotting_checks
+from mmm_demo.plots import checks
 from plot_data import (
     CASES,
     DRAWS,
@@ -38,7 +38,7 @@ def test_prior_predictive_shows_sales_limit_and_zero() -> None:
 
 @pytest.mark.parametrize("scale", [1e7, 1e300])
 def test_prior_predictive_clips_extreme_draws_and_says_so(scale: float) -> None:
-    fig = plotting_checks.prior_predictive(WEEKS, SALES, (DRAWS - 1e6) * scale, 5e6)
+    fig = checks.prior_predictive(WEEKS, SALES, (DRAWS - 1e6) * scale, 5e6)
     low, high = fig.axes[0].get_ylim()
     assert -2.5e6 < low < 0
     assert 5e6 < high < 7e6
@@ -51,7 +51,7 @@ def test_prior_predictive_clips_extreme_draws_and_says_so(scale: float) -> None:
 
 def test_posterior_predictive_counts_weeks_inside() -> None:
     wide = np.vstack([SALES - 10, SALES + 10])
-    fig = plotting_checks.posterior_predictive(WEEKS, pd.Series(SALES, WEEKS), wide)
+    fig = checks.posterior_predictive(WEEKS, pd.Series(SALES, WEEKS), wide)
     assert "60 of 60 weeks (100%)" in subtitle(fig)
     np.testing.assert_array_equal(line(fig.axes[0], "Observed"), SALES)
     np.testing.assert_allclose(line(fig.axes[0], "Mean"), SALES)
@@ -60,7 +60,7 @@ def test_posterior_predictive_counts_weeks_inside() -> None:
 def test_draws_that_are_not_finite_are_counted_not_hidden() -> None:
     broken = DRAWS.copy()
     broken[:3, 5] = np.nan
-    fig = plotting_checks.posterior_predictive(WEEKS, SALES, broken)
+    fig = checks.posterior_predictive(WEEKS, SALES, broken)
     assert "3 of 200 draws are not finite" in subtitle(fig)
     np.testing.assert_allclose(line(fig.axes[0], "Mean"), DRAWS[3:].mean(axis=0))
 
@@ -68,9 +68,9 @@ def test_draws_that_are_not_finite_are_counted_not_hidden() -> None:
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda nothing: plotting_checks.prior_predictive(WEEKS, SALES, nothing, 5e6),
-        lambda nothing: plotting_checks.posterior_predictive(WEEKS, SALES, nothing),
-        lambda nothing: plotting_checks.residuals(WEEKS, SALES, nothing),
+        lambda nothing: checks.prior_predictive(WEEKS, SALES, nothing, 5e6),
+        lambda nothing: checks.posterior_predictive(WEEKS, SALES, nothing),
+        lambda nothing: checks.residuals(WEEKS, SALES, nothing),
     ],
 )
 def test_only_nan_draws_still_give_a_figure(draw: Callable[[np.ndarray], Figure]) -> None:
@@ -81,7 +81,7 @@ def test_only_nan_draws_still_give_a_figure(draw: Callable[[np.ndarray], Figure]
 
 def test_draws_of_another_shape_are_refused() -> None:
     with pytest.raises(ValueError, match=r"week=60.*\(60, 200\)"):
-        plotting_checks.posterior_predictive(WEEKS, SALES, DRAWS.T)
+        checks.posterior_predictive(WEEKS, SALES, DRAWS.T)
 
 
 def test_residuals_are_observed_minus_mean() -> None:
@@ -95,13 +95,13 @@ def test_residuals_are_observed_minus_mean() -> None:
 
 
 def test_autocorrelation_of_an_alternating_and_a_constant_series() -> None:
-    values = plotting_checks._autocorrelation(np.tile([1.0, -1.0], 50), 2)
+    values = checks._autocorrelation(np.tile([1.0, -1.0], 50), 2)
     np.testing.assert_allclose(values, [-0.99, 0.98])
-    assert np.isnan(plotting_checks._autocorrelation(np.ones(10), 3)).all()
+    assert np.isnan(checks._autocorrelation(np.ones(10), 3)).all()
 
 
 def test_constant_residuals_do_not_fail() -> None:
-    fig = plotting_checks.residuals(WEEKS, SALES, np.vstack([SALES, SALES]))
+    fig = checks.residuals(WEEKS, SALES, np.vstack([SALES, SALES]))
     fig.canvas.draw()
     assert "Mean 0" in fig.axes[1].get_title(loc="left")
 
@@ -121,6 +121,6 @@ def test_lift_tests_lie_beside_the_model() -> None:
 
 
 def test_no_unexpected_sign_is_not_spoken_of() -> None:
-    fig = plotting_checks.lift_tests(make_lift_tests().head(2))
+    fig = checks.lift_tests(make_lift_tests().head(2))
     assert subtitle(fig) == ""
     assert legend_texts(fig) == ["Test, 94% interval", "Model, 94% interval"]

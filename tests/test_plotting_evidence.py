@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from mmm_demo import plotting_evidence as plot
-from mmm_demo.checks.backtest import score_weeks
-from mmm_demo.checks.placebo import placebo_row
-from mmm_demo.checks.recovery import recovery_rows
-from mmm_demo.checks.sensitivity import roas_rows
+from mmm_demo.evidence.backtest import score_weeks
+from mmm_demo.evidence.placebo import placebo_row
+from mmm_demo.evidence.recovery import recovery_rows
+from mmm_demo.evidence.sensitivity import roas_rows
+from mmm_demo.plots import evidence as plot
 from plot_data import legend_texts, line, rows, subtitle, texts, title
 from plot_data import no_global_changes as no_global_changes  # a fixture of every test here
 

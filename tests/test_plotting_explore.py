@@ -10,8 +10,8 @@ import pytest
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 
-from mmm_demo import plotting_explore as plot
-from mmm_demo.plot_style import FAULT
+from mmm_demo.plots import explore as plot
+from mmm_demo.plots.style import FAULT
 from plot_data import legend_texts, rows, subtitle, texts, title
 from plot_data import no_global_changes as no_global_changes  # a fixture of every test here
 

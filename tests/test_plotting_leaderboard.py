@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from mmm_demo.leaderboard.spread import levels
-from mmm_demo.plot_style import MODEL, PALE, SPEND
-from mmm_demo.plotting_leaderboard import plan_shares, specification_curve
+from mmm_demo.evidence.spread import levels
+from mmm_demo.plots.leaderboard import plan_shares, specification_curve
+from mmm_demo.plots.style import MODEL, PALE, SPEND
 
 CHANNELS = ("TV", "Search")
 

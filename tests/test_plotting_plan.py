@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from mmm_demo import plotting_plan as plot
+from mmm_demo.plots import plan as plot
 from plot_data import legend_texts, rows, subtitle, texts, title
 from plot_data import no_global_changes as no_global_changes  # a fixture of every test here
 

@@ -9,8 +9,8 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mmm_demo.plot_style import FAULT, MODEL, MUTED, SPEND
-from mmm_demo.plotting_sweep import (
+from mmm_demo.plots.style import FAULT, MODEL, MUTED, SPEND
+from mmm_demo.plots.sweep import (
     NONE,
     STRIP,
     history_figure,

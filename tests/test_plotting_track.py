@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from mmm_demo.plot_style import FAULT, INK
-from mmm_demo.plotting_track import promised_and_realised
-from mmm_demo.track import Outcome
+from mmm_demo.planning.outcome import Outcome
+from mmm_demo.plots.outcome import promised_and_realised
+from mmm_demo.plots.style import FAULT, INK
 from plot_data import no_global_changes as no_global_changes  # a fixture of every test here
 from plot_data import texts
 from track_data import CHANNELS, make_outcome

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pymc_extras.prior import Prior
 
-from mmm_demo.priors import (
+from mmm_demo.settings.priors import (
     DEFAULT_PRIORS,
     LOCATIONS,
     SUPPORTS,

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from helpers import PYTHON
-from mmm_demo import process
-from mmm_demo.process import (
+from mmm_demo.store import process
+from mmm_demo.store.process import (
     ALIVE,
     CANNOT_TELL,
     DEAD,
@@ -26,7 +26,7 @@ from mmm_demo.process import (
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux tells when a process started"
 )
-SAY_TAGS = "import json, sys, time; from mmm_demo.process import process_tags as t; "
+SAY_TAGS = "import json, sys, time; from mmm_demo.store.process import process_tags as t; "
 SAY_TAGS += "print(json.dumps(t()), flush=True); time.sleep(60)"
 HERE = {HOST: "here", PID: "4711", STARTED: "boot-2/100", PLACE: f"machine/{OUTERMOST}"}
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from mmm_demo.batteries import Step
-from mmm_demo.progress import Pace, sweeping, watching
+from mmm_demo.commands.progress import Pace, sweeping, watching
+from mmm_demo.evidence.batteries import Step
 
 
 def step(number: int, battery: str = "backtest", name: str = "fold", good: bool = True) -> Step:

@@ -8,9 +8,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from mmm_demo.promises import MODEL, PLAN_RUN, VERSION, past_promises, record
-from mmm_demo.track import HELD, NOT_FOLLOWED, NOT_HELD, Outcome
-from mmm_demo.tracking import Run, open_run
+from mmm_demo.planning.outcome import HELD, NOT_FOLLOWED, NOT_HELD, Outcome
+from mmm_demo.store.promises import MODEL, PLAN_RUN, VERSION, past_promises, record
+from mmm_demo.store.runs import Run, open_run
 from track_data import make_outcome
 
 A, B = "a" * 32, "b" * 32
@@ -97,7 +97,7 @@ def test_a_run_that_tells_nothing_is_shown_as_unknown(run: Run) -> None:
 def test_runs_of_every_experiment_count_page_by_page(
     run: Run, store: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mmm_demo.promises.PAGE", 1)
+    monkeypatch.setattr("mmm_demo.store.promises.PAGE", 1)
     write(A, make_outcome())
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", store.create_experiment("another"))
     write(B, make_outcome())

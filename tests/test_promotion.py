@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from helpers import move_alias_by_force
-from mmm_demo.bundle import Bundle, BundleRefused
-from mmm_demo.evidence import Evidence
-from mmm_demo.gate import GateFile, GateRefused
-from mmm_demo.promotion import ContestLost, SetAlias, plan_promotion, promote
-from mmm_demo.record import HASH_TAG
-from mmm_demo.registry import NoVersionError, load_champion
-from mmm_demo.tracking import open_run
+from mmm_demo.checks.gate import GateFile, GateRefused
+from mmm_demo.checks.proof import Bundle, BundleRefused
+from mmm_demo.evidence.gathered import Evidence
+from mmm_demo.jobs.promotion import ContestLost, SetAlias, plan_promotion, promote
+from mmm_demo.store.record import HASH_TAG
+from mmm_demo.store.registry import NoVersionError, load_champion
+from mmm_demo.store.runs import open_run
 from test_evidence import backtest_table, placebo_table
 from versions import (
     add_a_byte,

@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 
 from helpers import PROJECT, make_experiment, refusal, small_model
-from mmm_demo.config import ExperimentConfig, to_dict
-from mmm_demo.contract import DataError
-from mmm_demo.data import load_market
-from mmm_demo.data_config import Accepted, DataConfig
-from mmm_demo.experiment_file import flat_params, from_dict, load_experiment, to_yaml
-from mmm_demo.explore import explore
-from mmm_demo.records import holes, judge_records, odd_weeks
-from mmm_demo.simulate import CHANNELS, simulate_market
+from mmm_demo.settings.data import Accepted, DataConfig
+from mmm_demo.settings.experiment import ExperimentConfig, to_dict
+from mmm_demo.settings.experiment_file import flat_params, from_dict, load_experiment, to_yaml
+from mmm_demo.sources.explore import explore
+from mmm_demo.sources.market import load_market
+from mmm_demo.sources.simulate import CHANNELS, simulate_market
+from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.records import holes, judge_records, odd_weeks
 from test_dt_mart_files import write_lookalike
 
 CASES = PROJECT / "tests" / "cases"

@@ -15,14 +15,14 @@ import pytest
 import xarray as xr
 
 from drawn_model import drawn_model
-from mmm_demo import refit as of_refit
-from mmm_demo.config import ModelConfig, ScalingConfig, free_parameters
-from mmm_demo.gate import GateReport
-from mmm_demo.limits import EvidenceConfig
-from mmm_demo.model import build_model
-from mmm_demo.priors import PriorConfig
-from mmm_demo.refit import CHAINS, Refit, Refitter, graph_key
-from mmm_demo.trace import table_sha256
+from mmm_demo.checks.gate import GateReport
+from mmm_demo.evidence import refit as of_refit
+from mmm_demo.evidence.refit import CHAINS, Refit, Refitter, graph_key
+from mmm_demo.fits.build import build_model
+from mmm_demo.fits.trace import table_sha256
+from mmm_demo.settings.experiment import ModelConfig, ScalingConfig, free_parameters
+from mmm_demo.settings.limits import EvidenceConfig
+from mmm_demo.settings.priors import PriorConfig
 
 SAMPLING = EvidenceConfig(draws=1000, tune=500)
 

@@ -18,12 +18,13 @@ from mlflow.entities.model_registry import ModelVersion
 from pymc_marketing.mmm import MMM
 
 from helpers import move_alias_by_force
-from mmm_demo.bundle import BundleRefused, sha256
-from mmm_demo.config import BudgetConfig
-from mmm_demo.gate import GateRefused, GateReport
-from mmm_demo.optimization import optimize_budget
-from mmm_demo.record import COPY_TAG, HASH_TAG
-from mmm_demo.registry import (
+from mmm_demo.checks.gate import GateRefused, GateReport
+from mmm_demo.checks.proof import BundleRefused, sha256
+from mmm_demo.fits.trace import load_trace
+from mmm_demo.planning.optimize import optimize_budget
+from mmm_demo.settings.experiment import BudgetConfig
+from mmm_demo.store.record import COPY_TAG, HASH_TAG
+from mmm_demo.store.registry import (
     DATA_FOLDER,
     NoVersionError,
     find_version,
@@ -31,8 +32,7 @@ from mmm_demo.registry import (
     named_version,
     pinned_requirements,
 )
-from mmm_demo.trace import load_trace
-from mmm_demo.tracking import open_run
+from mmm_demo.store.runs import open_run
 from versions import (
     add_a_byte,
     crown,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmm_demo.repeats import partners_of, unit_of
+from mmm_demo.tables.repeats import partners_of, unit_of
 
 
 def test_a_column_of_no_spread_has_no_direction() -> None:

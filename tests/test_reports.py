@@ -13,14 +13,16 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 
 from conftest import Demo, all_runs
-from mmm_demo import cli, contest, reports
-from mmm_demo.batteries import Step
-from mmm_demo.bundle import Bundle, BundleRefused
-from mmm_demo.check_names import check_name
-from mmm_demo.evidence import Evidence
-from mmm_demo.registry import NoVersionError
-from mmm_demo.reports import run_card, run_compare
-from mmm_demo.review import run_promote
+from mmm_demo import cli
+from mmm_demo.checks.proof import Bundle, BundleRefused
+from mmm_demo.evidence import contest
+from mmm_demo.evidence.batteries import Step
+from mmm_demo.evidence.gathered import Evidence
+from mmm_demo.jobs import report
+from mmm_demo.jobs.evidence import run_promote
+from mmm_demo.jobs.report import run_card, run_compare
+from mmm_demo.settings.check_names import check_name
+from mmm_demo.store.registry import NoVersionError
 from test_cli import Answer, Ask
 from test_page import Page, assert_self_contained
 from versions import data_folder
@@ -234,7 +236,7 @@ class Canned:
 @pytest.fixture
 def canned(monkeypatch: pytest.MonkeyPatch) -> Canned:
     fake = Canned({8: forecast(40_000.0), 7: forecast(50_000.0)})
-    monkeypatch.setattr(reports, "backtest_of", fake)
+    monkeypatch.setattr(report, "backtest_of", fake)
     return fake
 
 
@@ -301,7 +303,7 @@ def test_too_few_weeks_for_a_backtest_leave_the_rest_of_the_comparison(
             raise ValueError("12 weeks are too few for a backtest of 5 folds")
         return forecast(1.0)
 
-    monkeypatch.setattr(reports, "backtest_of", too_few)
+    monkeypatch.setattr(report, "backtest_of", too_few)
     found = run_compare("demo", "1", "2", project, silent, silent)
     assert "12 weeks are too few" in found.sentences()[0]
     assert len(found.roas) == len(CHANNELS)

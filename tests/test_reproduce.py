@@ -7,8 +7,7 @@ import pytest
 import xarray as xr
 
 from helpers import convergent_trace, make_experiment
-from mmm_demo.config import free_parameters
-from mmm_demo.reproduce import (
+from mmm_demo.evidence.reproduce import (
     ANOTHER,
     EQUAL,
     NOT_ASSESSABLE,
@@ -19,6 +18,7 @@ from mmm_demo.reproduce import (
     changed,
     compare_draws,
 )
+from mmm_demo.settings.experiment import free_parameters
 
 MODEL = make_experiment().model
 PARAMETERS = free_parameters(MODEL)

@@ -14,23 +14,24 @@ from mlflow.entities import Run as StoredRun
 
 from conftest import Demo, all_runs
 from helpers import convergent_trace, good_report, make_experiment, small_model
-from mmm_demo import bundle, reproduce_steps
-from mmm_demo.config import ExperimentConfig, ModelConfig, SamplerConfig
-from mmm_demo.environment import FAST, STRICT, environment, environment_params
-from mmm_demo.experiment_file import flat_params
-from mmm_demo.gate import GateReport
-from mmm_demo.model import Sampling
-from mmm_demo.reproduce import ANOTHER, EQUAL, SAME, Difference, Reproduction
-from mmm_demo.reproduce_steps import (
+from mmm_demo.checks import proof
+from mmm_demo.checks.gate import GateReport
+from mmm_demo.evidence.reproduce import ANOTHER, EQUAL, SAME, Difference, Reproduction
+from mmm_demo.fits.build import Sampling
+from mmm_demo.fits.environment import FAST, STRICT, environment, environment_params
+from mmm_demo.fits.trace import WEEKLY_TABLE, load_trace, save_trace, table_sha256
+from mmm_demo.jobs import reproduce as reproduce_steps
+from mmm_demo.jobs.reproduce import (
     ARTIFACT,
     NotReproducibleError,
     Source,
     differences,
     run_reproduce,
 )
-from mmm_demo.simulate import simulate_market
-from mmm_demo.trace import WEEKLY_TABLE, load_trace, save_trace, table_sha256
-from mmm_demo.tracking import RunNotFoundError, open_run
+from mmm_demo.settings.experiment import ExperimentConfig, ModelConfig, SamplerConfig
+from mmm_demo.settings.experiment_file import flat_params
+from mmm_demo.sources.simulate import simulate_market
+from mmm_demo.store.runs import RunNotFoundError, open_run
 
 CSV = {"source": "csv", "path": "market.csv"}
 EXPERIMENT = make_experiment(data=CSV, model=small_model(date_column="Week", target_column="Sales"))
@@ -79,16 +80,16 @@ def fit_run(store: MlflowClient, project: Path, tmp_path: Path, sampler: None) -
         tags: Mapping[str, str] | None = None,
         kind: str = "fit",
         report: GateReport | None = None,
-        files: tuple[str, ...] = bundle.FILES,
+        files: tuple[str, ...] = proof.FILES,
     ) -> str:
         with open_run("a fit", kind) as run:
             folder = tmp_path / run.run_id
             folder.mkdir()
             table = market()
             fitted = sampled(experiment.model, table, experiment.sampler, target_accept=0.99)
-            save_trace(fitted.trace, folder / bundle.TRACE)
-            bundle.write_config(folder, experiment)
-            bundle.write_gate(folder, report or good_report(), run.run_id, table_sha256(table))
+            save_trace(fitted.trace, folder / proof.TRACE)
+            proof.write_config(folder, experiment)
+            proof.write_gate(folder, report or good_report(), run.run_id, table_sha256(table))
             edit(folder)
             told = flat_params(experiment) | environment_params()
             told |= {"data.sha256": table_sha256(table)}
@@ -139,15 +140,15 @@ def only(client: MlflowClient, kind: str) -> StoredRun:
 
 
 def rewrite_config(folder: Path, experiment: ExperimentConfig) -> None:
-    (folder / bundle.CONFIG).unlink()
-    bundle.write_config(folder, experiment)
+    (folder / proof.CONFIG).unlink()
+    proof.write_config(folder, experiment)
 
 
 def rewrite_trace(folder: Path, change: Callable[[xr.DataTree], None]) -> None:
-    trace = load_trace(folder / bundle.TRACE)
+    trace = load_trace(folder / proof.TRACE)
     change(trace)
-    (folder / bundle.TRACE).unlink()
-    save_trace(trace, folder / bundle.TRACE)
+    (folder / proof.TRACE).unlink()
+    save_trace(trace, folder / proof.TRACE)
 
 
 def test_the_main_jobs_fit_is_equal_bit_for_bit_in_another_process(
@@ -159,7 +160,7 @@ def test_the_main_jobs_fit_is_equal_bit_for_bit_in_another_process(
         run.log(params=source.data.params)
         kept = ("attempts", "compile_cache", "mlflow.source.git.commit", "git.dirty")
         run.log(tags={name: source.data.tags[name] for name in kept if name in source.data.tags})
-        for name in bundle.FILES:
+        for name in proof.FILES:
             run.log_file(demo.files / name)
     done = reproduce(run.run_id[:8])
     assert done.result == EQUAL, done.sentences()
@@ -186,7 +187,7 @@ def test_equal_draws_are_a_run_of_their_own_and_leave_the_fit_as_it_was(
 
 
 def test_a_refused_fit_without_a_verdict_is_fitted_again_too(fit_run: MakeRun):
-    refused = fit_run(report=good_report(rhat_max=1.2), files=(bundle.TRACE, bundle.CONFIG))
+    refused = fit_run(report=good_report(rhat_max=1.2), files=(proof.TRACE, proof.CONFIG))
     assert reproduce(refused).result == EQUAL
 
 
@@ -214,7 +215,7 @@ def source(**changes: Any) -> Source:
     trace = sampled(EXPERIMENT.model, table, EXPERIMENT.sampler, target_accept=0.98).trace
     params = {name: str(value) for name, value in flat_params(EXPERIMENT).items()}
     params |= environment_params() | {"data.sha256": table_sha256(table)}
-    hashes = {bundle.TRACE: "a" * 64, bundle.CONFIG: "b" * 64}
+    hashes = {proof.TRACE: "a" * 64, proof.CONFIG: "b" * 64}
     plain = Source(
         "a run",
         params,
@@ -276,7 +277,7 @@ def test_changed_lift_tests_are_named(root: Path, then: bool, now: bool):
 
 
 def test_another_file_than_the_verdict_was_given_on_is_named(root: Path):
-    told = found(source(hashes={bundle.TRACE: "d" * 64}), root)
+    told = found(source(hashes={proof.TRACE: "d" * 64}), root)
     assert str(told["trace.nc"]) == f"trace.nc: {'a' * 12} then, {'d' * 12} now"
 
 
@@ -356,9 +357,9 @@ def test_only_fits_are_fitted_again(fit_run: MakeRun, store: MlflowClient, kind:
     assert len(all_runs(store)) == 1
 
 
-@pytest.mark.parametrize("missing", [bundle.TRACE, bundle.CONFIG])
+@pytest.mark.parametrize("missing", [proof.TRACE, proof.CONFIG])
 def test_a_fit_without_its_files_is_refused(fit_run: MakeRun, store: MlflowClient, missing: str):
-    run_id = fit_run(files=tuple({bundle.TRACE, bundle.CONFIG} - {missing}))
+    run_id = fit_run(files=tuple({proof.TRACE, proof.CONFIG} - {missing}))
     with pytest.raises(NotReproducibleError, match=f"no artifact {missing}: it ended before"):
         reproduce(run_id)
     assert len(all_runs(store)) == 1

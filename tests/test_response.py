@@ -10,13 +10,13 @@ import pytest
 import xarray as xr
 
 from drawn_model import DIMS
-from mmm_demo.config import ModelConfig, ScalingConfig
-from mmm_demo.contraction import STORED_NAMES, prior_distribution
-from mmm_demo.fitted import FittedModel
-from mmm_demo.model import build_model, features
-from mmm_demo.response import Response, concave, saturation, standardised
-from mmm_demo.simulate import simulate_market
-from mmm_demo.trace import WEEKLY_TABLE
+from mmm_demo.checks.contraction import STORED_NAMES, prior_distribution
+from mmm_demo.fits.build import build_model, features
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.response import Response, concave, saturation, standardised
+from mmm_demo.fits.trace import WEEKLY_TABLE
+from mmm_demo.settings.experiment import ModelConfig, ScalingConfig
+from mmm_demo.sources.simulate import simulate_market
 
 WEEK = pd.Timedelta(days=7)
 CHAINS, DRAWS = 2, 5

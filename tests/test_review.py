@@ -19,25 +19,25 @@ from mlflow.entities import Run
 from bundles import changed, make_bundle, make_plan
 from drawn_model import drawn_model
 from helpers import contents
-from mmm_demo import batteries
-from mmm_demo.batteries import Step
-from mmm_demo.bundle import Bundle
-from mmm_demo.checks.backtest import fold_table, folds
-from mmm_demo.config import ConfigError, ExperimentConfig, ModelConfig, ScalingConfig
-from mmm_demo.contest import same_model
-from mmm_demo.data import load_market
-from mmm_demo.evidence import Evidence
-from mmm_demo.experiment_file import load_experiment
-from mmm_demo.fitted import FittedModel
-from mmm_demo.gate import GateRefused
-from mmm_demo.limits import EvidenceConfig, GateConfig
-from mmm_demo.pipeline import with_scaling
-from mmm_demo.promotion import ContestLost
-from mmm_demo.registry import NoVersionError, load_champion
-from mmm_demo.response import scaling_of
-from mmm_demo.review import Contest, run_evidence, run_promote
-from mmm_demo.trace import LIFT_TESTS
-from mmm_demo.tracking import open_run
+from mmm_demo.checks.gate import GateRefused
+from mmm_demo.checks.proof import Bundle
+from mmm_demo.evidence import batteries
+from mmm_demo.evidence.backtest import fold_table, folds
+from mmm_demo.evidence.batteries import Step
+from mmm_demo.evidence.contest import same_model
+from mmm_demo.evidence.gathered import Evidence
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.response import scaling_of
+from mmm_demo.fits.trace import LIFT_TESTS
+from mmm_demo.jobs.evidence import Contest, run_evidence, run_promote
+from mmm_demo.jobs.main import with_scaling
+from mmm_demo.jobs.promotion import ContestLost
+from mmm_demo.settings.experiment import ConfigError, ExperimentConfig, ModelConfig, ScalingConfig
+from mmm_demo.settings.experiment_file import load_experiment
+from mmm_demo.settings.limits import EvidenceConfig, GateConfig
+from mmm_demo.sources.market import load_market
+from mmm_demo.store.registry import NoVersionError, load_champion
+from mmm_demo.store.runs import open_run
 from test_evidence import placebo_table, sensitivity_table
 from versions import (
     add_a_byte,
@@ -102,7 +102,7 @@ def canned(monkeypatch: pytest.MonkeyPatch) -> Canned:
     """Canned backtests: the drawn model scores 100."""
     stand_in = Canned([(drawn_model().config, 100.0)])
     monkeypatch.setattr(batteries, "run_backtest", stand_in)
-    monkeypatch.setattr("mmm_demo.contest.plans_of", lambda *_: "not planned here")
+    monkeypatch.setattr("mmm_demo.evidence.contest.plans_of", lambda *_: "not planned here")
     return stand_in
 
 
@@ -367,14 +367,14 @@ def test_a_refresh_on_another_scale_must_forecast_too_and_stay_inside(contest, c
 def test_the_change_of_the_plan_is_told_where_anything_differs(contest, canned, monkeypatch):
     plans = [make_plan(drawn_model(), TV=60.0, Radio=40.0)]
     plans.append(make_plan(drawn_model(), TV=90.0, Radio=10.0))
-    monkeypatch.setattr("mmm_demo.contest.plans_of", lambda *_: tuple(plans))
+    monkeypatch.setattr("mmm_demo.evidence.contest.plans_of", lambda *_: tuple(plans))
     found = contest(version(newer(1.0)))
     assert {"planned spend TV: 60 -> 90", "planned spend Radio: 40 -> 10"} <= set(found.said)
     assert found.metrics["contest.plan_overlap"] == pytest.approx(0.7)
     assert len(pd.read_csv(found.files / "tables" / "plans.csv")) == 2
     same = contest(version(drawn_model()))
     assert not [text for text in same.said if text.startswith("plan")]
-    monkeypatch.setattr("mmm_demo.contest.plans_of", lambda *_: "no such budget")
+    monkeypatch.setattr("mmm_demo.evidence.contest.plans_of", lambda *_: "no such budget")
     found = contest(version(newer(1.0)))
     assert "plans cannot be compared: no such budget" in found.said
     assert found.against == ()

@@ -12,12 +12,9 @@ import xarray as xr
 
 from drawn_model import drawn_model
 from helpers import PROJECT, PYTHON
-from mmm_demo import batteries
 from mmm_demo.checks.pointwise import fitted_log_likelihood, loo
-from mmm_demo.config import BudgetConfig
-from mmm_demo.fitted import FittedModel
-from mmm_demo.planning.window import BudgetError
-from mmm_demo.scores import (
+from mmm_demo.evidence import batteries
+from mmm_demo.evidence.scores import (
     BACKTEST,
     COVERAGE,
     CRPS,
@@ -37,7 +34,10 @@ from mmm_demo.scores import (
     roas_scores,
     standard_error,
 )
-from mmm_demo.trace import sales_sha256
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.trace import sales_sha256
+from mmm_demo.planning.window import BudgetError
+from mmm_demo.settings.experiment import BudgetConfig
 
 RNG = np.random.default_rng(3)
 
@@ -239,7 +239,9 @@ def test_sales_are_known_by_dates_and_sales_alone() -> None:
 
 def test_names_of_the_metrics_load_no_library_that_makes_them() -> None:
     heavy = ("arviz", "nutpie", "pymc_marketing", "mlflow")
-    script = f"import sys, mmm_demo.scores; print([n for n in {heavy} if n in sys.modules])"
+    script = (
+        f"import sys, mmm_demo.evidence.scores; print([n for n in {heavy} if n in sys.modules])"
+    )
     done = subprocess.run(
         [PYTHON, "-c", script], capture_output=True, text=True, check=True, cwd=PROJECT
     )

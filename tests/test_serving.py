@@ -8,7 +8,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import get_model_info
 
 from conftest import Demo
-from mmm_demo.fitted import WEEK, FittedModel
+from mmm_demo.fits.fitted import WEEK, FittedModel
 from versions import run_promotion
 
 URI = "models:/mmm_demo@champion"

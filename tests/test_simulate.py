@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmm_demo.simulate import (
+from mmm_demo.fits.trace import table_sha256
+from mmm_demo.sources.simulate import (
     CARRYOVER_WEEKS,
     CHANNELS,
     CONTROLS,
@@ -16,7 +17,6 @@ from mmm_demo.simulate import (
     draw_parts,
     simulate_market,
 )
-from mmm_demo.trace import table_sha256
 
 SEEDS = range(30)
 MARKETS = {seed: simulate_market(seed) for seed in SEEDS}

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import copy_project, run_command
 from helpers import PROJECT, PYTHON
-from mmm_demo.store_creation import first_use
+from mmm_demo.store.creation import first_use
 from postgres import needs_postgresql, postgresql
 from store_jobs import HALF
 
@@ -46,7 +46,7 @@ def require_all(children: list[dict]) -> None:
 def test_mlflow_opens_its_stores_through_the_lock():
     group = {item.name: item.value for item in entry_points(group="mlflow.tracking_store")}
     for scheme in ("sqlite", "postgresql"):
-        assert group.get(scheme) == "mmm_demo.store_creation:open_tracking_store"
+        assert group.get(scheme) == "mmm_demo.store.creation:open_tracking_store"
 
 
 def test_all_who_start_at_once_in_a_new_project_work_even_after_one_was_killed(jobs, tmp_path):

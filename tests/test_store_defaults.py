@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers import PROJECT, PYTHON
-from mmm_demo.store_defaults import apply_defaults, find_project_root, tracking_store
+from mmm_demo.settings.project import apply_defaults, find_project_root, tracking_store
 
 MLPROJECT = (PROJECT / "MLproject").read_text(encoding="utf-8")
 # What a fresh MLflow says about itself; importing the defaults is left to its own entry point.

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from helpers import PYTHON
-from mmm_demo.store_lock import StoreLockError, locked, sqlite_file
+from mmm_demo.store.locks import StoreLockError, locked, sqlite_file
 from postgres import needs_postgresql, postgresql
 
 HOLD = """

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from mmm_demo.store_paths import bring_home, displaced, own_database, relocate, served
-from mmm_demo.tracking import open_run
+from mmm_demo.store.paths import bring_home, displaced, own_database, relocate, served
+from mmm_demo.store.runs import open_run
 
 
 def ask(database, query, *values):

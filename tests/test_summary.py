@@ -7,14 +7,11 @@ import pandas as pd
 import pytest
 
 from helpers import GOOD_VALUES, good_report, make_experiment
-from mmm_demo.data import MarketingData
-from mmm_demo.data_config import Accepted
-from mmm_demo.experiment_file import load_experiment
-from mmm_demo.gate import Check, GateReport
-from mmm_demo.plan_tables import changes
-from mmm_demo.plan_text import chance, plan_sentences
-from mmm_demo.plot_style import human
-from mmm_demo.summary import (
+from mmm_demo.checks.gate import Check, GateReport
+from mmm_demo.plots.style import human
+from mmm_demo.reports.plan_tables import changes
+from mmm_demo.reports.plan_text import chance, plan_sentences
+from mmm_demo.reports.summary import (
     SCENARIO_HEADER,
     amount,
     check_rows,
@@ -31,6 +28,9 @@ from mmm_demo.summary import (
     scenario_rows,
     version_tags,
 )
+from mmm_demo.settings.data import Accepted
+from mmm_demo.settings.experiment_file import load_experiment
+from mmm_demo.sources.market import MarketingData
 from planned import study
 
 EXPERIMENT = make_experiment(description="A small market.")

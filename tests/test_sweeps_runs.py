@@ -8,15 +8,15 @@ import pandas as pd
 import pytest
 
 from conftest import all_runs
-from mmm_demo.experiment_file import from_dict
-from mmm_demo.run_values import SALES_PARAM
+from mmm_demo.settings.experiment_file import from_dict
+from mmm_demo.settings.run_keys import SALES_PARAM
+from mmm_demo.settings.yaml_file import read_mapping
+from mmm_demo.store.runs import open_run
 from mmm_demo.sweeps.runs import REASON, TRIAL, VERDICT, Trials
 from mmm_demo.sweeps.search import Search
 from mmm_demo.sweeps.trial import Outcome, Task
 from mmm_demo.sweeps.versions import versions
 from mmm_demo.sweeps.worker import do_trial
-from mmm_demo.tracking import open_run
-from mmm_demo.yaml_file import read_mapping
 from swept import LAG, MODES, Inline, canned, passing, runs_of, value_of, write_sweep
 
 

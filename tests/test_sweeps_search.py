@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 from optuna.trial import Trial, TrialState
 
+from mmm_demo.settings.sweep import SweepConfig
 from mmm_demo.sweeps.search import Asked, Link, Search, _drop_torn_line, open_storage
-from mmm_demo.sweeps.space import SweepConfig
 from mmm_demo.sweeps.trial import Outcome
 
 LAG, SIGMA = "model.adstock_max_lag", "model.priors.saturation_beta.sigma"

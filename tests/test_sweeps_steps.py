@@ -16,15 +16,15 @@ import yaml
 from mlflow import MlflowClient
 
 from conftest import all_runs, copy_project, enter_store
-from mmm_demo.experiment_file import load_experiment
-from mmm_demo.lift import COLUMNS
-from mmm_demo.refit import MOST_COMPILED
-from mmm_demo.run_values import SALES_PARAM
-from mmm_demo.store_lock import locked
-from mmm_demo.sweeps.space import Space
-from mmm_demo.sweeps.steps import IDENTITY, JOURNAL, _data_sha256, run_sweep, trials_each
+from mmm_demo.evidence.refit import MOST_COMPILED
+from mmm_demo.jobs.sweep import IDENTITY, JOURNAL, _data_sha256, run_sweep, trials_each
+from mmm_demo.settings.experiment_file import load_experiment
+from mmm_demo.settings.run_keys import SALES_PARAM
+from mmm_demo.settings.sweep import Space
+from mmm_demo.store.locks import locked
+from mmm_demo.store.runs import StoreError, experiment_id
 from mmm_demo.sweeps.trial import Outcome
-from mmm_demo.tracking import StoreError, experiment_id
+from mmm_demo.tables.lift import COLUMNS
 from swept import (
     LAG,
     MODES,
@@ -193,7 +193,7 @@ def test_where_nothing_passes_there_is_no_file_and_the_page_says_so(space, proje
 
 
 def test_lift_tests_are_part_of_the_data(space, project, monkeypatch):
-    from mmm_demo.data import load_market
+    from mmm_demo.sources.market import load_market
 
     plain = load_market(space.base.data, space.base.model, project)
     day = plain.table["Week"].iloc[5]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from mmm_demo.sweeps.space import SweepConfig, in_words
+from mmm_demo.settings.sweep import SweepConfig, in_words
 from mmm_demo.sweeps.text import counts, headline, next_best, reasons, score, sweep_page
 
 LAG, SIGMA = "model.adstock_max_lag", "model.priors.saturation_beta.sigma"

@@ -14,20 +14,21 @@ import xarray as xr
 
 from drawn_model import drawn_model
 from helpers import good_checks, make_experiment
-from mmm_demo import model, scores
-from mmm_demo.checks.backtest import folds
-from mmm_demo.config import ExperimentConfig, ModelConfig
-from mmm_demo.diagnostics import prior_check
-from mmm_demo.fitted import FittedModel
-from mmm_demo.gate import GateReport
-from mmm_demo.limits import EvidenceConfig
-from mmm_demo.priors import PriorConfig
-from mmm_demo.refit import Refit
-from mmm_demo.response import Response, scaling_of
-from mmm_demo.simulate import simulate_market
+from mmm_demo.checks.convergence import prior_check
+from mmm_demo.checks.gate import GateReport
+from mmm_demo.evidence import scores
+from mmm_demo.evidence.backtest import folds
+from mmm_demo.evidence.refit import Refit
+from mmm_demo.fits import build
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.response import Response, scaling_of
+from mmm_demo.fits.trace import load_trace
+from mmm_demo.settings.experiment import ExperimentConfig, ModelConfig
+from mmm_demo.settings.limits import EvidenceConfig
+from mmm_demo.settings.priors import PriorConfig
+from mmm_demo.sources.simulate import simulate_market
 from mmm_demo.sweeps import trial
 from mmm_demo.sweeps.trial import Outcome, Task, run_trial
-from mmm_demo.trace import load_trace
 
 SAMPLING = EvidenceConfig(folds=3, horizon_weeks=6)
 CONVERGED = GateReport(tuple(c for c in good_checks() if c.stage == "convergence"))
@@ -286,11 +287,11 @@ def test_too_few_weeks_for_the_folds_are_an_error_for_the_worker():
 def shares(config: ModelConfig, table: pd.DataFrame, monkeypatch) -> list[float]:
     """Return the share of impossible sales that the trial finds, and that PyMC's draws have."""
     monkeypatch.setattr(trial, "PRIOR_DRAWS", 4000)
-    monkeypatch.setattr(model, "PRIOR_DRAWS", 4000)
+    monkeypatch.setattr(build, "PRIOR_DRAWS", 4000)
     given = replace(make_experiment(), model=config)
     ours = trial._prior_check(task(experiment=given, table=table))
     observed = table[config.target_column].to_numpy()
-    theirs = prior_check(model.sample_prior(config, table, seed=3), observed, given.gate)
+    theirs = prior_check(build.sample_prior(config, table, seed=3), observed, given.gate)
     assert ours == replace(theirs, value=ours.value)
     return [ours.value, theirs.value]
 

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from helpers import PROJECT
-from mmm_demo.contract import DataError
-from mmm_demo.data import MarketingData, load_market
-from mmm_demo.experiment_file import load_experiment
-from mmm_demo.table_file import read_csv, read_texts
+from mmm_demo.settings.experiment_file import load_experiment
+from mmm_demo.sources.market import MarketingData, load_market
+from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.table_file import read_csv, read_texts
 
 CASES = PROJECT / "tests" / "cases"
 GOOD = "week,sales,tv\n2024-01-01,100.5,20\n2024-01-08,90,\n"

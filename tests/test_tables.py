@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from mmm_demo import tables
-from mmm_demo.simulate import simulate_market
+from mmm_demo.fits import tables
+from mmm_demo.sources.simulate import simulate_market
 
 INTERVAL = ["mean", "lower_94", "upper_94"]
 

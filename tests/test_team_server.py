@@ -11,8 +11,8 @@ import mlflow.environment_variables
 import pytest
 
 from helpers import PROJECT
-from mmm_demo import team_server
 from mmm_demo.cli import cli
+from mmm_demo.commands import team_server
 
 SECRET = "p%40ss-word"
 DATABASE = f"postgresql://mmm_demo:{SECRET}@127.0.0.1/mlflow"

@@ -10,9 +10,8 @@ import xarray as xr
 
 from conftest import thinned, to_tree
 from drawn_model import drawn_model
-from mmm_demo.model import target_scale
-from mmm_demo.simulate import simulate_market
-from mmm_demo.trace import (
+from mmm_demo.fits.build import target_scale
+from mmm_demo.fits.trace import (
     LIFT_TESTS,
     SAMPLE_STATS,
     TRACE_GROUPS,
@@ -25,6 +24,7 @@ from mmm_demo.trace import (
     table_sha256,
     weekly_table,
 )
+from mmm_demo.sources.simulate import simulate_market
 
 MAX_TRACE_BYTES = 1_200_000
 

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from drawn_model import CHAINS, DRAWS, drawn_model
-from mmm_demo.fitted import FittedModel
-from mmm_demo.gate import NOT_ASSESSABLE
-from mmm_demo.track import HELD, NOT_FOLLOWED, NOT_HELD, Forecast, Outcome, track
-from mmm_demo.track_input import Planned, TrackError
+from mmm_demo.checks.gate import NOT_ASSESSABLE
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.planning.actuals import Planned, TrackError
+from mmm_demo.planning.outcome import HELD, NOT_FOLLOWED, NOT_HELD, Forecast, Outcome, track
 
 WEEKS = 6
 CHANNELS = ["TV", "Radio"]

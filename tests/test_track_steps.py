@@ -11,19 +11,19 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 
 from conftest import all_runs
-from mmm_demo.bundle import BundleRefused, sha256
-from mmm_demo.data import load_market
-from mmm_demo.experiment_file import load_experiment
-from mmm_demo.fitted import FittedModel
-from mmm_demo.plan_steps import PlanResult, run_optimize
-from mmm_demo.promises import past_promises
-from mmm_demo.registry import NoVersionError, find_version
-from mmm_demo.reports import run_card
-from mmm_demo.terminal import show_track
-from mmm_demo.track import HELD, NOT_FOLLOWED, NOT_HELD
-from mmm_demo.track_input import TrackError
-from mmm_demo.track_steps import TrackResult, find_plan, run_track
-from mmm_demo.tracking import RunNotFoundError, find_run, open_run
+from mmm_demo.checks.proof import BundleRefused, sha256
+from mmm_demo.commands.terminal import show_track
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.jobs.plan import PlanResult, run_optimize
+from mmm_demo.jobs.report import run_card
+from mmm_demo.jobs.track import TrackResult, find_plan, run_track
+from mmm_demo.planning.actuals import TrackError
+from mmm_demo.planning.outcome import HELD, NOT_FOLLOWED, NOT_HELD
+from mmm_demo.settings.experiment_file import load_experiment
+from mmm_demo.sources.market import load_market
+from mmm_demo.store.promises import past_promises
+from mmm_demo.store.registry import NoVersionError, find_version
+from mmm_demo.store.runs import RunNotFoundError, find_run, open_run
 from test_page import Page
 from versions import data_folder, drawn_version, run_promotion
 

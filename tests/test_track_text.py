@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mmm_demo.track import Forecast
-from mmm_demo.track_text import HEADER, headline, rows, sentences, short, verdict
+from mmm_demo.planning.outcome import Forecast
+from mmm_demo.reports.track_text import HEADER, headline, rows, sentences, short, verdict
 from track_data import make_outcome
 
 

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from mmm_demo import tracking
-from mmm_demo.process import process_tags
-from mmm_demo.store_defaults import EXPERIMENT_NAME
-from mmm_demo.trace import table_sha256
-from mmm_demo.tracking import (
+from mmm_demo.fits.trace import table_sha256
+from mmm_demo.settings.project import EXPERIMENT_NAME
+from mmm_demo.store import runs
+from mmm_demo.store.process import process_tags
+from mmm_demo.store.runs import (
     Run,
     RunNotFoundError,
     close_if_open,
@@ -67,7 +67,7 @@ def test_a_run_that_breaks_while_it_opens_is_not_left_running(store, monkeypatch
     def broken() -> dict[str, str]:
         raise OSError("no git today")
 
-    monkeypatch.setattr(tracking, "git_tags", broken)
+    monkeypatch.setattr(runs, "git_tags", broken)
     with pytest.raises(OSError, match="no git today"), open_run("demo", "fit"):
         pass
     assert [run.info.status for run in all_runs(store)] == ["FAILED"]
@@ -309,14 +309,14 @@ def test_an_ambiguous_start_is_refused(store, monkeypatch):
 
 
 def test_the_experiment_is_made_once_and_mlflows_own_settings_win(store, monkeypatch):
-    first = tracking.experiment_id()
-    assert tracking.experiment_id() == first
+    first = runs.experiment_id()
+    assert runs.experiment_id() == first
     assert store.get_experiment(first).name == EXPERIMENT_NAME
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
-    mine = tracking.experiment_id()
+    mine = runs.experiment_id()
     assert store.get_experiment(mine).name == "mine"
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", first)
-    assert tracking.experiment_id() == first
+    assert runs.experiment_id() == first
 
 
 def test_artifacts_lie_under_the_projects_mlruns_from_any_of_its_folders(
@@ -331,8 +331,8 @@ def test_artifacts_lie_under_the_projects_mlruns_from_any_of_its_folders(
 
 
 def test_tags_of_the_experiment_are_set(store):
-    tracking.set_experiment_tag("columns", "gate")
-    assert store.get_experiment(tracking.experiment_id()).tags["columns"] == "gate"
+    runs.set_experiment_tag("columns", "gate")
+    assert store.get_experiment(runs.experiment_id()).tags["columns"] == "gate"
 
 
 # Git
@@ -374,7 +374,7 @@ def test_no_git_command_is_no_error(store, monkeypatch, tmp_path):
 
 
 def test_a_temporary_folder_is_gone_afterwards_whatever_happens():
-    with pytest.raises(ZeroDivisionError), tracking.temporary_folder() as folder:
+    with pytest.raises(ZeroDivisionError), runs.temporary_folder() as folder:
         (folder / "file").write_text("x")
         raise ZeroDivisionError
     assert not folder.exists()

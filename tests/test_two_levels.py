@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mmm_demo.two_levels import dotted, is_many, lasts, two_levels
+from mmm_demo.tables.two_levels import dotted, is_many, lasts, two_levels
 
 Rng = np.random.Generator
 WEEKS = 120

@@ -21,44 +21,68 @@ PACKAGES = {PACKAGE} | {f"{PACKAGE}.{name.rpartition('.')[0]}" for name in SOURC
 TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in SOURCES.items()}
 every_module = pytest.mark.parametrize("module", SOURCES)
 
-PLOTTING = {"plot_style"} | {name for name in SOURCES if name.startswith("plotting")}
-CHECKS = {name for name in SOURCES if name.startswith("checks.")}
+PLOTTING = {name for name in SOURCES if name.startswith("plots.")}
+CHECKS = {name for name in SOURCES if name.startswith(("checks.", "evidence."))}
 # These name the type that they hand on.
-FIGURE_TYPE = {"figures", "page", "explore_page", "compare_page", "plan_page"}
+FIGURE_TYPE = {
+    "reports.figures",
+    "reports.page",
+    "reports.explore_page",
+    "reports.compare_page",
+    "reports.plan_page",
+}
 WALLS = {
-    "mlflow": {"tracking", "registry", "gated_store", "evidence_store", "record"}
-    | {"run_search", "store_creation", "store_health"},
-    "pymc_marketing": {"model", "planning.library"},
-    "pymc_extras": {"model"},
-    "pymc": {"model"},
+    "mlflow": {
+        "store.runs",
+        "store.registry",
+        "store.gated_store",
+        "store.evidence_store",
+        "store.record",
+    }
+    | {"store.search", "store.creation", "store.health"},
+    "pymc_marketing": {"fits.build", "planning.library"},
+    "pymc_extras": {"fits.build"},
+    "pymc": {"fits.build"},
     # environment reads one setting of it
-    "pytensor": {"model", "environment"},
-    "llvmlite": {"environment"},
-    "nutpie": {"refit"},
-    "arviz": {"diagnostics", "reproduce"} | CHECKS,
-    "h5netcdf": {"trace"},
-    "kagglehub": {"download"},
+    "pytensor": {"fits.build", "fits.environment"},
+    "llvmlite": {"fits.environment"},
+    "nutpie": {"evidence.refit"},
+    "arviz": CHECKS,
+    "h5netcdf": {"fits.trace"},
+    "kagglehub": {"sources.download"},
     "optuna": {"sweeps.search"},
     "distributed": {"sweeps.workers"},
-    "psycopg": {"store_lock"},
-    "sqlalchemy": {"store_health"},
-    "packaging": {"doctor.pins"},
-    "jinja2": {"page"},
-    "scipy": {"contraction", "explore_measures", "checks.recovery", "checks.specification"}
+    "psycopg": {"store.locks"},
+    "sqlalchemy": {"store.health"},
+    "packaging": {"store.doctor.pins"},
+    "jinja2": {"reports.page"},
+    "scipy": {
+        "checks.contraction",
+        "sources.explore_measures",
+        "evidence.recovery",
+        "checks.specification",
+    }
     | {"planning.feasible", "planning.solver", "planning.honesty"},
     "matplotlib": PLOTTING | FIGURE_TYPE,
     "seaborn": PLOTTING,
-    "click": {"cli", "cli_care", "cli_server", "cli_sweep", "cli_values"},
-    "rich": {"terminal", "progress"},
-    "pydantic": {"priors", "limits", "data_config", "config", "yaml_file", "experiment_file"}
-    | {"planning.scenario", "sweeps.space"},
+    "click": {"cli", "commands.care", "commands.server", "commands.fits", "commands.values"},
+    "rich": {"commands.terminal", "commands.progress"},
+    "pydantic": {
+        "settings.priors",
+        "settings.limits",
+        "settings.data",
+        "settings.experiment",
+        "settings.yaml_file",
+        "settings.experiment_file",
+    }
+    | {"settings.scenario", "settings.sweep"},
     # registry reads the pins of python_env.yaml
-    "yaml": {"yaml_file", "registry"},
+    "yaml": {"settings.yaml_file", "store.registry"},
     "pickle": set(),
     "cloudpickle": set(),
     "joblib": set(),
     # versions of packages; what runs code by its name is refused below
-    "importlib": {"doctor.pins", "environment", "sweeps.versions"},
+    "importlib": {"store.doctor.pins", "fits.environment", "sweeps.versions"},
     "runpy": set(),
 }
 
@@ -90,7 +114,7 @@ def own(names: Iterable[str]) -> set[str]:
 
 def layers(text: str) -> list[str]:
     """Return the modules in the order of the table of ARCHITECTURE.md."""
-    table = re.search(r"^## Modules$(.*?)(?=^## |\Z)", text, flags=re.MULTILINE | re.DOTALL)
+    table = re.search(r"^## Rooms$(.*?)(?=^## |\Z)", text, flags=re.MULTILINE | re.DOTALL)
     rows = re.findall(r"^\| *(`.*?) *\|", table[1] if table else "", flags=re.MULTILINE)
     return [name for row in rows for name in re.findall(r"`([\w.]+)`", row)]
 
@@ -102,6 +126,32 @@ def upward(module: str, imported: set[str], order: list[str]) -> set[str]:
 
 def architecture() -> str:
     return (PROJECT / "ARCHITECTURE.md").read_text("utf-8")
+
+
+DOORS = {"config", "data", "model", "diagnostics", "optimization", "plotting"}
+MOST_ENTRIES = 22  # what a newcomer sees at once
+
+
+def test_a_newcomer_sees_the_rooms_and_their_doors() -> None:
+    entries = {path.stem for path in ROOT.iterdir() if path.name != "__pycache__"}
+    assert len(entries) <= MOST_ENTRIES
+    assert entries >= DOORS
+
+
+def test_no_room_goes_in_by_a_door() -> None:
+    """Doors are for those outside: within, everything is where it is."""
+    inside = [name for name in SOURCES if "." in name]
+    assert not [name for name in inside if rooms(name) & DOORS]
+    for door in DOORS:
+        assert rooms(door) and not rooms(door) & DOORS
+
+
+def test_rooms_stand_in_one_order() -> None:
+    """Each room's modules stand together, and so no arrow between two rooms has a way back."""
+    order = [name.partition(".")[0] for name in layers(architecture()) if "." in name]
+    assert [
+        room for room, before in zip(order, [None, *order], strict=False) if room != before
+    ] == list(dict.fromkeys(order))
 
 
 def test_architecture_names_every_module_once() -> None:
@@ -142,15 +192,17 @@ def test_every_vendor_has_a_wall_or_is_common_ground(module: str) -> None:
 
 
 def test_the_core_of_the_verdict_needs_nothing() -> None:
-    assert vendors("gate") <= sys.stdlib_module_names
-    assert vendors("names") <= sys.stdlib_module_names
+    assert vendors("checks.gate") <= sys.stdlib_module_names
+    assert vendors("settings.names") <= sys.stdlib_module_names
     # MLflow imports it in every process of every project: it must cost nothing and need nothing.
-    assert vendors("store_defaults") <= sys.stdlib_module_names
+    assert vendors("settings.project") <= sys.stdlib_module_names
 
 
 def test_fit_never_plans_and_plan_never_fits() -> None:
-    assert "optimization" not in rooms("model") | rooms("refit")
-    called = {name for name in names(TREES["optimization"]) if name.startswith(("sample_", "fit"))}
+    assert "planning.optimize" not in rooms("fits.build") | rooms("evidence.refit")
+    called = {
+        name for name in names(TREES["planning.optimize"]) if name.startswith(("sample_", "fit"))
+    }
     assert called <= {"sample_posterior_predictive", "fitted"}, called
 
 
@@ -194,22 +246,22 @@ def test_no_failure_is_swallowed(module: str) -> None:
 
 def test_the_walls_see_an_import_anywhere() -> None:
     text = "def f():\n  if True:\n    import mlflow.entities as e\n    from mmm_demo import gate\n"
-    assert set(imports(ast.parse(text))) == {"mlflow.entities", "mmm_demo.gate"}
+    assert set(imports(ast.parse(text))) == {"mlflow.entities", "mmm_demo.checks.gate"}
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "from mmm_demo.checks import backtest",
-        "from mmm_demo.checks import backtest as b",
-        "from mmm_demo.checks.backtest import folds",
-        "import mmm_demo.checks.backtest",
-        "def f():\n  from mmm_demo.checks.backtest import folds, score_weeks",
+        "from mmm_demo.evidence import backtest",
+        "from mmm_demo.evidence import backtest as b",
+        "from mmm_demo.evidence.backtest import folds",
+        "import mmm_demo.evidence.backtest",
+        "def f():\n  from mmm_demo.evidence.backtest import folds, score_weeks",
     ],
 )
 def test_the_walls_see_a_module_of_a_subpackage(text: str) -> None:
     found = own(imports(ast.parse(text)))
-    assert found == {"checks.backtest"} and found <= set(SOURCES)
+    assert found == {"evidence.backtest"} and found <= set(SOURCES)
 
 
 @pytest.mark.parametrize(
@@ -232,16 +284,16 @@ def test_the_walls_refuse_a_relative_import() -> None:
 
 
 def test_the_walls_see_every_file_of_the_package() -> None:
-    assert {"gate", "checks.backtest"} <= set(SOURCES)
-    assert {"mmm_demo.checks", "mmm_demo.planning", "mmm_demo.sweeps"} <= PACKAGES
-    assert {"checks.backtest", "checks.recovery"} <= CHECKS and "gate" not in CHECKS
+    assert {"checks.gate", "evidence.backtest", "store.doctor.pins", "cli"} <= set(SOURCES)
+    assert {"mmm_demo.checks", "mmm_demo.planning", "mmm_demo.store.doctor"} <= PACKAGES
+    assert {"checks.gate", "evidence.recovery"} <= CHECKS and "store.runs" not in CHECKS
 
 
 TABLE = """# Architecture
 
 | `before` | is no module |
 
-## Modules
+## Rooms
 
 | module | the one thing it does | vendor it walls in |
 |---|---|---|

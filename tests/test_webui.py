@@ -16,9 +16,9 @@ from mlflow import MlflowClient
 
 from browser import CHROMIUM, QUIET
 from conftest import Demo, copy_project
-from mmm_demo.scores import METRICS
-from mmm_demo.tracking import experiment_id, open_run
-from mmm_demo.webui import FITS, TRIALS, save_view, serve
+from mmm_demo.commands.webui import FITS, TRIALS, save_view, serve
+from mmm_demo.evidence.scores import METRICS
+from mmm_demo.store.runs import experiment_id, open_run
 
 BROWSER_FLAGS = (
     *QUIET,
@@ -27,7 +27,7 @@ BROWSER_FLAGS = (
     "--dump-dom",
 )
 LOG_A_RUN = """
-from mmm_demo.tracking import open_run
+from mmm_demo.store.runs import open_run
 with open_run("after the ui", "fit") as run:
     run.log_text("hello", "note.txt")
 print(run.run_id)
@@ -147,7 +147,7 @@ def test_views_hold_what_fits_and_trials_are_compared_by(store: MlflowClient) ->
 def test_trials_are_linked_where_there_are_any(
     store: MlflowClient, monkeypatch: pytest.MonkeyPatch, verdict: str
 ) -> None:
-    monkeypatch.setattr("mmm_demo.webui.run_server", lambda *words: words[-1]() and 0)
+    monkeypatch.setattr("mmm_demo.commands.webui.run_server", lambda *words: words[-1]() and 0)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

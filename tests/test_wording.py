@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mmm_demo import wording
+from mmm_demo.settings import wording
 
 NAN = math.nan
 

@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 
 from helpers import PROJECT
-from mmm_demo.contract import Contract, validate_table
-from mmm_demo.experiment_file import load_experiment
-from mmm_demo.simulate import (
+from mmm_demo.settings.experiment_file import load_experiment
+from mmm_demo.sources.simulate import (
     CHANNELS,
     CORRELATED_PAIR,
     MEAN_SALES,
@@ -21,7 +20,8 @@ from mmm_demo.simulate import (
     geometric_weights,
     simulate_market,
 )
-from mmm_demo.worlds import FAULTS, simulate_world
+from mmm_demo.sources.worlds import FAULTS, simulate_world
+from mmm_demo.tables.contract import Contract, validate_table
 
 SEEDS = range(6)
 CENT = 0.011  # sales and spend are rounded to cents

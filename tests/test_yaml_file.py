@@ -9,11 +9,11 @@ import pytest
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from mmm_demo.config import ConfigError
-from mmm_demo.experiment_file import load_experiment
-from mmm_demo.limits import Count
-from mmm_demo.priors import STRICT
-from mmm_demo.yaml_file import build, dump, read_mapping
+from mmm_demo.settings.experiment import ConfigError
+from mmm_demo.settings.experiment_file import load_experiment
+from mmm_demo.settings.limits import Count
+from mmm_demo.settings.priors import STRICT
+from mmm_demo.settings.yaml_file import build, dump, read_mapping
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from mmm_demo.track import Forecast, Outcome
+from mmm_demo.planning.outcome import Forecast, Outcome
 
 CHANNELS = ["TV", "Radio", "Search & Social"]
 

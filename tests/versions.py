@@ -12,17 +12,17 @@ from mlflow.entities import Run as StoredRun
 from mlflow.entities.model_registry import ModelVersion
 
 from helpers import convergent_trace, good_report, move_alias_by_force
-from mmm_demo.bundle import FILES, TRACE, sha256, write_config, write_gate
-from mmm_demo.config import ExperimentConfig
-from mmm_demo.contraction import STORED_NAMES, prior_distribution
-from mmm_demo.evidence import EVIDENCE, Evidence
-from mmm_demo.evidence_store import bind_evidence
-from mmm_demo.gated_store import ACCEPTED, promotion_params
-from mmm_demo.promotion import Judge, Promotion, promote
-from mmm_demo.record import COPY_TAG, HASH_TAG
-from mmm_demo.registry import DATA_FOLDER, find_alias, pinned_requirements, register_version
-from mmm_demo.trace import WEEKLY_TABLE, load_trace, save_trace, table_sha256
-from mmm_demo.tracking import open_run, temporary_folder
+from mmm_demo.checks.contraction import STORED_NAMES, prior_distribution
+from mmm_demo.checks.proof import FILES, TRACE, sha256, write_config, write_gate
+from mmm_demo.evidence.gathered import EVIDENCE, Evidence
+from mmm_demo.fits.trace import WEEKLY_TABLE, load_trace, save_trace, table_sha256
+from mmm_demo.jobs.promotion import Judge, Promotion, promote
+from mmm_demo.settings.experiment import ExperimentConfig
+from mmm_demo.store.evidence_store import bind_evidence
+from mmm_demo.store.gated_store import ACCEPTED, promotion_params
+from mmm_demo.store.record import COPY_TAG, HASH_TAG
+from mmm_demo.store.registry import DATA_FOLDER, find_alias, pinned_requirements, register_version
+from mmm_demo.store.runs import open_run, temporary_folder
 
 
 def nothing_against(*_: object) -> tuple[str, ...]:

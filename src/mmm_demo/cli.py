@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mmm_demo.cli_care import doctor, reproduce
-from mmm_demo.cli_server import server
-from mmm_demo.cli_sweep import leaderboard, sweep
-from mmm_demo.cli_values import OrUnset
-from mmm_demo.store_defaults import apply_defaults, require_project_root
-from mmm_demo.terminal import (
+from mmm_demo.commands.care import doctor, reproduce
+from mmm_demo.commands.fits import leaderboard, sweep
+from mmm_demo.commands.server import server
+from mmm_demo.commands.terminal import (
     console,
     errors,
     print_table,
@@ -25,10 +23,12 @@ from mmm_demo.terminal import (
     show_plan,
     show_track,
 )
+from mmm_demo.commands.values import OrUnset
+from mmm_demo.settings.project import apply_defaults, require_project_root
 
 if TYPE_CHECKING:
-    from mmm_demo.config import ExperimentConfig
-    from mmm_demo.data import MarketingData
+    from mmm_demo.settings.experiment import ExperimentConfig
+    from mmm_demo.sources.market import MarketingData
 
 KNOWN_ERROR, REFUSED = 1, 3
 DEFAULT_EXPERIMENT = "experiments/demo.yaml"
@@ -72,7 +72,7 @@ def fit_options(command: Callable) -> Callable:
 
 
 def _experiment(experiment: str, adstock_max_lag: int | None, **sampler: Any) -> "ExperimentConfig":
-    from mmm_demo.experiment_file import load_experiment
+    from mmm_demo.settings.experiment_file import load_experiment
 
     given = {name: value for name, value in sampler.items() if value is not None}
     overrides = {"sampler": given} if given else {}
@@ -83,7 +83,7 @@ def _experiment(experiment: str, adstock_max_lag: int | None, **sampler: Any) ->
 
 def _table(experiment: "ExperimentConfig", root: Path) -> "MarketingData":
     """Return the weekly table; a bad one is refused in a second, before a run is opened."""
-    from mmm_demo.data import load_market
+    from mmm_demo.sources.market import load_market
 
     return load_market(experiment.data, experiment.model, root)
 
@@ -94,8 +94,8 @@ def main_command(**options: Any) -> None:
     """Do it all: fit, gate, register, promote, plan."""
     root, experiment = require_project_root(), _experiment(**options)
     data = _table(experiment, root)
-    from mmm_demo import pipeline
-    from mmm_demo.progress import watching
+    from mmm_demo.commands.progress import watching
+    from mmm_demo.jobs import main as pipeline
 
     with watching(console) as watch:
         done = pipeline.run_main(experiment, root, say, watch, data)
@@ -112,7 +112,7 @@ def fit(**options: Any) -> None:
     """Fit one experiment and register it when it passes the gate."""
     root, experiment = require_project_root(), _experiment(**options)
     data = _table(experiment, root)
-    from mmm_demo import pipeline
+    from mmm_demo.jobs import main as pipeline
 
     done = pipeline.run_fit(experiment, root, say, data)
     show_fit(done)
@@ -126,11 +126,11 @@ def fit(**options: Any) -> None:
 )
 def explore(experiment: str) -> None:
     """Say what the data can tell, before any fit."""
-    from mmm_demo.experiment_file import load_experiment
+    from mmm_demo.settings.experiment_file import load_experiment
 
     root, loaded = require_project_root(), load_experiment(experiment)
     data = _table(loaded, root)
-    from mmm_demo import pipeline
+    from mmm_demo.jobs import main as pipeline
 
     for sentence in pipeline.run_explore(loaded, root, say, data).verdict:
         console.print(f"* {sentence}")
@@ -147,8 +147,8 @@ def promote(market: str, number: int | None, reason: str, rollback: bool) -> Non
     """Make a version the champion, after judging its draws again."""
     if rollback and number is not None:
         raise click.UsageError("--rollback goes back to the previous champion; drop --version")
-    from mmm_demo import review
-    from mmm_demo.progress import watching
+    from mmm_demo.commands.progress import watching
+    from mmm_demo.jobs import evidence as review
 
     require_project_root()  # elsewhere, MLflow would make a new store in the working directory
     with watching(console) as watch:
@@ -166,8 +166,8 @@ def promote(market: str, number: int | None, reason: str, rollback: bool) -> Non
 )
 def evidence(run: str, batteries: Sequence[str]) -> None:
     """Gather evidence about a fit RUN beyond its gate: backtest, recovery, placebo, sensitivity."""
-    from mmm_demo import review
-    from mmm_demo.progress import watching
+    from mmm_demo.commands.progress import watching
+    from mmm_demo.jobs import evidence as review
 
     require_project_root()
     wanted = [] if "all" in batteries else batteries
@@ -181,7 +181,7 @@ def evidence(run: str, batteries: Sequence[str]) -> None:
 @click.option("--market", default="demo", show_default=True, help="Market of the model.")
 def card(version: str, market: str) -> None:
     """Make the evidence card of VERSION (a number or an alias): one HTML page."""
-    from mmm_demo import reports
+    from mmm_demo.jobs import report as reports
 
     reports.run_card(market, version, require_project_root(), say)
 
@@ -192,8 +192,8 @@ def card(version: str, market: str) -> None:
 @click.option("--market", default="demo", show_default=True, help="Market of the model.")
 def compare(a: str, b: str, market: str) -> None:
     """Compare two versions A and B: run ids, version numbers or aliases."""
-    from mmm_demo import reports
-    from mmm_demo.progress import watching
+    from mmm_demo.commands.progress import watching
+    from mmm_demo.jobs import report as reports
 
     root = require_project_root()
     with watching(console) as watch:
@@ -230,7 +230,7 @@ def optimize(plan: str | None, market: str | None, **asked: Any) -> None:
     """Plan budgets with the champion: the scenarios of a file PLAN, or one that options ask for."""
     # Imports make many objects that stay, and a plan is soon made: no time to look for garbage.
     gc.disable()
-    from mmm_demo import plan_steps
+    from mmm_demo.jobs import plan as plan_steps
 
     settings = {name: value for name, value in asked.items() if value is not None}
     if plan is None:
@@ -250,16 +250,16 @@ def optimize(plan: str | None, market: str | None, **asked: Any) -> None:
 )
 def track_command(plan: str, actuals: str, scenario: str | None) -> None:
     """Hold a plan against what came: sales inside the promised interval, spend on plan or not."""
-    from mmm_demo import track_steps
+    from mmm_demo.jobs import track
 
-    show_track(track_steps.run_track(plan, Path(actuals), scenario, require_project_root(), say))
+    show_track(track.run_track(plan, Path(actuals), scenario, require_project_root(), say))
 
 
 @cli.command()
 @click.argument("run")
 def report(run: str) -> None:
     """Build plots and tables of a fit RUN again."""
-    from mmm_demo import pipeline
+    from mmm_demo.jobs import main as pipeline
 
     pipeline.run_report(run, require_project_root(), say)
 
@@ -269,7 +269,7 @@ def report(run: str) -> None:
 def ui(port: int) -> None:
     """Open the MLflow UI on this machine only."""
     require_project_root()
-    from mmm_demo import webui
+    from mmm_demo.commands import webui
 
     webui.serve(port, say)
 
@@ -301,7 +301,7 @@ def main() -> None:
     except click.Abort:
         sys.exit(130)
     except (ValueError, OSError, RuntimeError) as error:
-        from mmm_demo.gate import GateRefused
+        from mmm_demo.checks.gate import GateRefused
 
         refused = isinstance(error, GateRefused)
         errors.print("Refused: " if refused else "Error: ", style="bold red", end="")

@@ -11,10 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from mmm_demo.bundle import CONFIG, TRACE
-from mmm_demo.experiment_file import from_dict
-from mmm_demo.fitted import FittedModel
-from mmm_demo.trace import load_trace
+from mmm_demo.checks.proof import CONFIG, TRACE
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.trace import load_trace
+from mmm_demo.settings.experiment_file import from_dict
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Evidence beyond convergence: one kind of check per file, pure functions from draws to checks."""
+"""What is measured of a fit, the verdict on it, and the proof that it passed."""

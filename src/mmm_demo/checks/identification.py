@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from mmm_demo.checks.contraction import contraction_table, prior_distribution
+from mmm_demo.checks.gate import DATA_DRIVEN, NOT_ASSESSABLE, PRIOR_DRIVEN, Check
 from mmm_demo.checks.pointwise import DRAW, log_likelihood, log_prior
-from mmm_demo.contraction import contraction_table, prior_distribution
-from mmm_demo.fitted import FittedModel
-from mmm_demo.gate import DATA_DRIVEN, NOT_ASSESSABLE, PRIOR_DRIVEN, Check
+from mmm_demo.fits.fitted import FittedModel
 
 STAGE = "identification"
 

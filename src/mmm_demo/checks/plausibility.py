@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mmm_demo.data_config import Accepted
-from mmm_demo.diagnostics import negative_baseline_share
-from mmm_demo.fitted import Decomposition
-from mmm_demo.gate import Check
-from mmm_demo.records import odd_weeks, span_text
-from mmm_demo.wording import roas as roas_text
+from mmm_demo.checks.convergence import negative_baseline_share
+from mmm_demo.checks.gate import Check
+from mmm_demo.fits.fitted import Decomposition
+from mmm_demo.settings.data import Accepted
+from mmm_demo.settings.wording import roas as roas_text
+from mmm_demo.tables.records import odd_weeks, span_text
 
 STAGE = "plausibility"
 NEGATIVE_BASELINE_MAX = 0.05

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mmm_demo.config import ModelConfig
-from mmm_demo.contraction import STORED_NAMES, prior_distribution
-from mmm_demo.fitted import FittedModel
+from mmm_demo.checks.contraction import STORED_NAMES, prior_distribution
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.settings.experiment import ModelConfig
 
 DRAW = ("chain", "draw")
 HIGH_K = "Estimated shape parameter of Pareto distribution"

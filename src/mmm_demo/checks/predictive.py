@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from mmm_demo.diagnostics import coverage
-from mmm_demo.gate import REQUIRED, Check
+from mmm_demo.checks.convergence import coverage
+from mmm_demo.checks.gate import REQUIRED, Check
 
 STAGE = "posterior_predictive"
 COVERAGE_MIN = {50: 0.40, 80: 0.70}

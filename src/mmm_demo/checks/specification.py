@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy import stats
 
-from mmm_demo.fitted import FittedModel
-from mmm_demo.gate import Check
+from mmm_demo.checks.gate import Check
+from mmm_demo.fits.fitted import FittedModel
 
 PREDICTIVE, IDENTIFICATION = "posterior_predictive", "identification"
 P_MIN = 0.01  # of the smallest p-value times the number of channels

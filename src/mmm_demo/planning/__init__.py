@@ -1,1 +1,1 @@
-"""From a scenario and a champion to a plan, one small step per module."""
+"""From a fitted model and a scenario to a plan, and what became of it."""

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from mmm_demo.optimization import Planner, spread_of
 from mmm_demo.planning.feasible import Region, region_of
+from mmm_demo.planning.optimize import Planner, spread_of
 from mmm_demo.planning.plan import INTERVALS, Plan
-from mmm_demo.planning.scenario import Scenario
 from mmm_demo.planning.solver import Goal, maximise
 from mmm_demo.planning.surface import Brought, ByTotals, Media
 from mmm_demo.planning.window import BudgetError
+from mmm_demo.settings.scenario import Scenario
 
 BEYOND = 1.5  # how far the curves go beyond the most that was or would be spent
 LEAST, MOST = 0.5, 2.0  # ends of the frontier, as multiples of the budget

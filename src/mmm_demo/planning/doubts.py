@@ -10,9 +10,9 @@ from itertools import chain
 
 import numpy as np
 
-from mmm_demo.planning.scenario import Scenario
 from mmm_demo.planning.window import BudgetError, Window
-from mmm_demo.wording import amount, roas
+from mmm_demo.settings.scenario import Scenario
+from mmm_demo.settings.wording import amount, roas
 
 FAR = 4.0  # budgets further than this factor from the last period's are told
 OFF = 20.0  # other numbers further than this factor from what they are held against

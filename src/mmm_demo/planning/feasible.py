@@ -7,9 +7,9 @@ import numpy as np
 from scipy.optimize import linprog
 
 from mmm_demo.planning.doubts import doubts_of_limits
-from mmm_demo.planning.scenario import EVERY, Scenario
 from mmm_demo.planning.window import BudgetError, Window
-from mmm_demo.wording import amount
+from mmm_demo.settings.scenario import EVERY, Scenario
+from mmm_demo.settings.wording import amount
 
 INFEASIBLE, OPTIMAL = 2, 0  # status of scipy's linprog
 SEEN = "a default, which keeps its spend where the data have seen it"

@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 from pymc_marketing.mmm.budget_optimizer import BudgetOptimizer
 
-from mmm_demo.fitted import FittedModel
-from mmm_demo.model import inside
+from mmm_demo.fits.build import inside
+from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.planning.feasible import Region
 from mmm_demo.planning.window import BudgetError, Window
 

@@ -7,8 +7,8 @@ import pandas as pd
 
 from mmm_demo.planning.doubts import doubts
 from mmm_demo.planning.feasible import Region
-from mmm_demo.planning.scenario import Scenario
 from mmm_demo.planning.window import BudgetError, Window
+from mmm_demo.settings.scenario import Scenario
 
 TOLERANCE = 1e-6
 RANKED, UNRANKED, AGAINST = "ranked", "cannot be ranked", "against the data"

@@ -9,10 +9,10 @@ import numpy as np
 from scipy.optimize import minimize
 
 from mmm_demo.planning.feasible import Region
-from mmm_demo.planning.scenario import Scenario
 from mmm_demo.planning.surface import Brought, ByTotals, ByWeek, Corrected
 from mmm_demo.planning.window import BudgetError
-from mmm_demo.wording import MEDIA_SALES, amount, roas
+from mmm_demo.settings.scenario import Scenario
+from mmm_demo.settings.wording import MEDIA_SALES, amount, roas
 
 GAP_MAX = 1e-3  # share of the objective that another plan could bring more at most
 GOOD = 1e-4  # a certificate that ends the search

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mmm_demo.optimization import Planner
 from mmm_demo.planning.curves import budget_frontier, response_curves
+from mmm_demo.planning.optimize import Planner
 from mmm_demo.planning.plan import INTERVALS, Plan, spread
 from mmm_demo.planning.surface import ByWeek
 

@@ -11,8 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
+from mmm_demo.fits.response import Response, saturation
 from mmm_demo.planning.window import Window
-from mmm_demo.response import Response, saturation
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from mmm_demo.fitted import WEEK, FittedModel
+from mmm_demo.fits.fitted import WEEK, FittedModel
 
 FURTHEST = 3650  # days; further away no champion is fresh, and dates leave their range
 

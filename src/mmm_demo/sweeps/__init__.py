@@ -1,1 +1,1 @@
-"""Many fits of one experiment: the search, its trials and the processes that do them."""
+"""Many trials of one experiment, here or on a cluster."""

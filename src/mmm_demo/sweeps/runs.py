@@ -4,21 +4,21 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from pathlib import Path
 
-from mmm_demo.config import ConfigError, ExperimentConfig
-from mmm_demo.contract import DataError
-from mmm_demo.data import MarketingData, load_market
-from mmm_demo.experiment_file import flat_params, to_yaml
-from mmm_demo.limits import EvidenceConfig
-from mmm_demo.run_search import find_tagged
-from mmm_demo.run_values import SALES_PARAM
+from mmm_demo.fits.trace import sales_sha256, table_sha256
+from mmm_demo.settings.experiment import ConfigError, ExperimentConfig
+from mmm_demo.settings.experiment_file import flat_params, to_yaml
+from mmm_demo.settings.limits import EvidenceConfig
+from mmm_demo.settings.run_keys import SALES_PARAM
+from mmm_demo.settings.sweep import Space, in_words
+from mmm_demo.sources.market import MarketingData, load_market
+from mmm_demo.store.runs import Run, close_run, create_child, reopen_run, temporary_folder
+from mmm_demo.store.search import find_tagged
 from mmm_demo.sweeps.search import Asked, Link, Search
-from mmm_demo.sweeps.space import Space, in_words
 from mmm_demo.sweeps.text import score
 from mmm_demo.sweeps.trial import Outcome, Task
 from mmm_demo.sweeps.versions import versions
 from mmm_demo.sweeps.worker import do_trial
-from mmm_demo.trace import sales_sha256, table_sha256
-from mmm_demo.tracking import Run, close_run, create_child, reopen_run, temporary_folder
+from mmm_demo.tables.contract import DataError
 
 TRIAL, VERDICT, REASON = "optuna.trial", "trial.verdict", "trial.reason"
 # Is told after each trial: how many have ended, the trial in words, and the best so far.

@@ -15,9 +15,9 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from mmm_demo.store_lock import locked
-from mmm_demo.sweeps.dimension import Options, Range, Value
-from mmm_demo.sweeps.space import SweepConfig
+from mmm_demo.settings.dimension import Options, Range, Value
+from mmm_demo.settings.sweep import SweepConfig
+from mmm_demo.store.locks import locked
 from mmm_demo.sweeps.trial import Outcome
 
 VERDICT, REASON, NOT_PASSED = "verdict", "reason", "not_passed"

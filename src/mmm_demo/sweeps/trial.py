@@ -10,18 +10,18 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mmm_demo import scores
-from mmm_demo.batteries import as_fitted, backtest_folds
-from mmm_demo.checks.backtest import fold_table
-from mmm_demo.config import ExperimentConfig, free_parameters
-from mmm_demo.contraction import STORED_NAMES, prior_distribution
-from mmm_demo.diagnostics import prior_check
-from mmm_demo.gate import Check, GateReport
-from mmm_demo.limits import EvidenceConfig
-from mmm_demo.refit import Refit, Refitter
-from mmm_demo.response import Response, scaling_of
-from mmm_demo.run_values import by_channel
-from mmm_demo.trace import save_trace
+from mmm_demo.checks.contraction import STORED_NAMES, prior_distribution
+from mmm_demo.checks.convergence import prior_check
+from mmm_demo.checks.gate import Check, GateReport
+from mmm_demo.evidence import scores
+from mmm_demo.evidence.backtest import fold_table
+from mmm_demo.evidence.batteries import as_fitted, backtest_folds
+from mmm_demo.evidence.refit import Refit, Refitter
+from mmm_demo.fits.response import Response, scaling_of
+from mmm_demo.fits.trace import save_trace
+from mmm_demo.settings.experiment import ExperimentConfig, free_parameters
+from mmm_demo.settings.limits import EvidenceConfig
+from mmm_demo.settings.run_keys import by_channel
 
 PRIOR_DRAWS = 500
 Verdict = Literal["passed", "failed", "pruned"]

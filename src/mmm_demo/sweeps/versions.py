@@ -7,7 +7,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from mmm_demo.environment import PACKAGES, environment
+from mmm_demo.fits.environment import PACKAGES, environment
 
 PACKAGE, CODE = "mmm-demo", "mmm-demo's code"
 # Kept the same; processors may differ, and with them the last digits of a value.

@@ -1,0 +1,1 @@
+"""Words, terminal and servers around the jobs."""

@@ -1,0 +1,1 @@
+"""What refits and comparisons say beyond the verdict on one fit."""

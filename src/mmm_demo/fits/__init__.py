@@ -1,0 +1,1 @@
+"""One model: built, sampled, stored and evaluated."""

@@ -1,0 +1,1 @@
+"""One verb each: the steps in order, as runs."""

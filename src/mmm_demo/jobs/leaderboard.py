@@ -1,0 +1,129 @@
+"""The leaderboard of a market: fits ranked by evidence, as a run of its own."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from mmm_demo.evidence.ranking import Leaderboard, rank
+from mmm_demo.evidence.scores import ELPD
+from mmm_demo.evidence.spread import levels, plan_spread, plans_of, roas_of, roas_spread, settings
+from mmm_demo.jobs.fits import find_candidates
+from mmm_demo.plots import leaderboard as plots
+from mmm_demo.plots.style import NamedFigure
+from mmm_demo.reports import leaderboard
+from mmm_demo.settings.experiment import registered_model_name
+from mmm_demo.settings.names import bullets
+from mmm_demo.settings.run_keys import Say
+from mmm_demo.store.outputs import Outputs
+from mmm_demo.store.publish import Publisher
+from mmm_demo.store.runs import Run, open_run, store_errors
+
+MOST = 40  # models that a figure can show
+
+
+@dataclass(frozen=True)
+class LeaderboardResult:
+    """A ranking and the run that made it."""
+
+    run: Run
+    board: Leaderboard
+    title: str
+
+
+@store_errors()
+def run_leaderboard(
+    market: str, sweep: str | None, by: str, weights: bool, root: Path, say: Say
+) -> LeaderboardResult:
+    """Rank the fits of a market, and show what the ranking leaves open.
+
+    Parameters
+    ----------
+    market, sweep
+        Whose fits; only the trials of this sweep.
+    by
+        `crps` or `elpd`.
+    weights
+        Whether to give the equally good fits stacking weights.
+    root, say
+        Project folder, progress messages.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such fit.
+    """
+    registered_model_name(market)  # a market that cannot be leaves no run behind
+    candidates = find_candidates(market, sweep)
+    say(f"{len(candidates)} fits and trials")
+    board = rank(candidates, by)
+    if weights:
+        board = with_weights(board, say)
+    title = f"sweep {sweep}" if sweep else f"market {market}"
+    with open_run(f"leaderboard {sweep or market}", "leaderboard") as run:
+        run.log(
+            params={"leaderboard.by": by, "leaderboard.sweep": sweep or "none"},
+            metrics=_counts(board),
+            tags={"market": market},
+        )
+        _publish(Publisher(run, Outputs(root / "outputs", run.run_id)), board, sweep or market)
+        run.describe("\n".join(bullets(leaderboard.sentences(board))))
+    return LeaderboardResult(run, board, title)
+
+
+def with_weights(board: Leaderboard, say: Say) -> Leaderboard:
+    """Give the equally good fits the weights that their predictions would best be mixed with."""
+    from mmm_demo.evidence.stacking import stacking_weights  # takes seconds to load
+
+    known = {
+        item.candidate.run_id: item.candidate.tables.pointwise
+        for item in board.equal
+        if math.isfinite(item.candidate.scores[ELPD])
+    }
+    if missing := len(board.equal) - len(known):
+        say(f"weights: {missing} of the equally good models have no ELPD and get none")
+    if not known:
+        return board
+    by_week = {run: table["elpd_i"].to_numpy() for run, table in known.items()}
+    return board.with_weights(stacking_weights(by_week))
+
+
+def _counts(board: Leaderboard) -> dict[str, float]:
+    parts = ("ranked", "equal", "unmeasured", "failed", "left_out")
+    return {f"leaderboard.{name}": len(getattr(board, name)) for name in parts}
+
+
+def _publish(publisher: Publisher, board: Leaderboard, name: str) -> None:
+    publisher.table(leaderboard.table(board), f"leaderboard_{name}")
+    if len(board.ranked) < 2:
+        return
+    publisher.table(roas_spread(board), f"roas_spread_{name}")
+    publisher.table(plan_spread(board), f"plan_spread_{name}")
+    publisher.figures(leaderboard_figures(board))
+
+
+def leaderboard_figures(board: Leaderboard) -> Iterator[NamedFigure]:
+    """Yield the plots of the best models, as many as can be read; of those whose values are known.
+
+    Parameters
+    ----------
+    board
+        With two models at least.
+    """
+    shown = board.ranked[:MOST]
+    equal = {item.candidate.run_id for item in board.equal}
+    roas, plans = roas_of(shown), plans_of(shown)
+    if len(roas):
+        differing = settings([item.candidate for item in shown])
+        few = pd.DataFrame(
+            {leaderboard.short(name): levels(differing[name]) for name in differing},
+            differing.index,
+        )
+        best = shown[0].candidate.run_id
+        figure = plots.specification_curve(roas, few, equal, best, len(board.ranked))
+        yield NamedFigure("diagnostics", "leaderboard", "specification_curve", figure)
+    if len(plans):
+        figure = plots.plan_shares(plans, equal, len(board.ranked))
+        yield NamedFigure("diagnostics", "leaderboard", "plan_shares", figure)

@@ -1,0 +1,214 @@
+"""Promotion: a contest with a record; the only way to a champion."""
+
+import getpass
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmm_demo.checks.gate import GateRefused
+from mmm_demo.checks.proof import FILES, Bundle, BundleRefused, require_pass
+from mmm_demo.evidence.gathered import Evidence
+from mmm_demo.store.evidence_store import load_evidence
+from mmm_demo.store.gated_store import ACCEPTED, CHAMPION, promotion_params
+from mmm_demo.store.record import COPY_TAG, promoted, require_promoted
+from mmm_demo.store.registry import (
+    BUNDLE,
+    CHALLENGER,
+    PREVIOUS,
+    ModelVersion,
+    NoVersionError,
+    fetched,
+    find_alias,
+    find_version,
+    prove_files,
+    prove_version,
+)
+from mmm_demo.store.runs import Run
+
+# Challenger's files, its evidence and the champion's files -> why it may not become champion.
+Judge = Callable[[Bundle, Evidence | None, Bundle | None], tuple[str, ...]]
+
+
+class ContestLost(GateRefused):
+    """A version that may not become champion and is the challenger now.
+
+    Attributes
+    ----------
+    champion
+        Version that stays champion; None where there is none.
+    """
+
+    def __init__(self, text: str, champion: str | None) -> None:
+        super().__init__(text)
+        self.champion = champion
+
+
+class ChampionMoved(GateRefused):
+    """Another promotion moved the champion while this one was judged."""
+
+
+@dataclass(frozen=True)
+class SetAlias:
+    """Point an alias of the registered model at a version."""
+
+    alias: str
+    version: int
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What a promotion changed.
+
+    Attributes
+    ----------
+    name
+        Registered model.
+    version
+        The champion now.
+    former
+        The champion before; None when there was none.
+    """
+
+    name: str
+    version: int
+    former: int | None
+
+
+def plan_promotion(new: int, champion: int | None) -> list[SetAlias]:
+    """Decide which aliases move; the former champion becomes `previous`."""
+    if new == champion:
+        return []
+    moves = [SetAlias(PREVIOUS, champion)] if champion is not None else []
+    return [*moves, SetAlias(CHAMPION, new)]
+
+
+def promote(
+    run: Run, market: str, number: int | None, reason: str, rollback: bool, judge: Judge
+) -> Promotion:
+    """Make a version the champion, after proving it again and a contest. The run is the record.
+
+    MLflow keeps no history of aliases, so who, when, why, from, to and the evidence are logged.
+
+    Parameters
+    ----------
+    run
+        Promotion run.
+    market
+        Market whose champion it becomes.
+    number
+        Version; by default the latest that passed the gate.
+    reason
+        Why, in words.
+    rollback
+        Swap champion and previous instead. No contest: it undoes one, and must work at once.
+    judge
+        Says what speaks against the version.
+
+    Raises
+    ------
+    NoVersionError
+        When there is no such version.
+    BundleRefused, GateRefused
+        When the version does not prove a pass under today's limits; nothing moves.
+    ContestLost
+        When something speaks against the version; it becomes the challenger.
+    ChampionMoved
+        When another promotion ended since this one began, where no lock keeps them apart.
+    """
+    former = find_alias(market, CHAMPION)
+    version = find_alias(market, PREVIOUS) if rollback else find_version(market, number)
+    if version is None:
+        raise NoVersionError(f"market {market!r} has no previous champion to roll back to")
+    _record(run, market, version, former, reason, rollback)
+    with fetched(version) as data:
+        bundle = prove_files(version, data)
+        proven = require_pass(bundle)
+        _keep_copy(run, version, data)
+    run.log_text(json.dumps(proven.report.to_dict(), indent=2), "gate.json")
+    if rollback:
+        require_promoted(version)  # anyone may set the alias `previous`
+    elif not (former and former.version == version.version and promoted(former)):
+        against = judge(bundle, load_evidence(version), _proven(run, former))
+        _settle(run, version, former, against)
+    _require_unmoved(market, former)
+    run.log(tags=ACCEPTED)  # from here on, the store lets the champion move
+    # After that tag: a version whose last promotion broke off keeps the one before.
+    run.client.set_model_version_tag(version.name, str(version.version), COPY_TAG, run.run_id)
+    for move in plan_promotion(int(version.version), int(former.version) if former else None):
+        run.client.set_registered_model_alias(version.name, move.alias, str(move.version))
+    _end_challenge(run, market, version)
+    run.log(tags={"promotion": "done"}, metrics=proven.report.metrics())
+    return Promotion(version.name, int(version.version), int(former.version) if former else None)
+
+
+def _require_unmoved(market: str, former: ModelVersion | None) -> None:
+    """Refuse a verdict against a champion of the past."""
+    now = find_alias(market, CHAMPION)
+    judged, found = (str(item.version) if item else "none" for item in (former, now))
+    if judged != found:
+        raise ChampionMoved(
+            f"market {market!r}: the champion was version {judged} when this promotion began and "
+            f"is version {found} now; run it again: mmm-demo promote --market {market}"
+        )
+
+
+def _proven(run: Run, former: ModelVersion | None) -> Bundle | None:
+    """Return the champion's files; one that does not prove its pass is no champion to beat."""
+    if former is None:
+        return None
+    try:
+        require_promoted(former)
+        return prove_version(former)
+    except BundleRefused as refusal:
+        run.log(tags={"promotion.champion": f"nothing to beat: {refusal}"})
+        return None
+
+
+def _settle(
+    run: Run, version: ModelVersion, former: ModelVersion | None, against: tuple[str, ...]
+) -> None:
+    """Make a version that lost the challenger, and refuse it."""
+    if not against:
+        return
+    run.client.set_registered_model_alias(version.name, CHALLENGER, str(version.version))
+    run.log(tags={"promotion": "lost", "promotion.against": " | ".join(against)})
+    lines = "\n".join(f"  {line}" for line in against)
+    raise ContestLost(
+        f"version {version.version} of {version.name} is challenger, not champion:\n{lines}",
+        former.version if former else None,
+    )
+
+
+def _end_challenge(run: Run, market: str, version: ModelVersion) -> None:
+    """Take the alias of the challenger from a version that is champion now."""
+    challenger = find_alias(market, CHALLENGER)
+    if challenger and challenger.version == version.version:
+        run.client.delete_registered_model_alias(version.name, CHALLENGER)
+
+
+def _record(
+    run: Run,
+    market: str,
+    version: ModelVersion,
+    former: ModelVersion | None,
+    reason: str,
+    rollback: bool,
+) -> None:
+    """Write down what is about to be judged; a promotion that ends here was refused."""
+    run.log(
+        params=promotion_params(version.name, former.version if former else None, version.version)
+        | {
+            "promotion.reason": reason or "none given",
+            "promotion.by": getpass.getuser(),
+            "promotion.rollback": str(rollback),
+        }
+        | {f"evidence.{key}": value for key, value in version.tags.items()},
+        tags={"promotion": "refused", "market": market},
+    )
+
+
+def _keep_copy(run: Run, version: ModelVersion, data: Path) -> None:
+    """Keep the proven files in the promotion run: `mlflow gc` may take those of the fit."""
+    for name in FILES:
+        run.log_file(data / name, BUNDLE)

@@ -1,0 +1,286 @@
+"""Fitting a run again from its own artifacts, as a run of its own that touches nothing else."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+
+from mmm_demo.checks import proof
+from mmm_demo.checks.gate import GateFile
+from mmm_demo.evidence.reproduce import (
+    NOT_RECORDED,
+    Difference,
+    Reproduction,
+    changed,
+    compare_draws,
+)
+from mmm_demo.fits.build import Sampling, sample_posterior
+from mmm_demo.fits.environment import PREFIX, STRICT, environment
+from mmm_demo.fits.trace import lift_table, load_trace, save_trace, table_sha256, weekly_table
+from mmm_demo.settings.experiment import ExperimentConfig, free_parameters
+from mmm_demo.settings.experiment_file import flat_params, from_dict
+from mmm_demo.settings.names import bullets
+from mmm_demo.settings.run_keys import Say
+from mmm_demo.sources.market import load_market
+from mmm_demo.store.runs import Run, find_run, git_tags, open_run, store_errors, temporary_folder
+from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.lift import lift_sha256
+
+ARTIFACT = "reproduction.json"
+DATA, LIFT = "data.sha256", "data.lift_tests.sha256"
+DECIDES_DRAWS = ("model.", "prior.", "sampler.")
+COMMIT, DIRTY = "mlflow.source.git.commit", "git.dirty"
+HEADER = ("what", "then", "now", "can change draws")
+SHOWN = 12  # characters of a hash that people compare
+
+
+class NotReproducibleError(ValueError):
+    """A run that cannot be fitted again."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A fit run and what it left.
+
+    Attributes
+    ----------
+    run_id, params, tags
+        Of the run.
+    experiment
+        As it was resolved for the fit.
+    trace
+        As it is stored.
+    table, lift_tests
+        What it was fitted on.
+    target_accept
+        Of the attempt that was kept.
+    hashes
+        Sha256 of `trace.nc` and `config.json` as they are now.
+    sealed
+        The same as `gate.json` has them; empty when the run got no verdict.
+    """
+
+    run_id: str
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    experiment: ExperimentConfig
+    trace: xr.DataTree
+    table: pd.DataFrame
+    lift_tests: pd.DataFrame | None
+    target_accept: float
+    hashes: Mapping[str, str]
+    sealed: Mapping[str, str]
+
+
+@store_errors()
+def run_reproduce(run_id: str, root: Path, say: Say) -> Reproduction:
+    """Fit a run again from its own artifacts and hold the draws against each other.
+
+    A run that did not pass the gate may be fitted again too: its draws are compared, and nothing is
+    read from them.
+
+    Parameters
+    ----------
+    run_id
+        Fit run, or the first characters of its id.
+    root, say
+        Project folder, progress messages.
+
+    Raises
+    ------
+    NotReproducibleError
+        When the run is no fit, or left no draws.
+    """
+    found = find_run(run_id)
+    with temporary_folder() as folder:
+        source = read_source(found, folder)
+        with open_run(f"reproduce {source.run_id[:8]}", "reproduction") as run:
+            run.log(params={"reproduce.fit_run": source.run_id})
+            say(f"fitting run {source.run_id} again, target_accept {source.target_accept}")
+            sampling = refit(source)
+            save_trace(sampling.trace, folder / "again.nc")
+            again = load_trace(folder / "again.nc")
+            parameters = free_parameters(source.experiment.model)
+            distance = compare_draws(source.trace, again, parameters)
+            done = Reproduction(source.run_id, distance, differences(source, sampling, root))
+            _log(run, done)
+    return done
+
+
+def read_source(run: Run, folder: Path) -> Source:
+    """Read what a fit run left; nothing comes from anywhere else.
+
+    Raises
+    ------
+    NotReproducibleError
+        When the run is no fit, or left no draws.
+    """
+    stored = run.client.get_run(run.run_id).data
+    kind = stored.tags.get("mmm.kind", "unknown")
+    if kind != "fit":
+        raise NotReproducibleError(
+            f"run {run.run_id} is of kind {kind}; only fits can be fitted again: "
+            "give a run of kind fit"
+        )
+    for name in (proof.TRACE, proof.CONFIG):
+        try:
+            run.download(name, folder)
+        except FileNotFoundError as missing:
+            raise NotReproducibleError(
+                f"{missing}: it ended before its draws were logged; fit it again with: mmm-demo fit"
+            ) from None
+    experiment = from_dict(json.loads((folder / proof.CONFIG).read_text("utf-8")), proof.CONFIG)
+    trace = load_trace(folder / proof.TRACE)
+    return Source(
+        run_id=run.run_id,
+        params=stored.params,
+        tags=stored.tags,
+        experiment=experiment,
+        trace=trace,
+        table=weekly_table(trace, experiment.model),
+        lift_tests=lift_table(trace),
+        target_accept=_kept_target(run.run_id, stored.params, stored.tags),
+        hashes={name: proof.sha256(folder / name) for name in (proof.TRACE, proof.CONFIG)},
+        sealed=_sealed(run, folder),
+    )
+
+
+def refit(source: Source) -> Sampling:
+    """Sample the source's model once more, as its kept attempt did."""
+    return sample_posterior(
+        source.experiment.model,
+        source.table,
+        source.experiment.sampler,
+        target_accept=source.target_accept,
+        lift_tests=source.lift_tests,
+    )
+
+
+def differences(source: Source, sampling: Sampling, root: Path) -> tuple[Difference, ...]:
+    """Return everything that is not as it was at the fit."""
+    then = {
+        name.removeprefix(PREFIX): value
+        for name, value in source.params.items()
+        if name.startswith(PREFIX)
+    }
+    now = environment()
+    return (
+        *_files(source),
+        *_settings(source),
+        *_code(source.tags, git_tags()),
+        *changed(then, now),
+        *_cache(source.tags, sampling, {then.get("arithmetic"), now["arithmetic"]} == {STRICT}),
+        *_source_today(source, root),
+    )
+
+
+def _files(source: Source) -> list[Difference]:
+    """Compare the run's files with what the run wrote down about them."""
+    found = [
+        (name, source.sealed.get(name, digest), digest) for name, digest in source.hashes.items()
+    ]
+    params = source.params
+    found.append(("weekly table of trace.nc", params.get(DATA), table_sha256(source.table)))
+    if source.lift_tests is not None:
+        found.append(("lift tests of trace.nc", params.get(LIFT), lift_sha256(source.lift_tests)))
+    elif LIFT in params:
+        found.append(("lift tests of trace.nc", params[LIFT], "none"))
+    return [
+        Difference(name, _short(then or NOT_RECORDED), _short(now), explains=then is not None)
+        for name, then, now in found
+        if then != now
+    ]
+
+
+def _settings(source: Source) -> list[Difference]:
+    """Compare `config.json` with the params of the run, which no one can change."""
+    return [
+        Difference(name, source.params[name], str(value))
+        for name, value in flat_params(source.experiment).items()
+        if name.startswith(DECIDES_DRAWS) and source.params.get(name, str(value)) != str(value)
+    ]
+
+
+def _code(then: Mapping[str, str], now: Mapping[str, str]) -> list[Difference]:
+    """Compare the commits; what was not committed may be anything."""
+    told = []
+    for tags in (then, now):
+        edited = " with changes" if tags.get(DIRTY) == "true" else ""
+        told.append(_short(tags.get(COMMIT, NOT_RECORDED)) + edited)
+    known = COMMIT in then and COMMIT in now
+    changes = any(tags.get(DIRTY) == "true" for tags in (then, now))
+    if told[0] == told[1] and not changes:
+        return []
+    return [Difference("code", told[0], told[1], explains=known)]
+
+
+def _cache(then: Mapping[str, str], sampling: Sampling, strict: bool) -> list[Difference]:
+    """Tell of a cold compile cache, whose code rounds otherwise unless arithmetic is strict."""
+    told = then.get("compile_cache", NOT_RECORDED), sampling.compile_cache
+    if "cold" not in told:
+        return []
+    return [Difference("compile cache", *told, explains=not strict)]
+
+
+def _source_today(source: Source, root: Path) -> list[Difference]:
+    """Compare with what the data's source gives today, where nothing must be downloaded."""
+    data, recorded = source.experiment.data, source.params.get(DATA, NOT_RECORDED)
+    name = "data at the source"
+    if data.source not in ("simulated", "csv"):
+        return [Difference(name, _short(recorded), "not looked up: a download", explains=False)]
+    try:
+        market = load_market(data, source.experiment.model, root)
+    except (DataError, OSError) as fault:
+        return [Difference(name, _short(recorded), f"cannot be read: {fault}", explains=False)]
+    found = [(name, recorded, table_sha256(market.table))]
+    tests = "none" if market.lift_tests is None else lift_sha256(market.lift_tests)
+    found.append(("lift tests at the source", source.params.get(LIFT, "none"), tests))
+    # The fit is made again from its own table, so no draw comes from a changed source.
+    return [
+        Difference(what, _short(then), _short(now), explains=False)
+        for what, then, now in found
+        if then != now
+    ]
+
+
+def _kept_target(run_id: str, params: Mapping[str, str], tags: Mapping[str, str]) -> float:
+    name = f"sampler.attempt_{tags.get('attempts', '?')}.target_accept"
+    try:
+        return float(params[name])
+    except (KeyError, ValueError):
+        raise NotReproducibleError(
+            f"run {run_id} does not say with which target_accept its draws were made: "
+            f"param {name} is {params.get(name, 'missing')}"
+        ) from None
+
+
+def _sealed(run: Run, folder: Path) -> dict[str, str]:
+    try:
+        gate = run.download(proof.GATE, folder)
+    except FileNotFoundError:  # the fit ended before a verdict
+        return {}
+    return GateFile.from_json(gate.read_text("utf-8")).files
+
+
+def _short(text: str) -> str:
+    """Return a hash as people compare it; other words whole."""
+    return text[:SHOWN] if len(text) >= 40 and text.isalnum() else text
+
+
+def _log(run: Run, done: Reproduction) -> None:
+    run.log_text(json.dumps(done.to_dict(), indent=2, allow_nan=False) + "\n", ARTIFACT)
+    reasons = "; ".join(str(item) for item in done.reasons) or "none"
+    distance = done.distance
+    measured = {"errors": distance.errors, "sds": distance.sds}
+    run.log(
+        params={"reproduce.result": done.result, "reproduce.reasons": reasons},
+        metrics={
+            f"reproduce.{name}": value for name, value in measured.items() if math.isfinite(value)
+        },
+        tags={"reproduced": str(done.reproduced).lower()},
+    )
+    run.describe("\n".join(bullets(done.sentences())))

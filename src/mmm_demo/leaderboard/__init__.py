@@ -1,1 +1,0 @@
-"""Fits ranked by evidence, and what the ranking leaves open."""

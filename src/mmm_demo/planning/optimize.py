@@ -1,0 +1,263 @@
+"""A fitted model and a scenario -> a plan. Never fits."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.response import concave
+from mmm_demo.planning.doubts import counted, require_margin
+from mmm_demo.planning.feasible import Region, region_of
+from mmm_demo.planning.honesty import rank_pairs, smallest_move
+from mmm_demo.planning.plan import TOLERANCE, Move, Plan
+from mmm_demo.planning.solver import (
+    GAP_MAX,
+    Goal,
+    OutOfReach,
+    Point,
+    certificate,
+    corrected,
+    goal_of,
+    judge,
+    maximise,
+)
+from mmm_demo.planning.surface import Brought, ByTotals, ByWeek, Media
+from mmm_demo.planning.window import BudgetError, Window, window_of
+from mmm_demo.settings.experiment import BudgetConfig
+from mmm_demo.settings.scenario import Scenario, scenario_of
+
+# The search evaluates every draw at every step, so it takes a few of them. All draws then certify
+# the plan; where they show more than `WELL` to win, they correct the few, and the search goes on.
+SOLVER_DRAWS = 500
+WELL = 5e-5
+ROUNDS = 6
+WEEKLY = "optimised"
+
+
+@dataclass(frozen=True, eq=False)
+class Totals:
+    """The surfaces of channel totals with one spread over the weeks, over few draws and all."""
+
+    thin: ByTotals
+    full: ByTotals
+
+    @cached_property
+    def before(self) -> Brought:
+        """What the last period's totals bring with this spread."""
+        return self.full.at(self.full.media.window.current)
+
+    @cached_property
+    def marginal(self) -> np.ndarray:
+        """What the next unit of money would bring there, shape (channel, sample)."""
+        return self.full.marginal(self.before)
+
+
+@dataclass(frozen=True, eq=False)
+class Planner:
+    """A model, ready to answer scenarios for one window.
+
+    Attributes
+    ----------
+    fitted
+        The champion.
+    window
+        The weeks to plan.
+    """
+
+    fitted: FittedModel
+    window: Window
+    _surfaces: dict[bytes, Totals] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def media(self) -> Media:
+        """The media part of the model, all draws."""
+        return Media(self.window, self.fitted.response)
+
+    @cached_property
+    def thin(self) -> Media:
+        """The same over evenly spaced draws, for the search."""
+        draws = self.media.worth.shape[2]
+        return Media(self.window, self.fitted.response, max(1, draws // SOLVER_DRAWS))
+
+    @cached_property
+    def replay(self) -> Brought:
+        """What the last period's spend, week by week, would bring in the window."""
+        return ByWeek(self.media).at(self.window.last.ravel())
+
+    @property
+    def concave(self) -> bool:
+        """Whether one search finds the best plan."""
+        return concave(self.fitted.config)
+
+    def plan(self, scenario: Scenario) -> Plan:
+        """Return the best plan for a scenario.
+
+        Raises
+        ------
+        BudgetError
+            When it allows no plan, with the limits that clash, or its target is out of reach.
+        """
+        region, goal = region_of(scenario, self.window), goal_of(scenario)
+        spread, replay = spread_of(scenario, self.window), float(self.replay.total.mean())
+        require_margin(scenario, self.window, replay)
+        try:
+            weekly, point, gap = self._solve(scenario, goal, region, spread)
+        except OutOfReach as fault:
+            what = counted(scenario, self.window, replay)
+            raise OutOfReach(f"scenario {scenario.name}: {fault}. Note that {what}") from None
+        planned, brought = weekly.sum(axis=0), point.brought
+        if scenario.profile == WEEKLY:
+            spread = np.where(planned > 0, weekly / np.where(planned > 0, planned, 1.0), spread)
+        totals = self._by_totals(spread)
+        thinned, expected = (float(one.total.mean()) for one in (totals.thin.at(planned), brought))
+        return Plan(
+            scenario=scenario,
+            window=self.window,
+            region=region,
+            table=self._table(region, weekly, brought, totals.full.marginal(brought)),
+            weekly=pd.DataFrame(weekly, self.window.dates, pd.Index(self.window.channels)),
+            response=brought.total,
+            status_quo=self.replay.total,
+            value=point.value,
+            timing=float((totals.before.total - self.replay.total).mean()),
+            pairs=rank_pairs(totals.marginal, self.window.current, planned, self.window.channels),
+            smallest=self._smallest(goal, region, totals.thin, planned),
+            gap=gap,
+            thinning=thinned / expected - 1 if expected > 0 else 0.0,
+            certified=self.concave,
+        )
+
+    def _solve(
+        self, scenario: Scenario, goal: Goal, region: Region, spread: np.ndarray
+    ) -> tuple[np.ndarray, Point, float]:
+        """Return the best money by week, shape (week, channel), what it is worth, and its gap."""
+        by_week, begin = scenario.profile == WEEKLY, self._begin(region)
+        totals = self._by_totals(spread)
+        thin, full = totals.thin, totals.full
+        if by_week:
+            begin = spread * begin
+            region = region.by_week(spread * region.low, scenario.smoothness)
+            thin, full = ByWeek(self.thin), ByWeek(self.media)
+        surface, spend = thin, begin.ravel()
+        for number in range(ROUNDS):
+            one_hill = self.concave or number > 0  # later searches only settle what the first found
+            spend = maximise(goal, region, surface, spend, concave=one_hill)
+            point = judge(goal, full, spend)
+            gap = certificate(goal, region, point)
+            if gap <= WELL:
+                break
+            surface = corrected(goal, thin, full, point)
+        if not gap <= GAP_MAX:
+            raise BudgetError(
+                f"scenario {scenario.name}: the solver stopped short of the best plan, another "
+                f"could bring {gap:.2%} more; widen the bounds or change the budget"
+            )
+        return full.weekly(spend), point, gap
+
+    def _begin(self, region: Region) -> np.ndarray:
+        """Return last period's mix at the budget, shape (channel,)."""
+        current = self.window.current
+        spent = current.sum()
+        return current * (min(region.budget, spent) / spent) if spent > 0 else current
+
+    def _by_totals(self, spread: np.ndarray) -> Totals:
+        """Return the surfaces of channel totals with this spread, kept for the next scenario."""
+        key = spread.tobytes()
+        if key not in self._surfaces:
+            thin, full = ByTotals(self.thin, spread), ByTotals(self.media, spread)
+            self._surfaces[key] = Totals(thin, full)
+        return self._surfaces[key]
+
+    def _smallest(
+        self, goal: Goal, region: Region, surface: ByTotals, planned: np.ndarray
+    ) -> Move | None:
+        if not self.concave:
+            return None
+        return smallest_move(goal, region, surface, self.window.current, planned)
+
+    def _table(
+        self, region: Region, weekly: np.ndarray, brought: Brought, marginal: np.ndarray
+    ) -> pd.DataFrame:
+        window, planned = self.window, weekly.sum(axis=0)
+        lowest, highest = window.observed
+        slack = TOLERANCE * max(planned.sum(), 1.0)
+        outside = (planned < lowest - slack) | (planned > highest + slack)
+        outside |= window.leaves_the_seen(weekly)
+        current = np.where(window.current > 0, window.current, np.nan)
+        lower, upper = np.quantile(marginal, [0.03, 0.97], axis=1)
+        return pd.DataFrame(
+            {
+                "channel": window.channels,
+                "current": window.current,
+                "planned": planned,
+                "change": np.where(window.current == planned, 0.0, planned / current - 1),
+                "units": planned / window.cost,
+                "lower_bound": region.low,
+                "upper_bound": region.high,
+                "observed_low": lowest,
+                "observed_high": highest,
+                "outside_observed": outside,
+                "at_bound": _at_bound(region, planned, slack),
+                "carry_in": self.media.carry_in.mean(axis=1)
+                if not window.unknown_weeks
+                else np.nan,
+                "inside": brought.inside.mean(axis=1),
+                "after": brought.after.mean(axis=1),
+                "roas": brought.channels.mean(axis=1) / np.where(planned > 0, planned, np.nan),
+                "mroas": marginal.mean(axis=1),
+                "lower_94": lower,
+                "upper_94": upper,
+            }
+        )
+
+
+def _at_bound(region: Region, planned: np.ndarray, slack: float) -> list[str]:
+    words = []
+    for low, high, money in zip(region.low, region.high, planned, strict=True):
+        if high - low <= slack:
+            words.append("fixed")
+        else:
+            words.append(
+                "lower" if money <= low + slack else "upper" if money >= high - slack else ""
+            )
+    return words
+
+
+def spread_of(scenario: Scenario, window: Window) -> np.ndarray:
+    """Return how a scenario spreads a channel's money over the weeks, shape (week, channel).
+
+    Fixed channels keep the weeks of the last period, too.
+    """
+    spread = np.full(window.last.shape, 1 / window.weeks)
+    current = window.current
+    as_before = np.where(current > 0, window.last / np.where(current > 0, current, 1.0), spread)
+    if scenario.profile == "historical":
+        return as_before
+    for place, name in enumerate(window.channels):
+        if name in scenario.fixed:
+            spread[:, place] = as_before[:, place]
+        elif name in scenario.weights:
+            weights = np.array(scenario.weights[name])
+            spread[:, place] = weights / weights.sum()
+    return spread
+
+
+def optimize_budget(fitted: FittedModel, budget: BudgetConfig) -> Plan:
+    """Allocate a budget over the channels for a window after the data.
+
+    Parameters
+    ----------
+    fitted
+        The champion.
+    budget
+        Window, total for the whole window and bounds.
+
+    Raises
+    ------
+    BudgetError
+        When the bounds and the budget clash, with the numbers that do.
+    """
+    window = window_of(fitted, budget.weeks, budget.start, {})
+    return Planner(fitted, window).plan(scenario_of(budget))

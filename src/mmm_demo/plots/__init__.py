@@ -1,0 +1,1 @@
+"""Tables and draws -> figures; never saves."""

@@ -1,0 +1,119 @@
+"""Which plots belong to which step, and what goes into them."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.figure import Figure
+
+from mmm_demo.fits.fitted import Decomposition, FittedModel
+from mmm_demo.fits.tables import adstock_table, describe, saturation_table, share_table, truth_table
+from mmm_demo.plots import chains, checks, explore, results
+from mmm_demo.plots import sweep as plotting_sweep
+from mmm_demo.plots.style import NamedFigure
+from mmm_demo.settings.names import file_names
+from mmm_demo.settings.sweep import SweepConfig
+from mmm_demo.sources.explore import Exploration
+from mmm_demo.sources.explore_measures import FEW_VALUES
+from mmm_demo.sources.simulate import Truth
+
+
+def prior_figures(
+    weeks: np.ndarray, observed: np.ndarray, draws: np.ndarray, ceiling: float
+) -> Iterator[NamedFigure]:
+    """Yield the plot of the prior check."""
+    figure = checks.prior_predictive(weeks, observed, draws, ceiling)
+    yield NamedFigure("diagnostics", "prior", "predictive", figure)
+
+
+def exploration_figures(exploration: Exploration) -> dict[str, Figure]:
+    """Return the figures of an exploration by name, in the order of the page."""
+    model, table = exploration.model, exploration.table
+    target = model.target_column
+    marks = [name for name in model.control_columns if table[name].nunique() <= FEW_VALUES]
+    outliers = exploration.outliers[exploration.outliers["role"] == "target"]
+    return {
+        "target": explore.target_over_time(
+            exploration.weeks, table[target], table[marks], outliers
+        ),
+        "spend": explore.spend_over_time(exploration.weeks, table[[*model.channel_columns]]),
+        "spend_share": explore.spend_shares(exploration.channels),
+        "correlations": explore.correlations(exploration.correlations),
+        "lagged_correlations": explore.lagged_correlations(exploration.lagged, target),
+        "vif": explore.variance_inflation(exploration.channels),
+    }
+
+
+def exploration_named(found: Exploration) -> Iterator[NamedFigure]:
+    """Yield the plots of an exploration."""
+    for name, figure in exploration_figures(found).items():
+        yield NamedFigure("diagnostics", "exploration", name, figure)
+
+
+def convergence_figures(trace: xr.DataTree) -> Iterator[NamedFigure]:
+    """Yield the plots that show whether the sampler worked; they interpret nothing."""
+    posterior = trace["posterior"].to_dataset()
+    for name in ("trace", "rank", "forest"):
+        figure = getattr(chains, name)(posterior)
+        yield NamedFigure("diagnostics", "convergence", name, figure)
+    if "sample_stats" in trace.children and "energy" in trace["sample_stats"]:
+        figure = chains.energy(trace["sample_stats"].to_dataset())
+        yield NamedFigure("diagnostics", "convergence", "energy", figure)
+
+
+def result_figures(
+    fitted: FittedModel, parts: Decomposition, truth: Truth | None
+) -> Iterator[NamedFigure]:
+    """Yield the plots of a fit that passed the convergence gate."""
+    weeks, observed, predictive = fitted.weeks, fitted.observed, fitted.predictive()
+    figure = checks.posterior_predictive(weeks, observed, predictive)
+    yield NamedFigure("diagnostics", "posterior", "predictive", figure)
+    figure = checks.residuals(weeks, observed, predictive)
+    yield NamedFigure("diagnostics", "posterior", "residuals", figure)
+    figure = results.contributions_over_time(weeks, parts.means(), observed)
+    yield NamedFigure("contributions", "all_channels", "over_time", figure)
+    figure = results.channel_shares(share_table(fitted, parts))
+    yield NamedFigure("contributions", "all_channels", "shares", figure)
+    figure = results.roas(describe(fitted.roas()))
+    yield NamedFigure("contributions", "all_channels", "roas", figure)
+    if truth is not None:
+        figure = results.truth_comparison(truth_table(fitted, parts, truth))
+        yield NamedFigure("contributions", "all_channels", "truth", figure)
+    yield from _channel_figures(fitted, parts)
+
+
+def _channel_figures(fitted: FittedModel, parts: Decomposition) -> Iterator[NamedFigure]:
+    adstock, saturation = adstock_table(fitted), saturation_table(fitted)
+    files = file_names(fitted.config.channel_columns)
+    for channel in fitted.config.channel_columns:
+        spend = fitted.spend[channel].to_numpy()
+        draws = parts.channels.sel(channel=channel).to_numpy()
+        figure = results.channel_contribution(fitted.weeks, channel, draws, spend)
+        yield NamedFigure("contributions", files[channel], "contribution", figure)
+        figure = results.adstock_curve(_of(adstock, channel))
+        yield NamedFigure("contributions", files[channel], "adstock", figure)
+        figure = results.saturation_curve(_of(saturation, channel), spend)
+        yield NamedFigure("contributions", files[channel], "saturation", figure)
+
+
+def _of(table: pd.DataFrame, channel: str) -> pd.DataFrame:
+    return table[table["channel"] == channel].reset_index(drop=True)
+
+
+def lift_figures(told: pd.DataFrame) -> Iterator[NamedFigure]:
+    """Yield the plot of lift tests against the model (`lift_report.compare_with_model`)."""
+    yield NamedFigure("diagnostics", "lift_tests", "model", checks.lift_tests(told))
+
+
+def sweep_figures(
+    trials: pd.DataFrame, importances: Mapping[str, float], sweep: SweepConfig, mark: str
+) -> Iterator[NamedFigure]:
+    """Yield the plots of a sweep; `mark` tells it from the same sweep with fewer trials."""
+    history = plotting_sweep.history_figure(trials, sweep.objective)
+    yield NamedFigure("diagnostics", mark, "history", history)
+    if importances:
+        importance = plotting_sweep.importance_figure(importances)
+        yield NamedFigure("diagnostics", mark, "importance", importance)
+    slices = plotting_sweep.slice_figure(trials, list(sweep.search), sweep.objective)
+    yield NamedFigure("diagnostics", mark, "slices", slices)

@@ -1,0 +1,259 @@
+"""Results -> the short texts that people read first: a run's page and the summary."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from mmm_demo.checks.gate import PASSED, Check, GateReport
+from mmm_demo.planning.plan import Plan, spread
+from mmm_demo.reports.plan_text import chance, channel_flags, plan_sentences
+from mmm_demo.settings.check_names import check_name
+from mmm_demo.settings.experiment import ExperimentConfig
+from mmm_demo.settings.names import as_markdown, bullets, key
+from mmm_demo.settings.wording import ALL_SALES, ROAS_UNIT, change, human, percent, roas_between
+from mmm_demo.settings.wording import roas as roas_text
+from mmm_demo.sources.market import MarketingData
+
+
+def gate_rows(report: GateReport) -> list[tuple[str, str, str, str]]:
+    """Return check, value, limit and verdict of each check; an advisory one is a flag at most."""
+    return [(*_measured(check), _verdict(report, check)) for check in report.checks]
+
+
+def _measured(check: Check) -> tuple[str, str, str]:
+    value = "n/a" if math.isnan(check.value) else f"{check.value:.4g}"
+    return check_name(check.name), value, f"{check.comparison} {check.limit:.4g}"
+
+
+def _verdict(report: GateReport, check: Check) -> str:
+    if check.passed:
+        return PASSED
+    return check.status.upper() if report.requires(check) else f"flag: {check.status}"
+
+
+def check_rows(checks: Sequence[Check]) -> list[tuple[str, str, str, str, str]]:
+    """Return check, value, limit, status and place of checks that nothing hangs on yet."""
+    return [(*_measured(check), check.status, check.where) for check in checks]
+
+
+def flag_lines(report: GateReport) -> list[str]:
+    """Say what is flagged, a line each: name, number, place and what to do."""
+    lines = []
+    for check in report.flags:
+        name, value, limit = _measured(check)
+        place = f" ({check.where})" if check.where else ""
+        lines.append(f"{name} {value}, limit {limit}{place}: {check.advice}")
+    return lines
+
+
+def headline(
+    experiment: ExperimentConfig, report: GateReport, roas: pd.DataFrame | None
+) -> list[str]:
+    """Return what people look for first: verdict, lag, ROAS, priors; a line each."""
+    model, values = experiment.model, {check.name: check.value for check in report.checks}
+    verdict = "passed" if report.passed else "failed"
+    lines = [f"Gate {verdict}, adstock up to {model.adstock_max_lag} weeks"]
+    if report.flags:
+        lines[0] += f", {len(report.flags)} flagged"
+    if "rhat_max" in values:
+        lines[0] += (
+            f", R-hat {values['rhat_max']:.4f}, ESS {values['ess_bulk_min']:,.0f} bulk and "
+            f"{values['ess_tail_min']:,.0f} tail, {values['divergences']:.0f} divergences"
+        )
+    if roas is not None:
+        shown = (f"{channel} {value} ({between})" for channel, value, between in roas_rows(roas))
+        lines.append(f"Incremental ROAS: {', '.join(shown)}")
+    priors = (f"{name} {prior}" for name, prior in model.priors.items())
+    lines.append(f"Priors: {', '.join(priors)}")
+    return lines
+
+
+def version_tags(
+    experiment: ExperimentConfig, report: GateReport, roas: pd.DataFrame
+) -> dict[str, str]:
+    """Return what the list of versions shows of a fit."""
+    values = {check.name: check.value for check in report.checks}
+    tags = {"adstock_max_lag": str(experiment.model.adstock_max_lag)}
+    for channel, value, between in roas_rows(roas):
+        # A promotion keeps it as a param that begins with `evidence.`, which takes its room.
+        tag = key(channel, "evidence.roas.").removeprefix("evidence.")
+        tags[tag] = f"{value} ({between})"
+    tags["flags"] = ", ".join(check.name for check in report.flags) or "none"
+    tags |= {name: f"{values[name]:.5g}" for name in ("rhat_max", "ess_bulk_min", "ess_tail_min")}
+    return tags
+
+
+def fit_page(
+    experiment: ExperimentConfig,
+    data: MarketingData,
+    report: GateReport,
+    roas: pd.DataFrame | None = None,
+    not_identified: Sequence[str] = (),
+) -> str:
+    """Return the Markdown of a fit run's page; its first lines are all that MLflow shows at once.
+
+    Parameters
+    ----------
+    experiment, data
+        What was fitted, and on what.
+    report
+        Verdict of the gate.
+    roas
+        ROAS by channel (`tables.describe`); None when the fit was refused.
+    not_identified
+        Parameters that the data told nothing about.
+    """
+    first, *rest = map(as_markdown, headline(experiment, report, roas))
+    lines = [f"**{first}**  ", *(f"{line}  " for line in rest), ""]
+    lines += [experiment.description, ""]
+    lines += [f"Market `{experiment.market}`, {data.source}, {data.span}.", ""]
+    lines += bullets(f"accepted: {entry}" for entry in experiment.data.accept)
+    lines += bullets(f"warning: {text}" for text in data.warnings)
+    lines += [""] if lines[-1] else []
+    if not_identified:
+        lines += [as_markdown(identification_sentence(not_identified)), ""]
+    lines += _table(("check", "value", "limit", "verdict"), gate_rows(report))
+    if report.flags:
+        lines += ["", "**Flagged**, read results with this in mind:", ""]
+        lines += bullets(flag_lines(report))
+    if not report.passed:
+        lines += ["", "**Refused**, no result of it may be used:"]
+        lines += ["", f"```\n{report.reasons()}\n```"]
+    if roas is not None:
+        lines += [
+            "",
+            f"**Incremental ROAS** ({ROAS_UNIT}, all weeks of the data)",
+            "",
+            *_table(*_marked(*roas_table(roas))),
+        ]
+    priors = [
+        (name, f"`{prior}`", prior.rationale or "project default")
+        for name, prior in experiment.model.priors.items()
+    ]
+    lines += ["", "**Priors**", "", *_table(("parameter", "prior", "rationale"), priors)]
+    return "\n".join(lines)
+
+
+def identification_sentence(not_identified: Sequence[str]) -> str:
+    """Name the parameters that the data told nothing about."""
+    if not not_identified:
+        return "The data told something about every parameter."
+    return f"Not identified by this data, the posterior is the prior: {', '.join(not_identified)}."
+
+
+def amount(value: float) -> str:
+    """Return an amount with thousands separators, or three digits when it is small."""
+    return f"{value:,.0f}" if abs(value) >= 100 or value == 0 else f"{value:.3g}"
+
+
+def roas_rows(roas: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Return channel, median ROAS and its 94 % interval."""
+    return [
+        (
+            str(row["channel"]),
+            roas_text(row["median"]),
+            roas_between(row["lower_94"], row["upper_94"]),
+        )
+        for row in roas.to_dict("records")
+    ]
+
+
+def roas_table(roas: pd.DataFrame) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return header and rows of the ROAS table, with the identification label where it is known."""
+    header, rows = ("channel", "ROAS", "94 % interval"), roas_rows(roas)
+    if "label" not in roas:
+        return header, list(rows)
+    return (*header, "label"), [
+        (*row, label) for row, label in zip(rows, roas["label"], strict=True)
+    ]
+
+
+PLAN_HEADER = ("channel", "spend, last period", "spend, planned", "change", "beware")
+# Gains are over the replay of the last period.
+SCENARIO_HEADER = ("scenario", "money", "gain over replay", f"of {ALL_SALES}", "94 % interval")
+SCENARIO_HEADER += ("sure",)
+
+
+def plan_rows(plan: Plan, labels: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """Return channel, spend of the last period, planned spend, change and flags."""
+    flags = channel_flags(plan, labels)
+    return [
+        (
+            str(row["channel"]),
+            amount(row["current"]),
+            amount(row["planned"]),
+            change(row["current"], row["planned"]),
+            beware,
+        )
+        for row, beware in zip(plan.table.to_dict("records"), flags, strict=True)
+    ]
+
+
+def scenario_rows(plans: Sequence[Plan]) -> list[tuple[str, ...]]:
+    """Return name, money, gain with its share of all sales, its interval and probability.
+
+    Of profit where that is asked for, which is no share of sales.
+    """
+    rows = []
+    for plan in plans:
+        draws, unit, share = plan.profit_gain, "profit", ""
+        if draws is None:
+            draws, unit, share = plan.gain, "sales", percent(plan.of_all_sales)
+        gain = spread(draws)
+        told = f"{human(gain['mean'])} {unit}"
+        between = f"{human(gain['lower_94'])} to {human(gain['upper_94'])}"
+        name, money = plan.scenario.name, human(plan.total_budget)
+        rows.append((name, money, told, share, between, chance(gain["probability"])))
+    return rows
+
+
+def doubts_elsewhere(plans: Sequence[Plan]) -> list[str]:
+    """Return what looks like another unit in the scenarios that are not told in full."""
+    return [f"{plan.scenario.name}: {text}" for plan in plans[1:] for text in plan.doubts]
+
+
+def plan_title(plan: Plan) -> str:
+    """Name window and budget of a plan."""
+    return (
+        f"{plan.start:%Y-%m-%d} to {plan.end:%Y-%m-%d} ({plan.weeks} weeks), "
+        f"total {amount(plan.total_budget)}"
+    )
+
+
+def plan_markdown(
+    plans: Sequence[Plan], name: str, labels: Mapping[str, str], ground: str = ""
+) -> str:
+    """Return the Markdown of a plan run's page.
+
+    Parameters
+    ----------
+    plans
+        One per scenario; the first is shown whole.
+    name
+        Model, version and what its results must be called.
+    labels
+        What each channel's ROAS rests on, by channel.
+    ground
+        What the plans rest on, in one line (`plan_page.basis`); empty to leave it out.
+    """
+    plan = plans[0]
+    lines = [f"### Budget plan from {name}", f"{plan_title(plan)}.", ""]
+    told = [*plan_sentences(plan, labels), *filter(None, [ground])]
+    lines += bullets(told)
+    lines += ["", *_table(*_marked(PLAN_HEADER, plan_rows(plan, labels)))]
+    if len(plans) > 1:
+        lines += ["", "**Scenarios**", "", *_table(SCENARIO_HEADER, scenario_rows(plans))]
+        lines += ["", *bullets(doubts_elsewhere(plans))]
+    return "\n".join(lines)
+
+
+def _marked(
+    header: tuple[str, ...], rows: Sequence[tuple[str, ...]]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    return header, [tuple(map(as_markdown, row)) for row in rows]
+
+
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    return lines + ["| " + " | ".join(row) + " |" for row in rows]

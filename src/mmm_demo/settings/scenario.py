@@ -1,0 +1,297 @@
+"""What a plan file may ask for: scenarios, validated at birth."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import field, replace
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
+from pydantic.dataclasses import dataclass
+
+from mmm_demo.settings.data import as_day
+from mmm_demo.settings.experiment import BudgetConfig, Slug
+from mmm_demo.settings.limits import Count, Number
+from mmm_demo.settings.priors import STRICT
+from mmm_demo.settings.yaml_file import build, read_mapping
+
+Money = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
+PERCENT_FROM = 10.0  # multiples of the last period from here on are percentages
+Objective = Literal["response", "profit", "cvar", "target_response", "target_roas", "target_mroas"]
+# The setting that an objective cannot do without.
+NEEDS = {
+    "profit": "margin",
+    "target_response": "target",
+    "target_roas": "target",
+    "target_mroas": "target",
+}
+SPENDS_ALL = ("response", "cvar")  # the others take the budget as the most they may spend
+EVERY = "*"
+MOST_SCENARIOS = 20
+
+
+def _no_percent(most: float, meaning: str) -> AfterValidator:
+    """Refuse a percentage where a share is meant."""
+
+    def check(value: float) -> float:
+        if value > most:
+            raise ValueError(
+                f"{meaning}, so at most {most:g}, got {value:g}; {value:g}% is {value / 100:g}"
+            )
+        return value
+
+    return AfterValidator(check)
+
+
+OfLastPeriod = Annotated[
+    Positive, _no_percent(PERCENT_FROM, "a multiple of what the last period spent")
+]
+OfDraws = Annotated[Positive, _no_percent(0.5, "a share of the draws")]
+OfMeanWeek = Annotated[Positive, _no_percent(3.0, "a share of the channel's mean week")]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Group:
+    """Channels with a common limit.
+
+    Attributes
+    ----------
+    channels
+        Two or more of the model's channels.
+    at_least, at_most
+        Money of all of them together in the window; one of the two may be left out.
+    """
+
+    channels: tuple[str, ...] = Field(min_length=2)
+    at_least: Money = 0.0
+    at_most: Money | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if EVERY in self.channels:
+            raise ValueError(f"{EVERY!r} is for relative_bounds; name the channels")
+        if len(set(self.channels)) < len(self.channels):
+            raise ValueError(f"channels named twice: {', '.join(self.channels)}")
+        if self.at_most is None and self.at_least == 0:
+            raise ValueError("a group needs at_least or at_most")
+        if self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError(f"at_least {self.at_least:g} is above at_most {self.at_most:g}")
+        return self
+
+
+@dataclass(frozen=True, config=STRICT)
+class Scenario:
+    """One question about the window.
+
+    Attributes
+    ----------
+    name
+        Lowercase name, part of file names.
+    objective
+        `response` (most incremental response for the budget), `profit` (most margin minus spend),
+        `cvar` (best mean response of the worst draws), `target_response` (reach it at least cost),
+        `target_roas` (most response while ROAS reaches the target) or `target_mroas` (spend until
+        the next unit of money brings no more than the target).
+    total_budget, relative_budget
+        Money for the window, absolute or as a multiple of the last period's; all of it is spent for
+        `response` and `cvar` (default: as much as in the last period), else it is a maximum.
+    margin
+        Money earned per unit of sales, for `profit`: a share where sales are money (0.4), money
+        where they are orders.
+    target
+        For the three targets: sales by media in the window, or sales by media per unit of money.
+    tail
+        Share of the draws that `cvar` looks at, the worst ones.
+    bounds, relative_bounds
+        Lowest and highest total by channel, in money or as multiples of its last period; `*` in
+        `relative_bounds` stands for all channels that are not named. Others default to the totals
+        that keep their working (adstocked) spend where the data have seen it.
+    fixed
+        Channels that keep the money of the last period, week by week.
+    groups
+        Common limits, by a name of your own.
+    profile
+        How a channel's money is spread over the weeks: `even`, `historical` (the last period's
+        pattern), `optimised` (week by week), or weights by channel; channels without weights are
+        spread evenly.
+    smoothness
+        For `optimised`: most that a week may differ from the week before, as a share of the
+        channel's mean week.
+    """
+
+    name: Slug
+    objective: Objective = "response"
+    description: str = ""
+    total_budget: Positive | None = None
+    relative_budget: OfLastPeriod | None = None
+    margin: Positive | None = None
+    target: Positive | None = None
+    tail: OfDraws | None = None
+    bounds: dict[str, tuple[Money, Money]] = field(default_factory=dict)
+    relative_bounds: dict[str, tuple[Money, Money]] = field(default_factory=dict)
+    fixed: tuple[str, ...] = ()
+    groups: dict[str, Group] = field(default_factory=dict)
+    profile: Annotated[
+        Annotated[Literal["even", "historical", "optimised"], Tag("word")]
+        | Annotated[dict[str, tuple[Money, ...]], Tag("weights")],
+        Discriminator(lambda value: "weights" if isinstance(value, Mapping) else "word"),
+    ] = "even"
+    smoothness: OfMeanWeek | None = None
+
+    @field_validator("bounds", "relative_bounds")
+    @classmethod
+    def _in_order(cls, bounds: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        wrong = [
+            f"{name}: [{low:g}, {high:g}]" for name, (low, high) in bounds.items() if low > high
+        ]
+        if wrong:
+            raise ValueError(f"bounds must satisfy low <= high, got {'; '.join(wrong)}")
+        return bounds
+
+    @field_validator("relative_bounds")
+    @classmethod
+    def _multiples(cls, bounds: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        wrong = [
+            f"{name}: [{low:g}, {high:g}], in percent [{low / 100:g}, {high / 100:g}]"
+            for name, (low, high) in bounds.items()
+            if low > PERCENT_FROM
+        ]
+        if wrong:
+            raise ValueError(
+                f"multiples of what the last period spent, low at most {PERCENT_FROM:g}, got "
+                f"{'; '.join(wrong)}"
+            )
+        return bounds
+
+    @model_validator(mode="after")
+    def _settings_belong_together(self) -> Self:
+        needed = NEEDS.get(self.objective)
+        for name in ("margin", "target"):
+            if name == needed and getattr(self, name) is None:
+                raise ValueError(f"objective {self.objective} needs {name}")
+            if name != needed and getattr(self, name) is not None:
+                raise ValueError(f"{name} says nothing to objective {self.objective}; leave it out")
+        if self.tail is not None and self.objective != "cvar":
+            raise ValueError(f"tail says nothing to objective {self.objective}; leave it out")
+        if self.total_budget is not None and self.relative_budget is not None:
+            raise ValueError("give total_budget or relative_budget, not both")
+        if self.smoothness is not None and self.profile != "optimised":
+            raise ValueError("smoothness needs profile: optimised")
+        if EVERY in {*self.bounds, *self.fixed, *self.weights}:
+            raise ValueError(f"{EVERY!r} is for relative_bounds; name the channels")
+        limited = [*self.bounds, *self.relative_bounds, *self.fixed]
+        if twice := sorted({name for name in limited if limited.count(name) > 1}):
+            raise ValueError(f"limited twice (bounds, relative_bounds, fixed): {', '.join(twice)}")
+        return self
+
+    @property
+    def spends_all(self) -> bool:
+        """Whether the budget is spent to the last unit; else it is the most that may be spent."""
+        return self.objective in SPENDS_ALL
+
+    @property
+    def worst_share(self) -> float:
+        """Share of draws that the objective looks at."""
+        return (self.tail or 0.1) if self.objective == "cvar" else 1.0
+
+    @property
+    def weights(self) -> Mapping[str, tuple[float, ...]]:
+        """Weekly weights by channel, where the profile gives some."""
+        return self.profile if isinstance(self.profile, Mapping) else {}
+
+    @property
+    def channels(self) -> set[str]:
+        """Every channel that is named anywhere."""
+        named = {*self.bounds, *self.relative_bounds, *self.fixed, *self.weights} - {EVERY}
+        return named.union(*(group.channels for group in self.groups.values()))
+
+
+@dataclass(frozen=True, config=STRICT)
+class PlanRequest:
+    """A plan file: one window, one or more scenarios.
+
+    Attributes
+    ----------
+    market
+        Whose champion plans.
+    weeks, start
+        Length of the window; its first day, a whole number of weeks after the data (the week after
+        them when omitted).
+    cost_per_unit
+        Money per unit of a channel's column, for channels that are not counted in money.
+    scenarios
+        Solved one by one and compared with a replay of the last period.
+    """
+
+    market: Slug
+    scenarios: tuple[Scenario, ...]
+    weeks: Count = Field(default=13, ge=1, le=104)
+    start: str | None = None
+    cost_per_unit: dict[str, Positive] = field(default_factory=dict)
+    description: str = ""
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _is_a_day(cls, start: object) -> str | None:
+        return as_day(start)
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        names = [scenario.name for scenario in self.scenarios]
+        if not 1 <= len(names) <= MOST_SCENARIOS:
+            raise ValueError(f"a plan has 1 to {MOST_SCENARIOS} scenarios, got {len(names)}")
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"scenarios with one name: {', '.join(twice)}")
+        for scenario in self.scenarios:
+            for channel, weights in scenario.weights.items():
+                if len(weights) != self.weeks or not 0 < sum(weights) < math.inf:
+                    raise ValueError(
+                        f"scenario {scenario.name}: profile of {channel} needs {self.weeks} "
+                        f"weights, not all zero; got {len(weights)} that add up to "
+                        f"{sum(weights):g}"
+                    )
+        return self
+
+
+_ADAPTER = TypeAdapter(PlanRequest)
+_SECTIONS: dict[tuple[str, ...], type] = {
+    (): PlanRequest,
+    ("scenarios", "*"): Scenario,
+    ("scenarios", "*", "groups", "*"): Group,
+}
+
+
+def request_from_dict(content: object, where: str) -> PlanRequest:
+    """Build a request from plain values, reporting all faults together.
+
+    Raises
+    ------
+    ConfigError
+        With one line per fault: field, reason, value.
+    """
+    return build(_ADAPTER, content, where, _SECTIONS)
+
+
+def load_request(path: str | Path) -> PlanRequest:
+    """Read a plan file.
+
+    Raises
+    ------
+    FileNotFoundError, ConfigError
+        When there is no such file, or it is not a valid request.
+    """
+    return request_from_dict(read_mapping(path, "plan", "experiments/plans"), str(path))
+
+
+def scenario_of(budget: BudgetConfig, name: str = "plan") -> Scenario:
+    """Return the scenario that an experiment's budget asks for."""
+    return replace(Scenario(name), total_budget=budget.total_budget, bounds=dict(budget.bounds))

@@ -1,0 +1,1 @@
+"""Where a weekly table comes from, and what it can tell before any fit."""

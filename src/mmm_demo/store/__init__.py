@@ -1,0 +1,1 @@
+"""Runs, versions and files: MLflow, and what is broken in its store."""
