@@ -207,7 +207,13 @@ def test_no_channel_in_common_has_lost_nothing() -> None:
     ],
 )
 def test_a_reason_names_a_channel_by_its_whole_name(reason: str, channel: str, named: bool) -> None:
-    assert contest.names(reason, channel) == named
+    assert contest.named_in(reason, [channel]) == ({channel} if named else set())
+
+
+def test_the_name_of_another_channel_names_no_channel_within_it() -> None:
+    channels = ["search", "paid search", "tv"]
+    assert contest.named_in("paid search: new tracking", channels) == {"paid search"}
+    assert contest.named_in("paid search and search: new tracking", channels) == {*channels[:2]}
 
 
 def test_what_stands_where_nobody_gave_a_reason_names_no_channel() -> None:

@@ -468,3 +468,16 @@ def test_what_is_no_number_or_no_week_is_left_to_the_contract() -> None:
     table.loc[3, "tv"], table.loc[5, "week"] = "1,234", "soon"
     found = held(pd.concat([table, table.tail(1)]))
     assert found.units == ()
+
+
+def test_a_flight_after_a_small_test_is_no_other_unit_where_shared_weeks_agree() -> None:
+    """Every week of both shows the unit, however few they are."""
+    tested = edited(put(0.0, "radio", slice(None)))
+    tested.loc[101:103, "radio"] = 100.0
+    flight = tested.copy()
+    flight.loc[104:, "radio"] = 6_000.0
+    found = held(flight, tested[KNOWN])
+    assert found.refused == ()
+    assert any("radio" in line for line in found.told)
+    flight.loc[101:103, "radio"] = 0.0  # not a week of both shows it now
+    assert [line for line in held(flight, tested[KNOWN]).units if line.startswith("radio")]

@@ -420,3 +420,17 @@ def test_a_calibrated_model_is_read_as_any_other(calibrated: FittedModel) -> Non
     parts = calibrated.decompose()  # the library's own graph, rebuilt without the tests
     media = calibrated.response.contributions(calibrated.spend.to_numpy())
     assert parts.channels.to_numpy() == pytest.approx(media, rel=1e-6)
+
+
+def test_with_decimal_commas_a_point_between_thousands_is_no_number() -> None:
+    """1.015 could be a thousand and fifteen; a weekly table refuses it as well."""
+    raw = good_tests().astype(object)
+    raw["delta_y"], raw["sigma"] = "1.015", "0,5"
+    with pytest.raises(DataError, match=r"delta_y.*1\.015"):
+        validate_lift_tests(raw, MODEL, WEEKS, "tests.csv", decimal=",")
+
+
+def test_weeks_without_sales_are_no_reason_to_divide_by_nothing() -> None:
+    sold = WEEKS["Sales"].where(np.arange(len(WEEKS)) % 3 == 0, 0.0)
+    table, _ = validate_lift_tests(good_tests(), MODEL, WEEKS.assign(Sales=sold), "tests.csv")
+    assert len(table) == len(good_tests())

@@ -225,7 +225,7 @@ def test_a_budget_that_nobody_gave_is_called_a_default() -> None:
         ({"relative_budget": 85}, "relative_budget: a multiple of what the last period spent"),
         (
             {"profile": "optimised", "smoothness": 20},
-            "smoothness: a share of the channel's mean week, so at most 3, got 20; 20% is 0.2",
+            "smoothness: a share of the channel's mean week, so at most 5, got 20; 20% is 0.2",
         ),
         (
             {"relative_bounds": {"*": [80, 120]}},

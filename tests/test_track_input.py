@@ -295,3 +295,14 @@ def test_spend_that_follows_its_plan_is_in_the_plans_unit() -> None:
 def test_weeks_that_have_not_come_are_named(columns: list[str], rows: slice, said: str) -> None:
     with pytest.raises(ValueError, match=rf"a\.csv.*{said}"):
         joined(put(0.0, columns, rows))
+
+
+@pytest.mark.parametrize("factor", [1 / 100, 100])
+def test_a_plan_that_changes_spend_for_good_is_tracked(factor: float) -> None:
+    """Weeks by the dozen, far from the data: what was planned, and no setting would help."""
+    table = last_weeks(14)
+    table["TV"] = (table["TV"].clip(lower=1_000) * factor).round()
+    planned = table.set_index(pd.DatetimeIndex(table["Week"]))[["TV", "Radio"]]
+    whole, warnings = joined(table, planned)
+    assert len(whole) == len(drawn_model().table) + 14
+    assert "data.accept" not in " ".join(warnings)

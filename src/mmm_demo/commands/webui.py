@@ -142,11 +142,14 @@ def run_server(
             server.terminate()  # not killed: it ends its own processes
 
 
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never by a proxy
+
+
 def _answers(address: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{address}/health", timeout=2):  # noqa: S310 (http, ours)
+        with _DIRECT.open(f"{address}/health", timeout=2):
             return True
-    except urllib.error.HTTPError:  # it asks who we are: it answers
-        return True
+    except urllib.error.HTTPError as error:
+        return error.code < 500  # it may ask who we are; but it is up
     except OSError:  # nobody listens yet
         return False

@@ -1,7 +1,7 @@
 """Champion and challenger: who forecasts better, and whether a refresh stays where it was."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -200,7 +200,7 @@ def knowledge_check(known: pd.DataFrame, refresh: bool, reason: str, command: st
     """
     lost = known[known["lost"] != "no"]
     if not refresh:
-        lost = lost[~lost["channel"].map(lambda channel: names(reason, channel)).astype(bool)]
+        lost = lost[~lost["channel"].isin(named_in(reason, list(known["channel"])))]
     named = [f"{row.channel} ({row.champion} -> {row.challenger})" for row in lost.itertuples()]
     measured = bool((lost["lost"] == "yes").any()) or lost.empty
     channels = ", ".join(lost["channel"])
@@ -221,10 +221,14 @@ def knowledge_check(known: pd.DataFrame, refresh: bool, reason: str, command: st
     )
 
 
-def names(reason: str, channel: str) -> bool:
-    """Whether a reason that somebody gave names a channel."""
-    word = rf"(?<![a-z0-9_]){re.escape(channel.casefold())}(?![a-z0-9_])"
-    return reason not in UNASKED and bool(re.search(word, reason.casefold()))
+def named_in(reason: str, channels: Collection[str]) -> set[str]:
+    """Return the channels that a reason names; of `paid search` and `search`, the longer first."""
+    found, left = set(), "" if reason in UNASKED else reason.casefold()
+    for channel in sorted(channels, key=len, reverse=True):
+        word = rf"(?<![a-z0-9_]){re.escape(channel.casefold())}(?![a-z0-9_])"
+        left, times = re.subn(word, " ", left)
+        found |= {channel} if times else set()
+    return found
 
 
 def common_table(champion: Bundle, challenger: Bundle) -> pd.DataFrame:

@@ -170,15 +170,13 @@ def join_actuals(
 def _require_sales(amounts: pd.DataFrame, known: pd.Series, where: str) -> None:
     """Refuse last weeks that have not come: a template filled with zeros, sales still to follow.
 
-    Where weeks without sales are among the data, they are sales.
+    Where weeks without sales are among the data, 0 may be what was sold while money was spent.
     """
-    if not (known > 0).all():
-        return
     sales = amounts.iloc[:, [0]]
-    for columns, lack in (
-        (amounts, "neither sales nor spend: drop them"),
-        (sales, f"no {sales.columns[0]}: drop them until they are known"),
-    ):
+    looks = [(amounts, "neither sales nor spend: drop them")]
+    if (known > 0).all():
+        looks.append((sales, f"no {sales.columns[0]}: drop them until they are known"))
+    for columns, lack in looks:
         filled = np.flatnonzero((columns != 0).any(axis=1))
         empty = amounts.index[filled[-1] + 1 if len(filled) else 0 :]
         if len(empty):

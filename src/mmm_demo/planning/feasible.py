@@ -273,11 +273,13 @@ def _require_feasible(scenario: Scenario, region: Region, window: Window) -> Non
 
 def _next_step(clash: Sequence[Limit]) -> str:
     """Say what to change: a default needs a setting of its own to be another one."""
-    if any(limit.default == SEEN for limit in clash):
-        return "Change one of your own, or give bounds to the channels that have a default"
-    if any(limit.default for limit in clash):
-        return "Change one of your own, or give total_budget"
-    return "Change one of them"
+    defaults = {limit.default for limit in clash if limit.default}
+    if not defaults:
+        return "Change one of them"
+    give = ["bounds to the channels that have a default"] if SEEN in defaults else []
+    give += ["total_budget"] if defaults - {SEEN} else []
+    nobodys = all(limit.default for limit in clash)
+    return f"{'Give' if nobodys else 'Change one of your own, or give'} {' or '.join(give)}"
 
 
 def _possible(limits: Sequence[Limit], unit: float) -> bool:

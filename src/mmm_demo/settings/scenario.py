@@ -44,9 +44,8 @@ def _no_percent(most: float, meaning: str) -> AfterValidator:
 
     def check(value: float) -> float:
         if value > most:
-            raise ValueError(
-                f"{meaning}, so at most {most:g}, got {value:g}; {value:g}% is {value / 100:g}"
-            )
+            hint = f"; {value:g}% is {value / 100:g}" if value >= 1 else ""
+            raise ValueError(f"{meaning}, so at most {most:g}, got {value:g}{hint}")
         return value
 
     return AfterValidator(check)
@@ -56,7 +55,7 @@ OfLastPeriod = Annotated[
     Positive, _no_percent(PERCENT_FROM, "a multiple of what the last period spent")
 ]
 OfDraws = Annotated[Positive, _no_percent(0.5, "a share of the draws")]
-OfMeanWeek = Annotated[Positive, _no_percent(3.0, "a share of the channel's mean week")]
+OfMeanWeek = Annotated[Positive, _no_percent(5.0, "a share of the channel's mean week")]
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -139,7 +139,7 @@ def compare(
         found = list(pair.units())
         empty = list(pair.holes(name in now.amounts, name in (now.target, before.target)))
         far, level = pair.level()
-        if far and pair.comparable < ENOUGH:
+        if far and pair.comparable < ENOUGH and not pair.agrees:
             found.append(level)
         elif level:
             levels.append(level)
@@ -225,6 +225,11 @@ class _Pair:
     def comparable(self) -> int:
         """Number of weeks with a ratio."""
         return int(self.shared["ratio"].notna().sum())
+
+    @property
+    def agrees(self) -> bool:
+        """Whether a week of both shows the same unit."""
+        return bool(self.shared["ratio"].between(1 / LEAST, LEAST).any())
 
     def units(self) -> Iterator[str]:
         """Name the weeks that are the same constant factor of what they were."""

@@ -255,9 +255,12 @@ class _Inspection:
             return
         weeks = pd.DatetimeIndex(self.dates, name=rule.date_column)
         table, media = pd.DataFrame(self.clean, index=weeks), rule.channel_columns
-        told = judge_records(table, rule.target_column, media, rule.accepted, rule.today)
-        for held, lines in zip((self.faults, self.warnings), told, strict=True):
-            held += lines
+        faults, warnings = judge_records(
+            table, rule.target_column, media, rule.accepted, rule.today, offered=not rule.stored
+        )
+        # A stored version was fitted with its weeks, and those after them may follow a plan.
+        (self.warnings if rule.stored else self.faults).extend(faults)
+        self.warnings += warnings
 
     def check_length(self) -> None:
         # A row whose date is unreadable is a week too.

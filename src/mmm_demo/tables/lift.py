@@ -6,6 +6,7 @@ a word. Here each is a fault with row, value and next step, all in one go.
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ SMALLEST_LIFT = 1e-4  # of weekly sales, of delta_y and sigma
 LARGEST_SHARE = 0.5  # of weekly sales that the spend of the test would bring at its rate
 USUAL_SPEND = (1 / 50, 3.0)  # of the median week with spend, of the largest week
 PRECISE = 0.01  # standard errors below this share of the lift are rare outside of typing errors
+GROUPED = re.compile(r"[+-]?[0-9]{1,3}(\.[0-9]{3})+")
 type _Fault = tuple[pd.Series, str, str]  # rows at fault, column, what is wrong and what to do
 
 
@@ -112,7 +114,8 @@ def validate_lift_tests(
         # By way of text: true and false are no numbers here.
         cells = raw[name].astype(str)
         if decimal == ",":
-            cells = pd.Series(map(str, to_values(cells, decimal)), index=raw.index, dtype=object)
+            read = [None if _is_grouped(value) else str(value) for value in to_values(cells, ",")]
+            cells = pd.Series(read, index=raw.index, dtype=object)
         table[name] = pd.to_numeric(cells, errors="coerce").astype("float64")
     table["date"] = _days(raw["date"])
     table = table.reset_index(drop=True)
@@ -166,6 +169,11 @@ def _unread(raw: pd.DataFrame, table: pd.DataFrame, decimal: str) -> Iterator[_F
         steps |= dict.fromkeys(rows, f": {step.partition(CODE)[0]}")
     for step in dict.fromkeys(steps.values()):
         yield _rows(raw, steps, step), "date", f"no date; write it as YYYY-MM-DD{step}"
+
+
+def _is_grouped(value: object) -> bool:
+    """Whether a text beside decimal commas may have points between thousands: 1.015."""
+    return isinstance(value, str) and bool(GROUPED.fullmatch(value.strip()))
 
 
 def _is_told(cell: object) -> bool:
@@ -264,7 +272,8 @@ def _unit_warnings(
     table: pd.DataFrame, model: ModelConfig, weeks: pd.DataFrame, where: str
 ) -> Iterator[str]:
     """Name tests whose numbers fit no weekly spend or sales of the data, with the numbers."""
-    sales = float(weeks[model.target_column].median())
+    sold = weeks[model.target_column]
+    sales = float(sold[sold > 0].median())  # most weeks may have none
     for row, test in enumerate(table.itertuples(), 1):
         place, spent = f"{where}, row {row}: {test.channel}", weeks[test.channel]
         level, change = max(test.x, test.x + test.delta_x), abs(test.delta_x)

@@ -68,7 +68,11 @@ def outliers(values: np.ndarray) -> np.ndarray:
 
 
 def odd_weeks(
-    table: pd.DataFrame, target: str, channels: Sequence[str], accepted: Sequence[Accepted] = ()
+    table: pd.DataFrame,
+    target: str,
+    channels: Sequence[str],
+    accepted: Sequence[Accepted] = (),
+    offered: bool = True,
 ) -> list[Finding]:
     """Find the weeks of a column that are unlike its others and that no one accepted.
 
@@ -82,6 +86,8 @@ def odd_weeks(
         Roles; one that is not in the table is left out.
     accepted
         Weeks that are known to be right.
+    offered
+        Whether settings can be changed, so that a step may name one.
 
     Returns
     -------
@@ -92,7 +98,9 @@ def odd_weeks(
         control tells of are none.
     """
     names = dict.fromkeys([target, *channels, *table])
-    looks = (_Look(table, name, target, channels, accepted) for name in names if name in table)
+    looks = (
+        _Look(table, name, target, channels, accepted, offered) for name in names if name in table
+    )
     return [found for look in looks for found in look.findings()]
 
 
@@ -102,12 +110,13 @@ def judge_records(
     channels: Sequence[str],
     accepted: Sequence[Accepted] = (),
     today: date | None = None,
+    offered: bool = True,
 ) -> tuple[list[str], list[str]]:
     """Say what is wrong with the values of a table, and what should be looked at.
 
     Parameters
     ----------
-    table, target, channels, accepted
+    table, target, channels, accepted, offered
         See `odd_weeks`.
     today
         No sales are known after it; None where dates mean nothing, as in a simulated market.
@@ -117,12 +126,12 @@ def judge_records(
     faults, warnings
         One line each. An accepted stretch in which nothing is odd is a fault.
     """
-    found = odd_weeks(table, target, channels, accepted)
+    found = odd_weeks(table, target, channels, accepted, offered)
     faults, warnings = (
         [f"column {item.column!r}: {item.text}" for item in found if item.fault is fault]
         for fault in (True, False)
     )
-    for entry in accepted:
+    for entry in accepted if offered else ():
         look = _Look(table, entry.column, target, channels, (entry,))
         if entry.column in table and not (look.suspect & look.known).any():
             faults.append(
@@ -157,7 +166,9 @@ class _Look:
         target: str,
         channels: Sequence[str],
         accepted: Sequence[Accepted],
+        offered: bool = True,
     ) -> None:
+        self.offered = offered
         self.table, self.name, self.is_target = table, name, name == target
         self.media = [channel for channel in channels if channel in table]
         self.whole = target in table and len(self.media) == len(channels)
@@ -263,9 +274,10 @@ class _Look:
         return fault, (
             f"{_counted(rows)}, {span_text(days)}, {been} {than.format(FAR)} of the others "
             f"(median {level:.4g} beside {usual:.4g}, {by.format(ratio)}): "
-            f"{self.cells(rows)}; {guess}? Correct the file, {told}or say in data.accept why it is "
-            f"right: {{column: {self.name}, from: {days[0]:{DAY}}, until: {days[-1]:{DAY}}, "
-            "reason: ...}"
+            f"{self.cells(rows)}; {guess}?"
+        ) + self.offered * (
+            f" Correct the file, {told}or say in data.accept why it is right: {{column: "
+            f"{self.name}, from: {days[0]:{DAY}}, until: {days[-1]:{DAY}}, reason: ...}}"
         )
 
     def tell_holes(self, rows: np.ndarray) -> tuple[bool, str]:
