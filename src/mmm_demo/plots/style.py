@@ -40,7 +40,6 @@ LOG_SPREAD = 30.0  # values further apart than this factor are shown on a log ax
 SALES = "Sales per week"
 
 
-@contextmanager
 @dataclass(frozen=True)
 class NamedFigure:
     """A figure and its place.
@@ -61,6 +60,7 @@ class NamedFigure:
     figure: Figure
 
 
+@contextmanager
 def style() -> Iterator[None]:
     """Apply the house look, and put every rcParam back afterwards."""
     base = {k: v for k, v in sns.axes_style("whitegrid").items() if not k.startswith("font.")}
