@@ -167,7 +167,9 @@ class Stored:
     parts: Decomposition
     files: Path
 
-    def fit(self, run: Run, experiment: ExperimentConfig, root: Path, _: Any) -> pipeline.FitResult:
+    def fit(
+        self, run: Run, experiment: ExperimentConfig, root: Path, *_: Any
+    ) -> pipeline.FitResult:
         """Register the stored files as what this run has fitted."""
         verdict = GateFile.from_json((self.files / proof.GATE).read_text("utf-8"))
         with temporary_folder() as folder:
