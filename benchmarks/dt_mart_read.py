@@ -14,7 +14,7 @@ from scratch import ROOT, measure
 READ = """
 import json, sys, time
 from pathlib import Path
-from mmm_demo.dt_mart_files import read_firstfile
+from mmm_demo.sources.dt_mart_files import read_firstfile
 started = time.perf_counter()
 rows = read_firstfile(Path(sys.argv[1])).rows
 print(json.dumps({"rows": rows, "seconds": time.perf_counter() - started}))

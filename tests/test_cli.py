@@ -32,14 +32,14 @@ VERBS |= {"evidence", "card", "compare", "track", "sweep", "leaderboard", "repro
 ON_THE_SPOT = {"ui", "doctor", "server"}  # need no run of `mlflow run` around them
 VERBS |= ON_THE_SPOT
 PLACES = {  # module that does the work of each verb
-    "pipeline": ("main", "fit", "report", "explore"),
-    "plan_steps": ("optimize", "plan_file"),
-    "review": ("evidence", "promote"),
-    "reports": ("card", "compare"),
-    "track_steps": ("track",),
-    "sweeps.steps": ("sweep",),
-    "leaderboard.steps": ("leaderboard",),
-    "reproduce_steps": ("reproduce",),
+    "jobs.main": ("main", "fit", "report", "explore"),
+    "jobs.plan": ("optimize", "plan_file"),
+    "jobs.evidence": ("evidence", "promote"),
+    "jobs.report": ("card", "compare"),
+    "jobs.track": ("track",),
+    "jobs.sweep": ("sweep",),
+    "jobs.leaderboard": ("leaderboard",),
+    "jobs.reproduce": ("reproduce",),
 }
 ENTRY_POINTS = yaml.safe_load((PROJECT / "MLproject").read_text("utf-8"))["entry_points"]
 FIT_VERBS = ("main", "fit")

@@ -505,7 +505,7 @@ PROCESS = Path("/proc/self/status")
 MEASURE = """
 import re, sys
 from pathlib import Path
-from mmm_demo.dt_mart_files import read_firstfile
+from mmm_demo.sources.dt_mart_files import read_firstfile
 rows = read_firstfile(Path(sys.argv[1])).rows
 peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())
 print(rows, int(peak[1]) / 1024)
