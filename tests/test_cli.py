@@ -23,7 +23,7 @@ import yaml
 import mmm_demo
 from helpers import PROJECT, PYTHON
 from mmm_demo.checks.gate import Check, GateRefused, GateReport
-from mmm_demo.cli import KNOWN_ERROR, REFUSED, cli, main
+from mmm_demo.cli import GROUPS, KNOWN_ERROR, REFUSED, cli, main
 from mmm_demo.fits.trace import table_sha256
 from mmm_demo.sources.market import MarketingData
 
@@ -137,6 +137,15 @@ def test_help_names_every_verb(ask: Ask) -> None:
     for verb in VERBS:
         assert re.search(rf"^  {verb} +\w+", answer.out, re.MULTILINE), verb
     assert "0 done, 1 error, 2 usage, 3 refused" in " ".join(answer.out.split())
+
+
+def test_help_shows_each_verb_once_in_the_order_of_work_and_cuts_no_sentence(ask: Ask) -> None:
+    listed = [verb for verbs in GROUPS.values() for verb in verbs]
+    assert sorted(listed) == sorted(VERBS)
+    out = ask("--help").out
+    places = [re.search(rf"^  {verb} +\w+", out, re.MULTILINE).start() for verb in listed]
+    assert places == sorted(places)
+    assert "..." not in out.partition("Options:")[2]
 
 
 @pytest.mark.parametrize("verb", sorted(VERBS))

@@ -40,7 +40,36 @@ PORT = click.IntRange(1, 65535)
 UNASKED = "from_champion"  # the champion's own budget, or the plan file's
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+# The verbs in the order of work, as `--help` shows them.
+GROUPS = {
+    "From a table to a plan": (
+        "explore",
+        "main",
+        "fit",
+        "evidence",
+        "promote",
+        "optimize",
+        "track",
+    ),
+    "Many fits, and what is known of each": ("sweep", "leaderboard", "card", "compare", "report"),
+    "Care": ("ui", "doctor", "reproduce", "server"),
+}
+
+
+class Verbs(click.Group):
+    """A group of commands whose help shows them in the order of work, each sentence whole."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, group by group."""
+        for title, names in GROUPS.items():
+            told = [(name, str(self.commands[name].help).partition("\n\n")[0]) for name in names]
+            with formatter.section(title):
+                formatter.write_dl([(name, " ".join(text.split())) for name, text in told])
+
+
+@click.group(
+    cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="mmm-demo")
 def cli() -> None:
     """Marketing mix modeling from a weekly table to a budget plan that can be trusted.
