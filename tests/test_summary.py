@@ -13,7 +13,6 @@ from mmm_demo.reports.plan_tables import changes
 from mmm_demo.reports.plan_text import chance, plan_sentences
 from mmm_demo.reports.summary import (
     SCENARIO_HEADER,
-    amount,
     check_rows,
     doubts_elsewhere,
     fit_page,
@@ -30,6 +29,7 @@ from mmm_demo.reports.summary import (
 )
 from mmm_demo.settings.data import Accepted
 from mmm_demo.settings.experiment_file import load_experiment
+from mmm_demo.settings.wording import amount
 from mmm_demo.sources.market import MarketingData
 from planned import study
 
@@ -138,7 +138,7 @@ def test_page_of_a_refused_fit_says_why_and_holds_no_result() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.0, "0"), (99.94, "99.9"), (0.012345, "0.0123"), (-1234.5, "-1,234")]
+    ("value", "text"), [(0.0, "0"), (99.94, "99.94"), (0.012346, "0.01235"), (-1234.5, "-1,234")]
 )
 def test_amounts_are_short(value: float, text: str) -> None:
     assert amount(value) == text

@@ -11,7 +11,15 @@ from mmm_demo.reports.plan_text import chance, channel_flags, plan_sentences
 from mmm_demo.settings.check_names import check_name
 from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.names import as_markdown, bullets, key
-from mmm_demo.settings.wording import ALL_SALES, ROAS_UNIT, change, human, percent, roas_between
+from mmm_demo.settings.wording import (
+    ALL_SALES,
+    ROAS_UNIT,
+    amount,
+    change,
+    human,
+    percent,
+    roas_between,
+)
 from mmm_demo.settings.wording import roas as roas_text
 from mmm_demo.sources.market import MarketingData
 
@@ -140,11 +148,6 @@ def identification_sentence(not_identified: Sequence[str]) -> str:
     if not not_identified:
         return "The data told something about every parameter."
     return f"Not identified by this data, the posterior is the prior: {', '.join(not_identified)}."
-
-
-def amount(value: float) -> str:
-    """Return an amount with thousands separators, or three digits when it is small."""
-    return f"{value:,.0f}" if abs(value) >= 100 or value == 0 else f"{value:.3g}"
 
 
 def roas_rows(roas: pd.DataFrame) -> list[tuple[str, str, str]]:

@@ -4,6 +4,7 @@ import math
 
 from mmm_demo.checks.gate import NOT_ASSESSABLE
 from mmm_demo.planning.outcome import DEVIATION_MAX, HELD, NOT_FOLLOWED, Forecast, Outcome
+from mmm_demo.settings.wording import amount
 
 HEADER = ("week", "all sales", "promised (94 %)", "inside", "spend planned", "spent")
 OFF = 0.02  # a channel off its plan by more than this is named
@@ -62,7 +63,7 @@ def rows(outcome: Outcome) -> list[tuple[str, ...]]:
             f"{week.promised_lower_94:,.0f} to {week.promised_upper_94:,.0f}",
             "yes" if week.promised_inside_94 else "no",
             f"{week.spend_planned:,.0f}",
-            _amount(week.spend_realised),
+            amount(week.spend_realised),
         )
         for week in table.itertuples()
     ]
@@ -74,7 +75,7 @@ def rows(outcome: Outcome) -> list[tuple[str, ...]]:
             _span(total),
             "yes" if total.table["inside_94"].item() else "no",
             f"{table['spend_planned'].sum():,.0f}",
-            _amount(table["spend_realised"].sum(skipna=False)),
+            amount(table["spend_realised"].sum(skipna=False)),
         ),
     ]
 
@@ -108,17 +109,13 @@ def _money(outcome: Outcome) -> str:
     table = outcome.by_channel
     spent, planned = table["realised"].sum(skipna=False), table["planned"].sum()
     off = [
-        f"{row.channel} {row.planned:,.0f} planned, {_amount(row.realised)} spent"
+        f"{row.channel} {row.planned:,.0f} planned, {amount(row.realised)} spent"
         for row in table.itertuples()
         if not abs(row.deviation) <= OFF * row.planned
     ]
     named = f" Off plan: {'; '.join(off)}." if off else " Every channel is on plan."
-    return f"Spent {_amount(spent)} of {planned:,.0f} planned.{named}"
+    return f"Spent {amount(spent)} of {planned:,.0f} planned.{named}"
 
 
 def _share(value: float) -> str:
     return f"{value:.0%}" if math.isfinite(value) else "more than all"
-
-
-def _amount(value: float) -> str:
-    return f"{value:,.0f}" if math.isfinite(value) else "n/a"

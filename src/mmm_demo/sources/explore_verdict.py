@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mmm_demo.settings.wording import amount
 from mmm_demo.sources import explore_measures as measure
 from mmm_demo.sources.explore_measures import join_words
 from mmm_demo.tables.records import ALMOST_NONE
@@ -227,8 +228,3 @@ def _count(number: int, noun: str) -> str:
 
 def _has(rows: pd.DataFrame) -> str:
     return "has" if len(rows) == 1 else "have"
-
-
-def amount(value: float) -> str:
-    """Return an amount with thousands separators, or three digits when it is small."""
-    return f"{value:,.0f}" if abs(value) >= 100 or value == 0 else f"{value:.3g}"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mmm_demo.reports.summary import amount
 from mmm_demo.settings.sweep import SweepConfig, in_words
+from mmm_demo.settings.wording import amount
 
 if TYPE_CHECKING:  # words need no library of studies
     from mmm_demo.sweeps.search import Asked

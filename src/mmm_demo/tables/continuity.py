@@ -14,6 +14,7 @@ import pandas as pd
 
 from mmm_demo.settings.data import TREND, DataConfig
 from mmm_demo.settings.experiment import ModelConfig
+from mmm_demo.settings.wording import amount as written
 from mmm_demo.tables.contract import DataError
 
 FACTOR = 5.0  # so many times what it was is another unit, in weeks that are alike in it
@@ -266,7 +267,7 @@ class _Pair:
             where = f"{len(lost)} of the same {len(self.shared)} weeks"
             line = (
                 f"{self.name}: 0 in {where}{when or f', {lost.index[0]:{DAY}}'}, in which "
-                f"{self.whose} had {_amount(lost['old'].sum())}"
+                f"{self.whose} had {written(lost['old'].sum())}"
             )
             yield line, target or len(lost) >= ENOUGH
 
@@ -294,7 +295,7 @@ class _Pair:
         line = (
             f"{_times(now / then, digits=2)} {self.whose}'s {side} {len(near)} weeks in "
             f"{_weeks(fresh.index)} ({_change(then, now)} in the middle week"
-            f"{'' if np.isnan(plan) else f', planned {_amount(plan)}'})"
+            f"{'' if np.isnan(plan) else f', planned {written(plan)}'})"
         )
         unplanned = np.isnan(plan) or max(now / plan, plan / now) >= LEVEL
         return far >= LEVEL and outside >= FACTOR and unplanned, f"{self.name}: {line}"
@@ -345,9 +346,5 @@ def _times(factor: float, digits: int = 3) -> str:
     return f"{float(f'{factor:.{digits}g}'):.10g} times"
 
 
-def _amount(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 or value == 0 else f"{value:.3g}"
-
-
 def _change(old: float, new: float) -> str:
-    return f"{_amount(old)} -> {_amount(new)}"
+    return f"{written(old)} -> {written(new)}"
