@@ -350,7 +350,7 @@ def test_a_response_out_of_reach_names_the_closest():
         maximise(goal, region, surface, np.ones(2), concave=True)
     text = str(refused.value)
     assert text.startswith("target 7 is out of reach")
-    assert f"comes closest is 6, expected to bring {most:.4g} sales by media;" in text
+    assert f"comes closest is 6, expected to bring {most:.3g} sales by media;" in text
     assert "lower the target" in text
 
 

@@ -138,7 +138,7 @@ def test_page_of_a_refused_fit_says_why_and_holds_no_result() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.0, "0"), (99.94, "99.94"), (0.012346, "0.01235"), (-1234.5, "-1,234")]
+    ("value", "text"), [(0.0, "0"), (99.94, "99.9"), (0.012345, "0.0123"), (-1234.5, "-1,234")]
 )
 def test_amounts_are_short(value: float, text: str) -> None:
     assert amount(value) == text

@@ -42,7 +42,7 @@ def amount(value: float) -> str:
     """Write an amount in full, as it stands in a file: 1,322,900; 2.25."""
     if not math.isfinite(value):
         return UNKNOWN
-    return f"{value:,.0f}" if value == 0 or abs(value) >= 100 else f"{value:.4g}"
+    return f"{value:,.0f}" if value == 0 or abs(value) >= 100 else f"{value:.3g}"
 
 
 def roas(value: float) -> str:
