@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from conftest import copy_project
+
 from helpers import PROJECT, PYTHON
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))

@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from conftest import copy_project
+
 from helpers import PROJECT
-from mmm_demo.cli import cli
+from mmm_demo.cli.verbs import cli
 
 UV = shutil.which("uv")
 

@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
@@ -65,8 +66,8 @@ WALLS = {
     | {"planning.feasible", "planning.solver", "planning.honesty"},
     "matplotlib": PLOTTING | FIGURE_TYPE,
     "seaborn": PLOTTING,
-    "click": {"cli", "commands.care", "commands.server", "commands.fits", "commands.values"},
-    "rich": {"commands.terminal", "commands.progress"},
+    "click": {"cli.verbs", "cli.care", "cli.server", "cli.fits", "cli.values"},
+    "rich": {"cli.terminal", "cli.progress"},
     "pydantic": {
         "settings.priors",
         "settings.limits",
@@ -112,16 +113,21 @@ def own(names: Iterable[str]) -> set[str]:
     return {name.removeprefix(f"{PACKAGE}.") for name in names if name.split(".")[0] == PACKAGE}
 
 
-def layers(text: str) -> list[str]:
-    """Return the modules in the order of the table of ARCHITECTURE.md."""
-    table = re.search(r"^## Rooms$(.*?)(?=^## |\Z)", text, flags=re.MULTILINE | re.DOTALL)
-    rows = re.findall(r"^\| *(`.*?) *\|", table[1] if table else "", flags=re.MULTILINE)
-    return [name for row in rows for name in re.findall(r"`([\w.]+)`", row)]
+def listed(text: str) -> dict[str, str]:
+    """Return the rooms in the order of the list of ARCHITECTURE.md, with what they are."""
+    part = re.search(r"^## Rooms$.*?^```text$(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    lines = (part[1] if part else "").strip().splitlines()
+    return dict(line.split(maxsplit=1) for line in lines)
+
+
+def room_of(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def upward(module: str, imported: set[str], order: list[str]) -> set[str]:
-    """Return the imported modules that do not stand before a module, or nowhere at all."""
-    return imported - set(order[: order.index(module)] if module in order else ())
+    """Return the imported modules that are in no room above a module's own, or in none at all."""
+    above = order[: order.index(room_of(module)) + 1] if room_of(module) in order else []
+    return {name for name in imported if room_of(name) not in above}
 
 
 def architecture() -> str:
@@ -146,22 +152,33 @@ def test_no_room_goes_in_by_a_door() -> None:
         assert rooms(door) and not rooms(door) & DOORS
 
 
-def test_rooms_stand_in_one_order() -> None:
-    """Each room's modules stand together, and so no arrow between two rooms has a way back."""
-    order = [name.partition(".")[0] for name in layers(architecture()) if "." in name]
-    assert [
-        room for room, before in zip(order, [None, *order], strict=False) if room != before
-    ] == list(dict.fromkeys(order))
+def test_architecture_lists_every_room_with_its_own_words() -> None:
+    rooms_there = {path.parent.name: path for path in ROOT.glob("*/__init__.py")}
+    told = listed(architecture())
+    assert sorted(told) == sorted(rooms_there)
+    for room, path in rooms_there.items():
+        assert ast.get_docstring(ast.parse(path.read_text("utf-8"))) == told[room], room
 
 
-def test_architecture_names_every_module_once() -> None:
-    assert sorted(layers(architecture())) == sorted(SOURCES)
+def test_the_paragraph_of_a_room_names_modules_that_are_in_it() -> None:
+    paragraphs = re.findall(r"^\*\*(\w+)\.\*\* (.*?)\n\n", architecture(), re.MULTILINE | re.DOTALL)
+    assert [room for room, _ in paragraphs] == list(listed(architecture()))
+    for room, text in paragraphs:
+        for name in re.findall(r"`(\w+)/?`", text):
+            there = (ROOT / room / f"{name}.py", ROOT / room / name)
+            assert any(path.exists() for path in there), f"{room} has no {name}"
 
 
 @every_module
-def test_no_module_imports_one_that_comes_later(module: str) -> None:
-    found = upward(module, rooms(module), layers(architecture()))
-    assert not found, f"{module} imports {found}, which ARCHITECTURE.md does not list before it"
+def test_no_module_imports_one_of_a_later_room(module: str) -> None:
+    order = list(listed(architecture()))
+    if "." in module:
+        found = upward(module, rooms(module), order)
+        assert not found, f"{module} imports {found}, which is no room above it"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    TopologicalSorter({name: rooms(name) for name in SOURCES}).prepare()
 
 
 @every_module
@@ -285,38 +302,47 @@ def test_the_walls_refuse_a_relative_import() -> None:
 
 
 def test_the_walls_see_every_file_of_the_package() -> None:
-    assert {"checks.gate", "evidence.backtest", "store.doctor.pins", "cli"} <= set(SOURCES)
+    assert {"checks.gate", "evidence.backtest", "store.doctor.pins", "cli.verbs"} <= set(SOURCES)
     assert {"mmm_demo.checks", "mmm_demo.planning", "mmm_demo.store.doctor"} <= PACKAGES
     assert {"checks.gate", "evidence.recovery"} <= CHECKS and "store.runs" not in CHECKS
 
 
-TABLE = """# Architecture
+ROOMS = """# Architecture
 
-| `before` | is no module |
+```text
+before   is no room
+```
 
 ## Rooms
 
-| module | the one thing it does | vendor it walls in |
-|---|---|---|
-| `gate` | checks | - |
-| `checks.refits`, `checks.backtest` | judges `nothing` else | arviz |
-|`tight`|no spaces|-|
+Words.
 
-## Checks
+```text
+checks     What is measured.
+evidence   What more there is.
+```
 
-| `after` | is no module either |
+## Rules
+
+```text
+after   is no room either
+```
 """
 
 
-def test_table_of_the_architecture_is_read_in_order() -> None:
-    assert layers(TABLE) == ["gate", "checks.refits", "checks.backtest", "tight"]
-    assert layers("no table") == []
+def test_rooms_of_the_architecture_are_read_in_order() -> None:
+    assert listed(ROOMS) == {"checks": "What is measured.", "evidence": "What more there is."}
+    assert listed("no list") == {}
 
 
 def test_import_upward_is_seen() -> None:
-    order = layers(TABLE)
-    assert upward("checks.backtest", {"gate", "checks.refits"}, order) == set()
-    assert upward("checks.refits", {"gate", "checks.backtest"}, order) == {"checks.backtest"}
-    assert upward("gate", {"gate"}, order) == {"gate"}
-    assert upward("tight", {"unlisted"}, order) == {"unlisted"}
-    assert upward("unlisted", {"gate"}, order) == {"gate"}
+    order = list(listed(ROOMS))
+    assert upward("evidence.backtest", {"checks.gate", "evidence.refits"}, order) == set()
+    assert upward("checks.gate", {"evidence.backtest"}, order) == {"evidence.backtest"}
+    assert upward("evidence.backtest", {"unlisted.room"}, order) == {"unlisted.room"}
+    assert upward("unlisted.room", {"checks.gate"}, order) == {"checks.gate"}
+
+
+def test_a_circle_is_seen() -> None:
+    with pytest.raises(CycleError):
+        TopologicalSorter({"a": {"b"}, "b": {"a"}}).prepare()

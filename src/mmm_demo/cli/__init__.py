@@ -1,0 +1,1 @@
+"""Words -> jobs: click options and commands, the terminal, the web UI, a server for a team."""

@@ -1,0 +1,87 @@
+"""Words -> many fits: the commands that run and compare them."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import click
+
+from mmm_demo.cli.terminal import console, print_table, say
+from mmm_demo.cli.values import OrUnset
+from mmm_demo.settings.project import require_project_root
+
+UNASKED = "default"  # MLflow always passes a value
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--workers",
+    type=OrUnset(click.IntRange(1), UNASKED),
+    help="Processes on this machine, each with one core.  [default: one per core]",
+)
+@click.option(
+    "--scheduler",
+    type=OrUnset(click.STRING, UNASKED),
+    help="Dask scheduler, e.g. tcp://10.0.0.5:8786; its workers do the trials.",
+)
+@click.option(
+    "--storage",
+    type=OrUnset(click.STRING, UNASKED),
+    envvar="MMM_DEMO_SWEEP_STORAGE",
+    help="Database that keeps the trials, e.g. postgresql+psycopg://...; also by the variable "
+    "MMM_DEMO_SWEEP_STORAGE.  [default: a journal file in mlruns/]",
+)
+def sweep(
+    files: Sequence[str], workers: int | None, scheduler: str | None, storage: str | None
+) -> None:
+    """Search over settings: the trials of sweep FILES; one that was killed is resumed."""
+    root = require_project_root()
+    from mmm_demo.settings.sweep import Space
+
+    spaces = [Space.load(file, root) for file in files]  # all of them, before the first trial
+    from mmm_demo.cli.progress import sweeping
+    from mmm_demo.fits.environment import usable_cores
+    from mmm_demo.jobs import sweep as steps
+    from mmm_demo.sweeps.text import headline
+
+    for space in spaces:
+        with ExitStack() as stack:
+            tell = stack.enter_context(sweeping(console, space.sweep.size))
+            done = steps.run_sweep(
+                space,
+                root,
+                say,
+                tell,
+                workers=workers or usable_cores(),
+                scheduler=scheduler,
+                storage=storage,
+            )
+        file = done.file and done.file.relative_to(root)
+        for line in headline(space.sweep, done.trials, done.best, file):
+            console.print(line)
+
+
+@click.command()
+@click.option("--market", default="demo", show_default=True, help="Market of the fits.")
+@click.option(
+    "--sweep", "name", type=OrUnset(click.STRING, "all"), help="Only the trials of this sweep."
+)
+@click.option(
+    "--by", type=click.Choice(["crps", "elpd"]), default="crps", show_default=True, help="Score."
+)
+@click.option("--weights", is_flag=True, help="Also stacking weights of the equally good fits.")
+def leaderboard(market: str, name: str | None, by: str, weights: bool) -> None:
+    """Rank fits by evidence, and show how far the models that are equally good disagree."""
+    root = require_project_root()
+    from mmm_demo.jobs.leaderboard import run_leaderboard
+    from mmm_demo.reports import leaderboard as text
+
+    done = run_leaderboard(market, name, by, weights, root, say)
+    board = done.board
+    title = f"Leaderboard of {done.title} by {text.NAMES[board.by]}\n{text.legend(board)}"
+    print_table(title, text.header(board), text.rows(board), words=(text.FIT,))
+    if rows := text.unranked_rows(board):
+        title = f"Not ranked\n{text.legend(board, ranked=False)}"
+        print_table(title, text.UNRANKED, rows, words=(text.FIT, "why"))
+    for sentence in text.sentences(board):
+        console.print(f"* {sentence}")

@@ -1,1 +1,0 @@
-"""Words, terminal and servers around the jobs."""
