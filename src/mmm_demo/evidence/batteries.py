@@ -14,11 +14,10 @@ from mmm_demo.fits.response import Response
 from mmm_demo.fits.trace import WEEKLY_TABLE, stored_table
 from mmm_demo.planning.optimize import optimize_budget
 from mmm_demo.planning.window import BudgetError
-from mmm_demo.settings.experiment import BudgetConfig, ModelConfig, ScalingConfig
+from mmm_demo.settings.experiment import BudgetConfig, ModelConfig, ScalingConfig, with_forms
 from mmm_demo.settings.limits import EvidenceConfig
 from mmm_demo.settings.priors import PriorConfig
 
-MEDIA = ("adstock_alpha", "saturation_lam", "saturation_beta")
 MOST_MODES = 10  # that a model may have
 
 
@@ -175,7 +174,9 @@ def run_placebo(
     config, table, rows = fitted.config, fitted.table, []
     by_spend = list(fitted.spend.sum().sort_values(ascending=False).index)
     own_priors = any(
-        isinstance(v, tuple) for p in MEDIA for v in config.priors[p].parameters.values()
+        isinstance(value, tuple)
+        for name in config.channel_parameters
+        for value in config.priors[name].parameters.values()
     )
     sources = by_spend[:1] if own_priors else by_spend
     shifts = placebo.shifts(len(table), config.adstock_max_lag, evidence.placebos)
@@ -198,7 +199,7 @@ def _with_channel(config: ModelConfig, source: str) -> ModelConfig:
     """Return the model with the placebo as a last channel, with the source's priors and scale."""
     place = config.channel_columns.index(source)
     priors = {
-        name: _longer(prior, place) if name in MEDIA else prior
+        name: _longer(prior, place) if name in config.channel_parameters else prior
         for name, prior in config.priors.items()
     }
     scaling = config.scaling
@@ -223,18 +224,20 @@ def _longer(prior: PriorConfig, place: int) -> PriorConfig:
 def variants(config: ModelConfig) -> dict[str, ModelConfig]:
     """Return the model under another lag, saturation family and seasonality."""
     lag = config.adstock_max_lag // 2 if config.adstock_max_lag > 2 else config.adstock_max_lag * 2
-    family = "michaelis_menten" if config.saturation == "logistic" else "logistic"
+    family = config.form("saturation").other
     modes = config.yearly_seasonality
     modes += 1 if modes < MOST_MODES else -1
-    fourier = config.priors["gamma_fourier"]
-    if any(isinstance(value, tuple) for value in fourier.parameters.values()):
-        fourier = replace(fourier, parameters={n: _first(v) for n, v in fourier.parameters.items()})
+    seasonal = {item.name for item in config.form("seasonality").parameters}
+    priors = {
+        name: replace(prior, parameters={n: _first(v) for n, v in prior.parameters.items()})
+        if name in seasonal
+        else prior
+        for name, prior in config.priors.items()
+    }
     return {
         f"lag of {lag} weeks": replace(config, adstock_max_lag=lag),
-        f"{family.replace('_', '-')} saturation": replace(config, saturation=family),
-        f"{modes} seasonal modes": replace(
-            config, yearly_seasonality=modes, priors=config.priors | {"gamma_fourier": fourier}
-        ),
+        f"{family.replace('_', '-')} saturation": with_forms(config, saturation=family),
+        f"{modes} seasonal modes": replace(config, yearly_seasonality=modes, priors=priors),
     }
 
 

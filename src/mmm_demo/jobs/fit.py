@@ -13,9 +13,10 @@ from mmm_demo.checks.judge import Judged
 from mmm_demo.checks.next_steps import Attempt, advised, ground_of
 from mmm_demo.evidence import scores
 from mmm_demo.fits import tables
-from mmm_demo.fits.build import Sampling, sample_posterior, sample_prior
+from mmm_demo.fits.build import Sampling, sample_posterior
 from mmm_demo.fits.fitted import Decomposition, FittedModel
 from mmm_demo.fits.lift_report import compare_with_model
+from mmm_demo.fits.prior import sample_prior
 from mmm_demo.fits.trace import load_trace, sales_sha256, save_trace, table_sha256
 from mmm_demo.reports import summary
 from mmm_demo.reports.figures import (

@@ -8,22 +8,19 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
-from mmm_demo.checks.contraction import STORED_NAMES, prior_distribution
 from mmm_demo.checks.convergence import prior_check
 from mmm_demo.checks.gate import Check, GateReport
 from mmm_demo.evidence import scores
 from mmm_demo.evidence.backtest import fold_table
 from mmm_demo.evidence.batteries import as_fitted, backtest_folds
 from mmm_demo.evidence.refit import Refit, Refitter
-from mmm_demo.fits.response import Response, scaling_of
+from mmm_demo.fits.prior import PRIOR_DRAWS, prior_draws, sales_of
 from mmm_demo.fits.trace import save_trace
-from mmm_demo.settings.experiment import ExperimentConfig, free_parameters
+from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.limits import EvidenceConfig
 from mmm_demo.settings.run_keys import by_channel
 
-PRIOR_DRAWS = 500
 Verdict = Literal["passed", "failed", "pruned"]
 # Is told the forecast weeks of each fold as it is done; says whether the trial is hopeless.
 Hopeless = Callable[[pd.DataFrame], bool]
@@ -112,21 +109,9 @@ def _prior_check(task: Task) -> Check:
     """Hold sales drawn from the priors against what is possible, as each fit does before it."""
     model, table = task.experiment.model, task.table
     rng = np.random.default_rng(task.experiment.sampler.seed)
-    sizes = free_parameters(model)
-    draws = {}
-    for name, prior in model.priors.items():
-        stored = STORED_NAMES.get(name, name)
-        if stored in sizes:
-            shape = (1, PRIOR_DRAWS) + ((sizes[stored],) if _is_vector(stored) else ())
-            values = prior_distribution(prior).rvs(size=shape, random_state=rng)
-            draws[stored] = (("chain", "draw", stored)[: len(shape)], values)
-    response = Response(model, scaling_of(model, table), xr.Dataset(draws), table)
-    sales = response.sales(table, rng)
+    drawn = prior_draws(model, PRIOR_DRAWS, dict.fromkeys(model.priors, rng))
+    sales = sales_of(model, table, drawn, rng)
     return prior_check(sales, table[model.target_column].to_numpy(), task.experiment.gate)
-
-
-def _is_vector(parameter: str) -> bool:
-    return parameter not in ("intercept_contribution", "y_sigma")
 
 
 def _backtest(
