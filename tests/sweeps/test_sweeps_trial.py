@@ -19,8 +19,8 @@ from mmm_demo.checks.gate import GateReport
 from mmm_demo.evidence import scores
 from mmm_demo.evidence.backtest import folds
 from mmm_demo.evidence.refit import Refit
-from mmm_demo.fits import build
 from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.prior import sample_prior
 from mmm_demo.fits.response import Response, scaling_of
 from mmm_demo.fits.trace import load_trace
 from mmm_demo.settings.experiment import ExperimentConfig, ModelConfig
@@ -285,13 +285,12 @@ def test_too_few_weeks_for_the_folds_are_an_error_for_the_worker():
 
 
 def shares(config: ModelConfig, table: pd.DataFrame, monkeypatch) -> list[float]:
-    """Return the share of impossible sales that the trial finds, and that PyMC's draws have."""
+    """Return the share of impossible sales that the trial finds, and that the main job finds."""
     monkeypatch.setattr(trial, "PRIOR_DRAWS", 4000)
-    monkeypatch.setattr(build, "PRIOR_DRAWS", 4000)
     given = replace(make_experiment(), model=config)
     ours = trial._prior_check(task(experiment=given, table=table))
     observed = table[config.target_column].to_numpy()
-    theirs = prior_check(build.sample_prior(config, table, seed=3), observed, given.gate)
+    theirs = prior_check(sample_prior(config, table, 3, draws=4000), observed, given.gate)
     assert ours == replace(theirs, value=ours.value)
     return [ours.value, theirs.value]
 
