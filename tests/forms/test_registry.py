@@ -131,7 +131,7 @@ def as_fitted(config: ModelConfig, draws: int = 20) -> FittedModel:
     """Return the model with draws of its priors in place of a posterior."""
     table = drawn_model().table
     drawn = prior_draws(config, draws, dict.fromkeys(config.priors, np.random.default_rng(2)))
-    named = {dim: items for dim, items in DIMS.values()}
+    named = dict(DIMS.values())
     drawn = drawn.assign_coords(chain=[0], draw=range(draws), **named)
     weekly = xr.Dataset.from_dataframe(table.rename_axis("row"))
     return FittedModel(config, xr.DataTree.from_dict({"posterior": drawn, WEEKLY_TABLE: weekly}))
