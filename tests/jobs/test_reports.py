@@ -17,7 +17,7 @@ from answer import Answer, Ask
 from mmm_demo.checks.proof import Bundle, BundleRefused
 from mmm_demo.cli import verbs as cli
 from mmm_demo.evidence import contest
-from mmm_demo.evidence.batteries import Step
+from mmm_demo.evidence.battery import Step
 from mmm_demo.evidence.gathered import Evidence
 from mmm_demo.jobs import report
 from mmm_demo.jobs.evidence import run_promote

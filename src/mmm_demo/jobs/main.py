@@ -10,7 +10,7 @@ import pandas as pd
 from mmm_demo.checks import proof
 from mmm_demo.checks.gate import GateReport
 from mmm_demo.checks.judge import judge
-from mmm_demo.evidence.batteries import Watch
+from mmm_demo.evidence.battery import Watch
 from mmm_demo.evidence.contest import MAIN_JOB, same_model
 from mmm_demo.fits.environment import environment_params
 from mmm_demo.fits.fitted import FittedModel
