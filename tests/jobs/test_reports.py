@@ -22,7 +22,7 @@ from mmm_demo.evidence.gathered import Evidence
 from mmm_demo.jobs import report
 from mmm_demo.jobs.evidence import run_promote
 from mmm_demo.jobs.report import run_card, run_compare
-from mmm_demo.settings.check_names import check_name
+from mmm_demo.reports.check_names import check_name
 from mmm_demo.store.registry import NoVersionError
 from pages import Page, assert_self_contained
 from versions import data_folder

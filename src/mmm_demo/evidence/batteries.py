@@ -1,4 +1,4 @@
-"""The batteries of refits by name, in the order of `limits.EVIDENCE_BATTERIES`."""
+"""The batteries of refits by name, in the order of `settings.batteries`."""
 
 from mmm_demo.evidence.backtest import BACKTEST
 from mmm_demo.evidence.placebo import PLACEBO

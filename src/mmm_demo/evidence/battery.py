@@ -79,7 +79,7 @@ class Battery:
     Attributes
     ----------
     name
-        As users write it; one of `limits.EVIDENCE_BATTERIES`. The stage of its checks.
+        As users write it; one of `settings.batteries`. The stage of its checks.
     question
         What it answers.
     checks

@@ -10,12 +10,12 @@ from mmm_demo.checks.gate import Check, GateRefused, GateReport
 from mmm_demo.checks.proof import Bundle
 from mmm_demo.evidence import backtest, contest, scores
 from mmm_demo.evidence.backtest import fold_table
-from mmm_demo.evidence.batteries import BATTERIES
 from mmm_demo.evidence.battery import Step, Watch
 from mmm_demo.evidence.compare_measures import money_table, plan_overlap
 from mmm_demo.evidence.gathered import EVIDENCE, Evidence, gather
 from mmm_demo.evidence.refit import Refitter
 from mmm_demo.jobs import promotion
+from mmm_demo.settings.batteries import EVIDENCE_BATTERIES
 from mmm_demo.settings.experiment import registered_model_name
 from mmm_demo.settings.run_keys import Say, by_channel
 from mmm_demo.settings.wording import roas, roas_with_interval
@@ -55,7 +55,7 @@ def run_evidence(run_id: str, wanted: Sequence[str], say: Say, watch: Watch) -> 
     """
     source = find_run(run_id)
     version = registry.version_of(source)
-    wanted = wanted or tuple(BATTERIES)
+    wanted = wanted or EVIDENCE_BATTERIES
     with open_run(f"evidence {source.run_id[:8]}", "evidence") as run:
         run.log(
             params={"evidence.fit_run": source.run_id, "evidence.version": version.version},

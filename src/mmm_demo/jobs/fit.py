@@ -24,8 +24,8 @@ from mmm_demo.reports.figures import (
     prior_figures,
     result_figures,
 )
+from mmm_demo.settings.batteries import FIT_BATTERIES
 from mmm_demo.settings.experiment import ExperimentConfig, free_parameters
-from mmm_demo.settings.limits import FIT_BATTERIES
 from mmm_demo.settings.names import key
 from mmm_demo.settings.run_keys import LABEL_TAG, SALES_PARAM, WARNINGS_TAG, Say, by_channel
 from mmm_demo.sources.market import MarketingData, known_truth, load_market
