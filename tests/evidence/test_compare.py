@@ -10,7 +10,7 @@ import pytest
 from bundles import changed, make_bundle, make_folds, make_plan
 from drawn_model import drawn_model
 from mmm_demo.checks.proof import Bundle
-from mmm_demo.evidence import compare_measures as measure
+from mmm_demo.evidence import compare as measure
 from mmm_demo.evidence.compare import Comparison, compare
 from mmm_demo.fits.fitted import WEEK, FittedModel
 from mmm_demo.planning.optimize import optimize_budget

@@ -178,11 +178,11 @@ def promote(market: str, number: int | None, reason: str, rollback: bool) -> Non
     if rollback and number is not None:
         raise click.UsageError("--rollback goes back to the previous champion; drop --version")
     from mmm_demo.cli.progress import watching
-    from mmm_demo.jobs import evidence as review
+    from mmm_demo.jobs.promotion import run_promote
 
     require_project_root()  # elsewhere, MLflow would make a new store in the working directory
     with watching(console) as watch:
-        review.run_promote(market, number, reason, rollback, say, watch)
+        run_promote(market, number, reason, rollback, say, watch)
 
 
 @cli.command()

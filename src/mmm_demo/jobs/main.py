@@ -15,7 +15,6 @@ from mmm_demo.evidence.contest import MAIN_JOB, same_model
 from mmm_demo.fits.environment import environment_params
 from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.fits.response import scaling_of
-from mmm_demo.jobs.evidence import run_promote
 from mmm_demo.jobs.fit import (
     Job,
     Results,
@@ -31,7 +30,7 @@ from mmm_demo.jobs.fit import (
     tell_flags,
 )
 from mmm_demo.jobs.plan import PlanResult, run_optimize
-from mmm_demo.jobs.promotion import ContestLost
+from mmm_demo.jobs.promotion import ContestLost, run_promote
 from mmm_demo.reports import summary
 from mmm_demo.reports.explore_page import exploration_page
 from mmm_demo.reports.figures import convergence_figures, exploration_named

@@ -3,8 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mmm_demo.evidence.compare import Comparison
-from mmm_demo.evidence.compare_measures import NOISE, Difference, Regret
+from mmm_demo.evidence.compare import NOISE, Comparison, Difference, Regret
 from mmm_demo.plots.compare import roas_of_both
 from mmm_demo.reports.page import Section, render_page
 from mmm_demo.settings.wording import MEDIA_SALES, ROAS_UNIT, roas_between
