@@ -29,7 +29,7 @@ MONEY = ("channel", "a", "b", "difference", "share_a", "share_b")
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedMeasure:
     """One measure of A and of B.
 
     Attributes
@@ -66,7 +66,7 @@ class Difference:
         return abs(self.difference) > NOISE * self.standard_error
 
     @classmethod
-    def unknown(cls, reason: str) -> "Difference":
+    def unknown(cls, reason: str) -> "PairedMeasure":
         """Return a measure that is not assessable."""
         return cls(math.nan, math.nan, math.nan, f"{NOT_ASSESSABLE}: {reason}")
 
@@ -122,8 +122,8 @@ class Comparison:
 
     differences: pd.DataFrame
     folds: pd.DataFrame
-    crps: Difference
-    elpd: Difference
+    crps: PairedMeasure
+    elpd: PairedMeasure
     roas: pd.DataFrame
     money: pd.DataFrame
     plan_overlap: float
@@ -216,7 +216,7 @@ def compare(
     """
     if isinstance(backtests, str):
         folds = pd.DataFrame(columns=list(FOLDS))
-        crps = Difference.unknown(backtests)
+        crps = PairedMeasure.unknown(backtests)
     else:
         folds, crps = paired_folds(*backtests)
     money, regrets = pd.DataFrame(columns=list(MONEY)), [Regret.unknown("no plans")] * 2
@@ -240,7 +240,7 @@ def compare(
     )
 
 
-def paired_folds(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, Difference]:
+def paired_folds(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, PairedMeasure]:
     """Pair the backtests of two models by fold.
 
     Parameters
@@ -252,11 +252,11 @@ def paired_folds(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, Differ
     -------
     pandas.DataFrame
         Columns `FOLDS`; a fold in which either refit did not converge is shown, but not counted.
-    Difference
+    PairedMeasure
         Mean CRPS over the folds that count; less is better.
     """
     if fault := _unpaired(a, b):
-        return pd.DataFrame(columns=list(FOLDS)), Difference.unknown(fault)
+        return pd.DataFrame(columns=list(FOLDS)), PairedMeasure.unknown(fault)
     table = pd.DataFrame(
         {
             "fold": a["fold"].to_numpy(),
@@ -271,11 +271,11 @@ def paired_folds(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, Differ
     left_out = list(table.loc[~table["converged"], "fold"])
     if len(left_out) > UNCONVERGED_MAX * len(table):
         why = f"in {len(left_out)} of {len(table)} folds a refit did not converge"
-        return table, Difference.unknown(why)
+        return table, PairedMeasure.unknown(why)
     if not np.isfinite(used[["crps_a", "crps_b"]].to_numpy()).all():
-        return table, Difference.unknown("the CRPS of a fold is not finite")
+        return table, PairedMeasure.unknown("the CRPS of a fold is not finite")
     names = ", ".join(map(str, left_out))
-    return table, Difference(
+    return table, PairedMeasure(
         a=float(used["crps_a"].mean()),
         b=float(used["crps_b"].mean()),
         standard_error=float(used["difference"].sem()),  # NaN for a single fold
@@ -294,17 +294,19 @@ def _unpaired(a: pd.DataFrame, b: pd.DataFrame) -> str:
     return ""
 
 
-def elpd(a: FittedModel, b: FittedModel) -> Difference:
+def elpd(a: FittedModel, b: FittedModel) -> PairedMeasure:
     """Compare expected log predictive density (PSIS-LOO) over the same weeks; more is better."""
     if table_sha256(a.table) != table_sha256(b.table):
-        return Difference.unknown(OTHER_DATA)
+        return PairedMeasure.unknown(OTHER_DATA)
     found = [loo(fitted_log_likelihood(of), of.trace["posterior"].to_dataset()) for of in (a, b)]
     return elpd_difference(
         *(item.elpd_i.to_numpy() for item in found), *(item.pareto_k.to_numpy() for item in found)
     )
 
 
-def elpd_difference(a: np.ndarray, b: np.ndarray, k_a: np.ndarray, k_b: np.ndarray) -> Difference:
+def elpd_difference(
+    a: np.ndarray, b: np.ndarray, k_a: np.ndarray, k_b: np.ndarray
+) -> PairedMeasure:
     """Compare pointwise estimates.
 
     Parameters
@@ -315,7 +317,7 @@ def elpd_difference(a: np.ndarray, b: np.ndarray, k_a: np.ndarray, k_b: np.ndarr
         Pareto k by week, shape (week,).
     """
     if not np.isfinite(np.stack([a, b, k_a, k_b])).all():
-        return Difference.unknown("the estimate of a week is not finite")
+        return PairedMeasure.unknown("the estimate of a week is not finite")
     high = {name: k for name, k in (("A", k_a), ("B", k_b)) if k.max() > GOOD_K}
     warned = " and ".join(
         f"{name} in {int((k > GOOD_K).sum())} weeks (at most {k.max():.2f})"
@@ -323,7 +325,7 @@ def elpd_difference(a: np.ndarray, b: np.ndarray, k_a: np.ndarray, k_b: np.ndarr
     )
     spread = math.sqrt(len(a) * np.var(a - b, ddof=1))
     note = f"Pareto k is above {GOOD_K:g} for {warned}: read the difference with care"
-    return Difference(float(a.sum()), float(b.sum()), spread, note=note if high else "")
+    return PairedMeasure(float(a.sum()), float(b.sum()), spread, note=note if high else "")
 
 
 def roas_table(a: FittedModel, b: FittedModel) -> pd.DataFrame:
@@ -437,7 +439,7 @@ def _differ(differences: pd.DataFrame) -> str:
     return f"A and B differ in {named}."
 
 
-def _forecast(crps: Difference, folds: int) -> str:
+def _forecast(crps: PairedMeasure, folds: int) -> str:
     """Say who forecasts better, and whether that is more than noise."""
     if crps.reason:
         return f"Who forecasts better is {crps.reason}."
@@ -446,7 +448,7 @@ def _forecast(crps: Difference, folds: int) -> str:
     return f"{_verdict(crps, crps.difference < 0, 'forecasts', numbers)}."
 
 
-def _describe(elpd: Difference) -> str:
+def _describe(elpd: PairedMeasure) -> str:
     """Say whose account of the same weeks is better, each week left out in turn."""
     if elpd.reason:
         return f"The ELPD difference (leave-one-out) is {elpd.reason}."
@@ -455,7 +457,7 @@ def _describe(elpd: Difference) -> str:
     return f"{_verdict(elpd, elpd.difference > 0, does, numbers)}."
 
 
-def _verdict(of: Difference, a_better: bool, does: str, numbers: str) -> str:
+def _verdict(of: PairedMeasure, a_better: bool, does: str, numbers: str) -> str:
     """Say which of both is better, where it is more than noise."""
     error = "no standard error"
     if not math.isnan(of.standard_error):
@@ -535,7 +537,7 @@ def _percent(value: float, digits: int = 0) -> str:
     return "n/a" if math.isnan(value) else f"{round(value, digits + 2) + 0.0:.{digits}%}"  # no -0
 
 
-def _with_error(of: Difference) -> str:
+def _with_error(of: PairedMeasure) -> str:
     if of.reason:
         return NOT_ASSESSABLE
     return f"{_signed(of.difference)} (standard error {_number(of.standard_error)})"

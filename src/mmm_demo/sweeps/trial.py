@@ -55,7 +55,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialResult:
     """What became of a trial.
 
     Attributes
@@ -81,7 +81,7 @@ class Outcome:
     trace: bytes = b""
 
 
-def run_trial(task: Task, hopeless: Hopeless) -> Outcome:
+def run_trial(task: Task, hopeless: Hopeless) -> TrialResult:
     """Do one trial, and stop at the first thing that speaks against it.
 
     Parameters
@@ -93,7 +93,7 @@ def run_trial(task: Task, hopeless: Hopeless) -> Outcome:
     """
     prior = GateReport((_prior_check(task),))
     if prior.failures:
-        return Outcome("failed", str(prior.failures[0]), metrics=prior.metrics())
+        return TrialResult("failed", str(prior.failures[0]), metrics=prior.metrics())
     model, lag = task.experiment.model, task.longest_lag
     refitter = Refitter(model, task.table, task.sampling, lag, cores=1)
     forecast = pd.DataFrame()
@@ -130,7 +130,7 @@ def _is_vector(parameter: str) -> bool:
 
 def _backtest(
     task: Task, refitter: Refitter, hopeless: Hopeless
-) -> tuple[Outcome | None, pd.DataFrame]:
+) -> tuple[TrialResult | None, pd.DataFrame]:
     """Return why the trial ends here, if it does, and the forecast weeks."""
     parts: list[pd.DataFrame] = []
     seed = task.experiment.sampler.seed
@@ -142,19 +142,19 @@ def _backtest(
             reason = f"forecasts worse than the best so far after fold {fold.number}"
             rows = fold_table(pd.concat(parts))
             steps = {f"fold_{row.fold}.crps": row.crps for row in rows.itertuples()}
-            return Outcome("pruned", reason, metrics=steps), pd.DataFrame()
+            return TrialResult("pruned", reason, metrics=steps), pd.DataFrame()
     return None, pd.concat(parts, ignore_index=True)
 
 
-def _not_converged(refit: Refit, what: str) -> Outcome:
+def _not_converged(refit: Refit, what: str) -> TrialResult:
     failure = refit.convergence.failures[0]
     reason = f"{what} did not converge: {failure}"
-    return Outcome("failed", reason, metrics=refit.convergence.metrics())
+    return TrialResult("failed", reason, metrics=refit.convergence.metrics())
 
 
 def _scored(
     task: Task, refit: Refit, forecast: pd.DataFrame, prior: Mapping[str, float]
-) -> Outcome:
+) -> TrialResult:
     fitted = refit.fitted()
     tables = {
         scores.POINTWISE: scores.pointwise(refit.response),
@@ -170,8 +170,8 @@ def _scored(
         metrics |= scores.backtest_scores(forecast)
     value = metrics[scores.CRPS if task.objective == "crps" else scores.ELPD]
     if not np.isfinite(value):
-        return Outcome("failed", f"its {task.objective} cannot be measured", metrics=judged)
+        return TrialResult("failed", f"its {task.objective} cannot be measured", metrics=judged)
     with tempfile.TemporaryDirectory(prefix="mmm_demo_") as folder:
         path = Path(folder) / "trace.nc"
         save_trace(fitted.trace, path)
-        return Outcome("passed", "", value, metrics, tables, path.read_bytes())
+        return TrialResult("passed", "", value, metrics, tables, path.read_bytes())
