@@ -19,7 +19,6 @@ from mmm_demo.cli import verbs as cli
 from mmm_demo.evidence import contest
 from mmm_demo.evidence.battery import Step
 from mmm_demo.evidence.gathered import Evidence
-from mmm_demo.jobs import report
 from mmm_demo.jobs.promotion import run_promote
 from mmm_demo.jobs.report import run_card, run_compare
 from mmm_demo.reports.check_names import check_name
