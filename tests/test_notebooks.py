@@ -37,6 +37,8 @@ def test_notebooks_run_in_order(tmp_path: Path, user_environment: dict[str, str]
             PYTHON,
             "-m",
             "pytest",
+            "-p",
+            "nbmake.pytest_plugin",
             "--nbmake",
             "--nbmake-timeout=240",
             "notebooks",

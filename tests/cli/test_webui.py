@@ -61,7 +61,8 @@ def test_link_shows_verdict_lag_priors_and_roas(
 ) -> None:
     """The printed link leads to a list that has what fits are compared by, on loopback only."""
     command = [sys.executable, "-m", "mmm_demo.cli", "ui"]
-    with served(command, demo.root, user_environment) as (address, process, log):
+    serving = served(command, demo.root, user_environment)
+    with demo.writing, serving as (address, process, log):
         wait_until(lambda: "> stop with Ctrl-C\n" in log.read_text(), process, log)
         assert answers(address)  # at once: whoever clicks on the link gets a page
         (line,) = [line for line in log.read_text().splitlines() if line.startswith("> fits: ")]

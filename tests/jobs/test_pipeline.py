@@ -302,7 +302,7 @@ def jobs(demo, tmp_path_factory, user_environment) -> dict[str, Job]:
         words = ("-m", "mmm_demo.cli", commands[name], "--experiment", f"experiments/{name}.yaml")
         return run_command(roots[name], user_environment, PYTHON, *words)
 
-    with ThreadPoolExecutor() as pool:
+    with demo.writing, ThreadPoolExecutor() as pool:
         done = dict(zip(roots, pool.map(start, roots), strict=True))
     return {name: Job(roots[name], done[name], before[name]) for name in roots}
 
