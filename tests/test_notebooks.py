@@ -39,7 +39,7 @@ def test_notebooks_run_in_order(tmp_path: Path, user_environment: dict[str, str]
             "-m",
             "pytest",
             "-p",
-            "nbmake.pytest_plugin",
+            "nbmake",
             "--nbmake",
             "--nbmake-timeout=240",
             "notebooks",

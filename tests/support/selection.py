@@ -18,13 +18,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEFT_OUT] = 0
-    if in_worker(config):
-        return
     option = config.option
     paths = config.args_source is pytest.Config.ArgsSource.ARGS
     if config.getoption("--all"):
-        if paths:
-            raise pytest.UsageError("--all takes every test; give no path with it")
+        if paths or option.ignore or option.ignore_glob:
+            raise pytest.UsageError("--all takes every test: no path and no --ignore go with it")
     elif not (paths or option.markexpr or option.keyword):
         option.markexpr = "not slow"
         option.slow_left_out = True
@@ -43,8 +41,8 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node) -> None:
     """Take over what a process of xdist left out: all of them leave out the same."""
-    config = node.config
-    config.stash[LEFT_OUT] = max(config.stash[LEFT_OUT], node.workeroutput.get("left_out", 0))
+    stash, said = node.config.stash, getattr(node, "workeroutput", {})  # nothing by one that died
+    stash[LEFT_OUT] = max(stash[LEFT_OUT], said.get("left_out", 0))
 
 
 @pytest.hookimpl(tryfirst=True)
