@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import asdict, fields
+from itertools import product
 from typing import Any, get_args
 
 import pytest
@@ -78,30 +79,33 @@ def test_the_tables_lie_on_either_side_of_the_default() -> None:
         assert loose > default[limit] > tight or loose < default[limit] < tight, limit
 
 
-@pytest.mark.parametrize(("limit", "value"), LOOSER.items())
-def test_no_limit_can_be_loosened(limit: str, value: float) -> None:
-    assert f"gate.{limit}: " in refusal(gate={limit: value})
-    with pytest.raises(ValueError, match=limit):
-        GateConfig(**{limit: value})
+def test_no_limit_can_be_loosened(subtests: pytest.Subtests) -> None:
+    for limit, value in LOOSER.items():
+        with subtests.test(limit=limit, value=value):
+            assert f"gate.{limit}: " in refusal(gate={limit: value})
+            with pytest.raises(ValueError, match=limit):
+                GateConfig(**{limit: value})
 
 
-@pytest.mark.parametrize("limit", LOOSER)
-@pytest.mark.parametrize("value", NO_NUMBER, ids=repr)
-def test_no_limit_can_be_switched_off(limit: str, value: object) -> None:
-    assert f"gate.{limit}" in refusal(gate={limit: value})
-    with pytest.raises(ValueError, match=limit):
-        GateConfig(**{limit: value})
+def test_no_limit_can_be_switched_off(subtests: pytest.Subtests) -> None:
+    for limit, value in product(LOOSER, NO_NUMBER):
+        with subtests.test(limit=limit, value=value):
+            assert f"gate.{limit}" in refusal(gate={limit: value})
+            with pytest.raises(ValueError, match=limit):
+                GateConfig(**{limit: value})
 
 
-@pytest.mark.parametrize("limit", TIGHTER)
-def test_no_limit_is_read_from_text(limit: str) -> None:
-    assert f"gate.{limit}" in refusal(gate={limit: str(TIGHTER[limit])})
+def test_no_limit_is_read_from_text(subtests: pytest.Subtests) -> None:
+    for limit in TIGHTER:
+        with subtests.test(limit=limit):
+            assert f"gate.{limit}" in refusal(gate={limit: str(TIGHTER[limit])})
 
 
-@pytest.mark.parametrize(("limit", "value"), TIGHTER.items())
-def test_every_limit_can_be_tightened(limit: str, value: object) -> None:
-    assert getattr(GateConfig(), limit) != value
-    assert getattr(make_experiment(gate={limit: value}).gate, limit) == value
+def test_every_limit_can_be_tightened(subtests: pytest.Subtests) -> None:
+    for limit, value in TIGHTER.items():
+        with subtests.test(limit=limit, value=value):
+            assert getattr(GateConfig(), limit) != value
+            assert getattr(make_experiment(gate={limit: value}).gate, limit) == value
 
 
 def test_a_limit_that_nothing_can_keep_is_refused() -> None:
@@ -144,11 +148,12 @@ def test_tighter_with_takes_what_two_ranges_share() -> None:
 # --- choices ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "value"), NONSENSE, ids=lambda value: repr(value)[:40])
-def test_nonsense_is_no_choice(name: str, value: object) -> None:
-    assert f"gate.{name}" in refusal(gate={name: value})
-    with pytest.raises(ValueError, match=name):
-        GateConfig(**{name: value})
+def test_nonsense_is_no_choice(subtests: pytest.Subtests) -> None:
+    for name, value in NONSENSE:
+        with subtests.test(name=name, value=value):
+            assert f"gate.{name}" in refusal(gate={name: value})
+            with pytest.raises(ValueError, match=name):
+                GateConfig(**{name: value})
 
 
 @pytest.mark.parametrize("name", ENDS)
@@ -189,16 +194,17 @@ def test_every_field_of_the_evidence_is_tested() -> None:
     assert set(EVIDENCE_ENDS) == {field.name for field in fields(EvidenceConfig)}
 
 
-@pytest.mark.parametrize("name", EVIDENCE_ENDS)
-def test_evidence_has_its_range(name: str) -> None:
-    low, high = EVIDENCE_ENDS[name]
-    for value in (low, high):
-        assert getattr(make_experiment(evidence={name: value}).evidence, name) == value
-    for value in (low - 1, high + 1, -low, 0):
-        assert f"evidence.{name}: " in refusal(evidence={name: value})
+def test_evidence_has_its_range(subtests: pytest.Subtests) -> None:
+    for name in EVIDENCE_ENDS:
+        with subtests.test(name=name):
+            low, high = EVIDENCE_ENDS[name]
+            for value in (low, high):
+                assert getattr(make_experiment(evidence={name: value}).evidence, name) == value
+            for value in (low - 1, high + 1, -low, 0):
+                assert f"evidence.{name}: " in refusal(evidence={name: value})
 
 
-@pytest.mark.parametrize("name", EVIDENCE_ENDS)
-@pytest.mark.parametrize("value", [*NO_NUMBER, 5.0, 5.5, "5"], ids=repr)
-def test_evidence_is_counted_in_whole_numbers(name: str, value: object) -> None:
-    assert f"evidence.{name}: " in refusal(evidence={name: value})
+def test_evidence_is_counted_in_whole_numbers(subtests: pytest.Subtests) -> None:
+    for name, value in product(EVIDENCE_ENDS, (*NO_NUMBER, 5.0, 5.5, "5")):
+        with subtests.test(name=name, value=value):
+            assert f"evidence.{name}: " in refusal(evidence={name: value})

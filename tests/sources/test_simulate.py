@@ -21,7 +21,6 @@ from mmm_demo.sources.simulate import (
 SEEDS = range(30)
 MARKETS = {seed: simulate_market(seed) for seed in SEEDS}
 WEEKS = 156
-every_seed = pytest.mark.parametrize("market", MARKETS.values(), ids=map(str, MARKETS))
 
 
 def rest(market: SimulatedMarket) -> np.ndarray:
@@ -39,34 +38,37 @@ def explained(market: SimulatedMarket) -> tuple[np.ndarray, np.ndarray]:
     return columns, np.linalg.lstsq(columns, rest(market))[0]
 
 
-@every_seed
-def test_table_has_the_promised_form(market: SimulatedMarket) -> None:
-    table = market.table
-    assert list(table.columns) == ["Week", "Sales", *CHANNELS, *CONTROLS]
-    assert len(table) == WEEKS >= 104 and len(CHANNELS) >= 4
-    assert (table["Week"].dt.day_of_week == 0).all()
-    assert (table["Week"].diff().dropna() == pd.Timedelta(days=7)).all()
-    numbers = table.drop(columns="Week")
-    assert np.isfinite(numbers.to_numpy()).all()
-    assert (table["Sales"] > 0).all()
-    assert (table[list(CHANNELS)].to_numpy() >= 0).all()
-    assert (numbers.nunique() > 1).all()
+def test_table_has_the_promised_form(subtests: pytest.Subtests) -> None:
+    for seed, market in MARKETS.items():
+        with subtests.test(seed=seed):
+            table = market.table
+            assert list(table.columns) == ["Week", "Sales", *CHANNELS, *CONTROLS]
+            assert len(table) == WEEKS >= 104 and len(CHANNELS) >= 4
+            assert (table["Week"].dt.day_of_week == 0).all()
+            assert (table["Week"].diff().dropna() == pd.Timedelta(days=7)).all()
+            numbers = table.drop(columns="Week")
+            assert np.isfinite(numbers.to_numpy()).all()
+            assert (table["Sales"] > 0).all()
+            assert (table[list(CHANNELS)].to_numpy() >= 0).all()
+            assert (numbers.nunique() > 1).all()
 
 
-@every_seed
-def test_true_shares_are_between_2_and_15_percent(market: SimulatedMarket) -> None:
-    truth = market.truth
-    assert list(truth.share.index) == list(CHANNELS)
-    assert truth.share.between(0.02, 0.15).all(), truth.share
-    total = market.table["Sales"].sum()
-    for channel in CHANNELS:
-        share = truth.contributions[channel].sum() / total
-        assert truth.share[channel] == pytest.approx(share)
+def test_true_shares_are_between_2_and_15_percent(subtests: pytest.Subtests) -> None:
+    for seed, market in MARKETS.items():
+        with subtests.test(seed=seed):
+            truth = market.truth
+            assert list(truth.share.index) == list(CHANNELS)
+            assert truth.share.between(0.02, 0.15).all(), truth.share
+            total = market.table["Sales"].sum()
+            for channel in CHANNELS:
+                share = truth.contributions[channel].sum() / total
+                assert truth.share[channel] == pytest.approx(share)
 
 
-@every_seed
-def test_one_pair_of_channels_is_correlated(market: SimulatedMarket) -> None:
-    assert np.corrcoef(*market.table[list(CORRELATED_PAIR)].to_numpy().T)[0, 1] >= 0.5
+def test_one_pair_of_channels_is_correlated(subtests: pytest.Subtests) -> None:
+    for seed, market in MARKETS.items():
+        with subtests.test(seed=seed):
+            assert np.corrcoef(*market.table[list(CORRELATED_PAIR)].to_numpy().T)[0, 1] >= 0.5
 
 
 def noise_share(market: SimulatedMarket) -> float:
@@ -77,10 +79,11 @@ def noise_share(market: SimulatedMarket) -> float:
     return float(spread / market.table["Sales"].mean())
 
 
-@every_seed
-def test_noise_is_5_to_7_percent_of_mean_sales(market: SimulatedMarket) -> None:
-    # With 149 degrees of freedom an estimate scatters by 6 % around the truth: allow three times.
-    assert 0.05 * 0.82 < noise_share(market) < 0.07 * 1.18
+def test_noise_is_5_to_7_percent_of_mean_sales(subtests: pytest.Subtests) -> None:
+    for seed, market in MARKETS.items():
+        with subtests.test(seed=seed):
+            # With 149 degrees of freedom an estimate scatters by 6 %: allow three times that.
+            assert 0.05 * 0.82 < noise_share(market) < 0.07 * 1.18
 
 
 def test_noise_is_5_to_7_percent_of_mean_sales_over_all_seeds() -> None:
@@ -89,14 +92,15 @@ def test_noise_is_5_to_7_percent_of_mean_sales_over_all_seeds() -> None:
     assert np.mean([share >= 0.05 for share in shares]) > 0.8
 
 
-@every_seed
-def test_season_and_controls_drive_sales(market: SimulatedMarket) -> None:
-    _, weights = explained(market)
-    trend, promotion = weights[1:3] / MEAN_SALES
-    assert 0.02 < trend < 0.18
-    assert 0.05 < promotion < 0.25
-    season = weights[3:] / MEAN_SALES
-    assert (np.abs(season) < 0.13).all()
+def test_season_and_controls_drive_sales(subtests: pytest.Subtests) -> None:
+    for seed, market in MARKETS.items():
+        with subtests.test(seed=seed):
+            _, weights = explained(market)
+            trend, promotion = weights[1:3] / MEAN_SALES
+            assert 0.02 < trend < 0.18
+            assert 0.05 < promotion < 0.25
+            season = weights[3:] / MEAN_SALES
+            assert (np.abs(season) < 0.13).all()
 
 
 def test_season_is_seen_over_all_seeds() -> None:
@@ -104,12 +108,13 @@ def test_season_is_seen_over_all_seeds() -> None:
     assert np.median(seasons) > 0.05 * MEAN_SALES
 
 
-@every_seed
-def test_trend_is_a_control_column(market: SimulatedMarket) -> None:
-    trend = market.table["Trend"]
-    assert (trend.diff().dropna() > 0).all()
-    assert np.allclose(trend.diff().dropna(), trend.diff().iloc[1])
-    assert set(market.table["Promotion"]) == {0.0, 1.0}
+def test_trend_is_a_control_column(subtests: pytest.Subtests) -> None:
+    for seed, market in MARKETS.items():
+        with subtests.test(seed=seed):
+            trend = market.table["Trend"]
+            assert (trend.diff().dropna() > 0).all()
+            assert np.allclose(trend.diff().dropna(), trend.diff().iloc[1])
+            assert set(market.table["Promotion"]) == {0.0, 1.0}
 
 
 def replayed(market: SimulatedMarket, channel: str, spend: np.ndarray) -> np.ndarray:

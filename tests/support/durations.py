@@ -44,6 +44,8 @@ class Stopwatch:
         self.spent: dict[str, Counter[str]] = defaultdict(Counter)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if isinstance(report, pytest.SubtestReport):  # its time is its test's
+            return
         file, _, test = report.nodeid.partition("::")
         self.spent[file.removeprefix("tests/")][test] += report.duration
 
