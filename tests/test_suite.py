@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from durations import TABLE, in_order, measured, table
+from each import each
 from helpers import PROJECT, PYTHON
 from shared import SharedFolders
 
@@ -112,6 +113,43 @@ def test_every_check_of_the_whole_runs_all() -> None:
             line for line in (PROJECT / name).read_text("utf-8").splitlines() if "pytest" in line
         ]
         assert [line.split("uv run ")[-1] for line in lines if "uv run" in line] == ["pytest --all"]
+
+
+# --- loops --------------------------------------------------------------------------------------
+
+LOOPS = """
+import pytest
+from each import each
+
+@each(seed=range(3))
+@each(kind=["a", "b"])
+@pytest.mark.parametrize("size", [1, 2])
+def test_loop(seed, kind, size, tmp_path):
+    assert tmp_path.is_dir()
+    assert (seed, kind, size) not in {(1, "b", 1), (2, "a", 1)}
+"""
+
+
+@pytest.mark.parametrize("processes", ["-n0", "-n2"])
+def test_a_loop_goes_on_after_a_failure_and_shows_each(small_suite: Path, processes: str) -> None:
+    (small_suite / "checks" / "test_both.py").write_text(LOOPS, encoding="utf-8")
+    done = run(small_suite, "checks", processes)
+    assert done.code == pytest.ExitCode.TESTS_FAILED, done.out + done.err
+    failed = [line for line in done.out.splitlines() if line.startswith("SUBFAILED")]
+    assert sorted(line.partition("]")[0] for line in failed) == [
+        "SUBFAILED[seed=1, kind='b'",
+        "SUBFAILED[seed=2, kind='a'",
+    ]
+    assert "3 failed, 1 passed" in done.out  # the two, their test, and the one of the other size
+
+
+def test_a_loop_over_nothing_or_over_what_no_test_takes_is_refused() -> None:
+    def test(seed: int) -> None: ...
+
+    with pytest.raises(AssertionError, match="would test nothing"):
+        each(seed=[])(test)
+    with pytest.raises(AssertionError, match=r"takes no .*sede"):
+        each(sede=[1])(test)
 
 
 # --- order --------------------------------------------------------------------------------------

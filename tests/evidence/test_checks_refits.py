@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from each import each
 from mmm_demo.checks.gate import FAILED, NOT_ASSESSABLE, PASSED, Check
 from mmm_demo.evidence.refits import assessable
 
@@ -11,15 +12,12 @@ GOOD = Check("skill", "backtest", 0.5, ">=", 0.0, "40 weeks", "look again")
 BAD = Check("coverage", "backtest", 0.5, ">=", 0.75, "fold 2", "look again")
 
 
-def test_exactly_one_in_five_unconverged_is_still_assessed(subtests):
-    for refits in range(5, 505, 5):
-        with subtests.test(refits=refits):
-            converged = [True] * (refits - refits // 5) + [False] * (refits // 5)
-            assert assessable([GOOD, BAD], converged) == (GOOD, BAD)
-            converged[0] = False
-            assert {check.status for check in assessable([GOOD, BAD], converged)} == {
-                NOT_ASSESSABLE
-            }
+@each(refits=range(5, 505, 5))
+def test_exactly_one_in_five_unconverged_is_still_assessed(refits):
+    converged = [True] * (refits - refits // 5) + [False] * (refits // 5)
+    assert assessable([GOOD, BAD], converged) == (GOOD, BAD)
+    converged[0] = False
+    assert {check.status for check in assessable([GOOD, BAD], converged)} == {NOT_ASSESSABLE}
 
 
 @pytest.mark.parametrize(("bad", "refits"), [(1, 3), (1, 4), (2, 9), (3, 14), (3, 3)])

@@ -2,11 +2,11 @@
 
 import math
 from dataclasses import asdict, fields
-from itertools import product
 from typing import Any, get_args
 
 import pytest
 
+from each import each
 from helpers import TIGHTER, make_experiment, refusal
 from mmm_demo.checks.gate import REQUIRED
 from mmm_demo.settings.limits import (
@@ -79,33 +79,31 @@ def test_the_tables_lie_on_either_side_of_the_default() -> None:
         assert loose > default[limit] > tight or loose < default[limit] < tight, limit
 
 
-def test_no_limit_can_be_loosened(subtests: pytest.Subtests) -> None:
-    for limit, value in LOOSER.items():
-        with subtests.test(limit=limit, value=value):
-            assert f"gate.{limit}: " in refusal(gate={limit: value})
-            with pytest.raises(ValueError, match=limit):
-                GateConfig(**{limit: value})
+@each(limit=LOOSER)
+def test_no_limit_can_be_loosened(limit: str) -> None:
+    value = LOOSER[limit]
+    assert f"gate.{limit}: " in refusal(gate={limit: value})
+    with pytest.raises(ValueError, match=limit):
+        GateConfig(**{limit: value})
 
 
-def test_no_limit_can_be_switched_off(subtests: pytest.Subtests) -> None:
-    for limit, value in product(LOOSER, NO_NUMBER):
-        with subtests.test(limit=limit, value=value):
-            assert f"gate.{limit}" in refusal(gate={limit: value})
-            with pytest.raises(ValueError, match=limit):
-                GateConfig(**{limit: value})
+@each(limit=LOOSER, value=NO_NUMBER)
+def test_no_limit_can_be_switched_off(limit: str, value: object) -> None:
+    assert f"gate.{limit}" in refusal(gate={limit: value})
+    with pytest.raises(ValueError, match=limit):
+        GateConfig(**{limit: value})
 
 
-def test_no_limit_is_read_from_text(subtests: pytest.Subtests) -> None:
-    for limit in TIGHTER:
-        with subtests.test(limit=limit):
-            assert f"gate.{limit}" in refusal(gate={limit: str(TIGHTER[limit])})
+@each(limit=TIGHTER)
+def test_no_limit_is_read_from_text(limit: str) -> None:
+    assert f"gate.{limit}" in refusal(gate={limit: str(TIGHTER[limit])})
 
 
-def test_every_limit_can_be_tightened(subtests: pytest.Subtests) -> None:
-    for limit, value in TIGHTER.items():
-        with subtests.test(limit=limit, value=value):
-            assert getattr(GateConfig(), limit) != value
-            assert getattr(make_experiment(gate={limit: value}).gate, limit) == value
+@each(limit=TIGHTER)
+def test_every_limit_can_be_tightened(limit: str) -> None:
+    value = TIGHTER[limit]
+    assert getattr(GateConfig(), limit) != value
+    assert getattr(make_experiment(gate={limit: value}).gate, limit) == value
 
 
 def test_a_limit_that_nothing_can_keep_is_refused() -> None:
@@ -115,8 +113,7 @@ def test_a_limit_that_nothing_can_keep_is_refused() -> None:
     assert "gate.max_age_days: " in refusal(gate={"max_age_days": 0})
 
 
-@pytest.mark.parametrize("limit", ["chains_min", "max_age_days", "max_gap_weeks"])
-@pytest.mark.parametrize("value", [5.0, 5.5])
+@each(limit=["chains_min", "max_age_days", "max_gap_weeks"], value=[5.0, 5.5])
 def test_what_is_counted_is_a_whole_number(limit: str, value: float) -> None:
     assert f"gate.{limit}: " in refusal(gate={limit: value})
 
@@ -148,15 +145,15 @@ def test_tighter_with_takes_what_two_ranges_share() -> None:
 # --- choices ------------------------------------------------------------------------------------
 
 
-def test_nonsense_is_no_choice(subtests: pytest.Subtests) -> None:
-    for name, value in NONSENSE:
-        with subtests.test(name=name, value=value):
-            assert f"gate.{name}" in refusal(gate={name: value})
-            with pytest.raises(ValueError, match=name):
-                GateConfig(**{name: value})
+@each(choice=NONSENSE)
+def test_nonsense_is_no_choice(choice: tuple[str, object]) -> None:
+    name, value = choice
+    assert f"gate.{name}" in refusal(gate={name: value})
+    with pytest.raises(ValueError, match=name):
+        GateConfig(**{name: value})
 
 
-@pytest.mark.parametrize("name", ENDS)
+@each(name=ENDS)
 def test_ends_of_the_range_are_possible(name: str) -> None:
     for value in ENDS[name]:
         given = list(value) if isinstance(value, tuple) else value
@@ -194,17 +191,15 @@ def test_every_field_of_the_evidence_is_tested() -> None:
     assert set(EVIDENCE_ENDS) == {field.name for field in fields(EvidenceConfig)}
 
 
-def test_evidence_has_its_range(subtests: pytest.Subtests) -> None:
-    for name in EVIDENCE_ENDS:
-        with subtests.test(name=name):
-            low, high = EVIDENCE_ENDS[name]
-            for value in (low, high):
-                assert getattr(make_experiment(evidence={name: value}).evidence, name) == value
-            for value in (low - 1, high + 1, -low, 0):
-                assert f"evidence.{name}: " in refusal(evidence={name: value})
+@each(name=EVIDENCE_ENDS)
+def test_evidence_has_its_range(name: str) -> None:
+    low, high = EVIDENCE_ENDS[name]
+    for value in (low, high):
+        assert getattr(make_experiment(evidence={name: value}).evidence, name) == value
+    for value in (low - 1, high + 1, -low, 0):
+        assert f"evidence.{name}: " in refusal(evidence={name: value})
 
 
-def test_evidence_is_counted_in_whole_numbers(subtests: pytest.Subtests) -> None:
-    for name, value in product(EVIDENCE_ENDS, (*NO_NUMBER, 5.0, 5.5, "5")):
-        with subtests.test(name=name, value=value):
-            assert f"evidence.{name}: " in refusal(evidence={name: value})
+@each(name=EVIDENCE_ENDS, value=[*NO_NUMBER, 5.0, 5.5, "5"])
+def test_evidence_is_counted_in_whole_numbers(name: str, value: object) -> None:
+    assert f"evidence.{name}: " in refusal(evidence={name: value})

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from each import each
 from mmm_demo.fits.trace import table_sha256
 from mmm_demo.sources.simulate import (
     CARRYOVER_WEEKS,
@@ -21,6 +22,7 @@ from mmm_demo.sources.simulate import (
 SEEDS = range(30)
 MARKETS = {seed: simulate_market(seed) for seed in SEEDS}
 WEEKS = 156
+every_seed = each(seed=SEEDS)
 
 
 def rest(market: SimulatedMarket) -> np.ndarray:
@@ -38,37 +40,34 @@ def explained(market: SimulatedMarket) -> tuple[np.ndarray, np.ndarray]:
     return columns, np.linalg.lstsq(columns, rest(market))[0]
 
 
-def test_table_has_the_promised_form(subtests: pytest.Subtests) -> None:
-    for seed, market in MARKETS.items():
-        with subtests.test(seed=seed):
-            table = market.table
-            assert list(table.columns) == ["Week", "Sales", *CHANNELS, *CONTROLS]
-            assert len(table) == WEEKS >= 104 and len(CHANNELS) >= 4
-            assert (table["Week"].dt.day_of_week == 0).all()
-            assert (table["Week"].diff().dropna() == pd.Timedelta(days=7)).all()
-            numbers = table.drop(columns="Week")
-            assert np.isfinite(numbers.to_numpy()).all()
-            assert (table["Sales"] > 0).all()
-            assert (table[list(CHANNELS)].to_numpy() >= 0).all()
-            assert (numbers.nunique() > 1).all()
+@every_seed
+def test_table_has_the_promised_form(seed: int) -> None:
+    table = MARKETS[seed].table
+    assert list(table.columns) == ["Week", "Sales", *CHANNELS, *CONTROLS]
+    assert len(table) == WEEKS >= 104 and len(CHANNELS) >= 4
+    assert (table["Week"].dt.day_of_week == 0).all()
+    assert (table["Week"].diff().dropna() == pd.Timedelta(days=7)).all()
+    numbers = table.drop(columns="Week")
+    assert np.isfinite(numbers.to_numpy()).all()
+    assert (table["Sales"] > 0).all()
+    assert (table[list(CHANNELS)].to_numpy() >= 0).all()
+    assert (numbers.nunique() > 1).all()
 
 
-def test_true_shares_are_between_2_and_15_percent(subtests: pytest.Subtests) -> None:
-    for seed, market in MARKETS.items():
-        with subtests.test(seed=seed):
-            truth = market.truth
-            assert list(truth.share.index) == list(CHANNELS)
-            assert truth.share.between(0.02, 0.15).all(), truth.share
-            total = market.table["Sales"].sum()
-            for channel in CHANNELS:
-                share = truth.contributions[channel].sum() / total
-                assert truth.share[channel] == pytest.approx(share)
+@every_seed
+def test_true_shares_are_between_2_and_15_percent(seed: int) -> None:
+    market, truth = MARKETS[seed], MARKETS[seed].truth
+    assert list(truth.share.index) == list(CHANNELS)
+    assert truth.share.between(0.02, 0.15).all(), truth.share
+    total = market.table["Sales"].sum()
+    for channel in CHANNELS:
+        share = truth.contributions[channel].sum() / total
+        assert truth.share[channel] == pytest.approx(share)
 
 
-def test_one_pair_of_channels_is_correlated(subtests: pytest.Subtests) -> None:
-    for seed, market in MARKETS.items():
-        with subtests.test(seed=seed):
-            assert np.corrcoef(*market.table[list(CORRELATED_PAIR)].to_numpy().T)[0, 1] >= 0.5
+@every_seed
+def test_one_pair_of_channels_is_correlated(seed: int) -> None:
+    assert np.corrcoef(*MARKETS[seed].table[list(CORRELATED_PAIR)].to_numpy().T)[0, 1] >= 0.5
 
 
 def noise_share(market: SimulatedMarket) -> float:
@@ -79,11 +78,10 @@ def noise_share(market: SimulatedMarket) -> float:
     return float(spread / market.table["Sales"].mean())
 
 
-def test_noise_is_5_to_7_percent_of_mean_sales(subtests: pytest.Subtests) -> None:
-    for seed, market in MARKETS.items():
-        with subtests.test(seed=seed):
-            # With 149 degrees of freedom an estimate scatters by 6 %: allow three times that.
-            assert 0.05 * 0.82 < noise_share(market) < 0.07 * 1.18
+@every_seed
+def test_noise_is_5_to_7_percent_of_mean_sales(seed: int) -> None:
+    # With 149 degrees of freedom an estimate scatters by 6 % around the truth: allow three times.
+    assert 0.05 * 0.82 < noise_share(MARKETS[seed]) < 0.07 * 1.18
 
 
 def test_noise_is_5_to_7_percent_of_mean_sales_over_all_seeds() -> None:
@@ -92,15 +90,14 @@ def test_noise_is_5_to_7_percent_of_mean_sales_over_all_seeds() -> None:
     assert np.mean([share >= 0.05 for share in shares]) > 0.8
 
 
-def test_season_and_controls_drive_sales(subtests: pytest.Subtests) -> None:
-    for seed, market in MARKETS.items():
-        with subtests.test(seed=seed):
-            _, weights = explained(market)
-            trend, promotion = weights[1:3] / MEAN_SALES
-            assert 0.02 < trend < 0.18
-            assert 0.05 < promotion < 0.25
-            season = weights[3:] / MEAN_SALES
-            assert (np.abs(season) < 0.13).all()
+@every_seed
+def test_season_and_controls_drive_sales(seed: int) -> None:
+    _, weights = explained(MARKETS[seed])
+    trend, promotion = weights[1:3] / MEAN_SALES
+    assert 0.02 < trend < 0.18
+    assert 0.05 < promotion < 0.25
+    season = weights[3:] / MEAN_SALES
+    assert (np.abs(season) < 0.13).all()
 
 
 def test_season_is_seen_over_all_seeds() -> None:
@@ -108,13 +105,13 @@ def test_season_is_seen_over_all_seeds() -> None:
     assert np.median(seasons) > 0.05 * MEAN_SALES
 
 
-def test_trend_is_a_control_column(subtests: pytest.Subtests) -> None:
-    for seed, market in MARKETS.items():
-        with subtests.test(seed=seed):
-            trend = market.table["Trend"]
-            assert (trend.diff().dropna() > 0).all()
-            assert np.allclose(trend.diff().dropna(), trend.diff().iloc[1])
-            assert set(market.table["Promotion"]) == {0.0, 1.0}
+@every_seed
+def test_trend_is_a_control_column(seed: int) -> None:
+    market = MARKETS[seed]
+    trend = market.table["Trend"]
+    assert (trend.diff().dropna() > 0).all()
+    assert np.allclose(trend.diff().dropna(), trend.diff().iloc[1])
+    assert set(market.table["Promotion"]) == {0.0, 1.0}
 
 
 def replayed(market: SimulatedMarket, channel: str, spend: np.ndarray) -> np.ndarray:
