@@ -28,7 +28,7 @@ from mmm_demo.settings.limits import EvidenceConfig
 from mmm_demo.settings.priors import PriorConfig
 from mmm_demo.sources.simulate import simulate_market
 from mmm_demo.sweeps import trial
-from mmm_demo.sweeps.trial import Outcome, Task, run_trial
+from mmm_demo.sweeps.trial import Task, TrialResult, run_trial
 
 SAMPLING = EvidenceConfig(folds=3, horizon_weeks=6)
 CONVERGED = GateReport(tuple(c for c in good_checks() if c.stage == "convergence"))
@@ -182,7 +182,7 @@ def test_a_trial_does_not_change_what_it_is_given():
 # A trial that does not
 
 
-def assert_uninterpreted(outcome: Outcome) -> None:
+def assert_uninterpreted(outcome: TrialResult) -> None:
     """Nothing that says what media do, or how well the model does, may come of such a trial."""
     assert outcome.verdict != "passed"
     assert outcome.reason
