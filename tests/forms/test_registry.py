@@ -14,7 +14,7 @@ from helpers import PROJECT, make_experiment, small_model
 from mmm_demo.checks.contraction import contraction_table
 from mmm_demo.checks.identification import prior_roas
 from mmm_demo.checks.pointwise import fitted_log_likelihood, log_prior
-from mmm_demo.evidence.batteries import variants
+from mmm_demo.evidence.sensitivity import variants
 from mmm_demo.fits.build import build_model
 from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.fits.prior import prior_draws, sample_prior
