@@ -21,7 +21,7 @@ from mmm_demo.settings.limits import EVIDENCE_BATTERIES
 from mmm_demo.settings.run_keys import Say
 from mmm_demo.settings.wording import roas, roas_with_interval
 from mmm_demo.store import evidence_store, registry
-from mmm_demo.store.gated_store import PREFIX
+from mmm_demo.store.champion import PREFIX
 from mmm_demo.store.runs import Run, find_run, open_run, store_errors
 
 

@@ -21,8 +21,8 @@ from mmm_demo.reports.compare_page import comparison_page
 from mmm_demo.settings.names import bullets
 from mmm_demo.settings.run_keys import LABEL_TAG, WARNINGS_TAG, Say
 from mmm_demo.store import registry
+from mmm_demo.store.champion import CHAMPION, PREFIX
 from mmm_demo.store.evidence_store import load_evidence
-from mmm_demo.store.gated_store import CHAMPION, PREFIX
 from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.promises import past_promises
 from mmm_demo.store.publish import Publisher

@@ -14,11 +14,11 @@ A store opened without this package is not guarded; `registry.load_champion` pro
 """
 
 import os
-import re
 
 from mlflow.entities import LifecycleStage, RunStatus
 from mlflow.entities.model_registry import ModelVersion, ModelVersionTag, RegisteredModel
 from mlflow.entities.model_registry.model_version_stages import (
+    STAGE_DELETED_INTERNAL,
     STAGE_PRODUCTION,
     get_canonical_stage,
 )
@@ -26,45 +26,15 @@ from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 from mlflow.store.artifact.utils.models import _parse_model_uri
+from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from mlflow.store.model_registry.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
 from mlflow.store.tracking.dbmodels.models import SqlParam, SqlRun, SqlTag
 from mlflow.utils.validation import _validate_model_version
 
-from mmm_demo.settings.experiment import SLUG, registered_model_name
+from mmm_demo.store.champion import CHAMPION, PROMOTION_TAGS, market_of, promotion_params
 from mmm_demo.store.creation import READ_REPLICA, first_use
 from mmm_demo.store.locks import locked
-
-CHAMPION = "champion"
-PREFIX = registered_model_name("x").removesuffix("x")
-ACCEPTED = {"promotion": "accepted"}
-PROMOTION_TAGS = {"mmm.kind": "promotion"} | ACCEPTED
-
-
-def market_of(name: object) -> str | None:
-    """Return the market of one of this package's registered models; None for any other name."""
-    market = str(name).removeprefix(PREFIX)
-    ours = market != str(name) and re.fullmatch(SLUG, market)
-    return market if ours else None
-
-
-def promotion_params(name: str, former: object | None, version: object) -> dict[str, str]:
-    """Return the params with which a promotion run states what it moves.
-
-    Parameters
-    ----------
-    name
-        Registered model.
-    former
-        Number of the champion now; None when there is none.
-    version
-        Number of the champion to be.
-    """
-    return {
-        "promotion.model": name,
-        "promotion.from": "none" if former is None else str(former),
-        "promotion.to": str(version),
-    }
 
 
 class GatedStore(SqlAlchemyStore):
@@ -162,7 +132,14 @@ class GatedStore(SqlAlchemyStore):
         # Never from a read replica, which may be behind.
         with self.ManagedSessionMaker(read_only=False) as session:
             found = self._get_registered_model_alias(session, name, CHAMPION)
-            return str(found.version) if found else None
+            if not found:
+                return None
+            versions = self._get_query(session, SqlModelVersion).filter_by(
+                name=name, version=found.version
+            )
+            there = versions.filter(SqlModelVersion.current_stage != STAGE_DELETED_INTERNAL)
+            # What is not there is no champion, whatever the alias says.
+            return str(found.version) if there.first() else None
 
     def _promotion_under_way(self, name: str, version: object) -> bool:
         params = promotion_params(name, self._champion(name), version)
