@@ -51,7 +51,7 @@ def run_card(market: str, name: str, root: Path, say: Say) -> Path:
     with open_run(f"card {version.name} {version.version}", "card") as run:
         run.log(params={"card.model": version.name, "card.version": version.version})
         bundle = registry.prove_version(version)
-        html = version_card(_card(version, bundle, past_promises(run, version)))
+        html = version_card(_card(version, bundle, past_promises(version)))
         publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
         page = publisher.page(html, f"card_{version.name}_v{version.version}")
     say(f"card: {page}")
