@@ -14,9 +14,10 @@ A store opened without this package is not guarded; `registry.load_champion` pro
 """
 
 import os
+from typing import Any
 
 from mlflow.entities import LifecycleStage, RunStatus
-from mlflow.entities.model_registry import ModelVersion, ModelVersionTag, RegisteredModel
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.entities.model_registry.model_version_stages import (
     STAGE_DELETED_INTERNAL,
     STAGE_PRODUCTION,
@@ -82,15 +83,7 @@ class GatedStore(SqlAlchemyStore):
         super().delete_model_version(name, version)
 
     def create_model_version(
-        self,
-        name: str,
-        source: str,
-        run_id: str | None = None,
-        tags: list[ModelVersionTag] | None = None,
-        run_link: str | None = None,
-        description: str | None = None,
-        local_model_path: str | None = None,
-        model_id: str | None = None,
+        self, name: str, source: str, *rest: Any, **named: Any
     ) -> ModelVersion:
         """Refuse a copy of another version, as made by the button "Promote model" of the UI."""
         market = market_of(name)
@@ -100,9 +93,7 @@ class GatedStore(SqlAlchemyStore):
                 f"mmm-demo fit registers a version that passed, and mmm-demo promote --market "
                 f"{market} makes it the champion",
             )
-        return super().create_model_version(
-            name, source, run_id, tags, run_link, description, local_model_path, model_id
-        )
+        return super().create_model_version(name, source, *rest, **named)
 
     def rename_registered_model(self, name: str, new_name: str) -> RegisteredModel:
         """Refuse to give or take a market's name, and with it a champion."""
