@@ -90,10 +90,11 @@ def test_the_process_of_another_user_is_alive(other, monkeypatch):
     assert fate(other[1]).status == ALIVE
 
 
+@pytest.mark.parametrize("error", [psutil.NoSuchProcess, psutil.AccessDenied])
 @pytest.mark.parametrize("ours", [True, False])
-def test_a_process_that_is_hidden_from_us_is_not_called_dead(other, monkeypatch, ours):
+def test_a_process_that_is_hidden_from_us_is_not_called_dead(other, monkeypatch, ours, error):
     def hidden(pid):
-        raise psutil.NoSuchProcess(pid)
+        raise error(pid)
 
     monkeypatch.setattr(process, "process_tags", lambda: other[1])
     monkeypatch.setattr(psutil, "Process", hidden)

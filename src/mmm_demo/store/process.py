@@ -82,15 +82,14 @@ def _look(pid: str, ticks: str, who: str) -> Fate:
             return Fate(DEAD, f"{who} is gone, and its number went to another")
         if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
             return Fate(DEAD, f"{who} ended and waits to be collected")
-    except psutil.NoSuchProcess:
-        if _is_hidden(int(pid)):
+    except psutil.Error:  # of the processes of others, Linux may show nothing
+        if _is_there(int(pid)):
             return Fate(CANNOT_TELL, f"{who} cannot be looked at")
         return Fate(DEAD, f"{who} is gone")
     return Fate(ALIVE, f"{who} is at work")
 
 
-def _is_hidden(pid: int) -> bool:
-    """Whether a process that psutil finds none of is there: of others, Linux may show nothing."""
+def _is_there(pid: int) -> bool:
     try:
         os.kill(pid, 0)  # sends nothing, only asks
     except ProcessLookupError:
