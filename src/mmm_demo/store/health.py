@@ -17,7 +17,7 @@ from mlflow.store.artifact.utils.models import _parse_model_uri
 from mmm_demo.checks.proof import FILES, sha256
 from mmm_demo.store.champion import market_of
 from mmm_demo.store.locks import sqlite_file
-from mmm_demo.store.record import COPY_TAG, HASH_TAG
+from mmm_demo.store.record import COPY_TAG
 from mmm_demo.store.registry import BUNDLE, DATA_FOLDER
 from mmm_demo.store.runs import (
     RunNotFoundError,
@@ -172,23 +172,6 @@ def _model(client: MlflowClient, name: str) -> Model:
         {alias: int(number) for alias, number in aliases.items()},
         dict(sorted(versions.items())),
     )
-
-
-def written_hashes(version: ModelVersion) -> dict[str, str]:
-    """Return the sha256 by file that runs wrote down; params never change (`record`).
-
-    Those of the fit run, or of the promotion run when the fit run is gone; empty without both.
-    """
-    runs = ((str(version.run_id), "version."), (version.tags.get(COPY_TAG, ""), "evidence."))
-    for run_id, prefix in runs:
-        try:
-            run = find_run(run_id)
-        except RunNotFoundError:
-            continue
-        params = run.client.get_run(run.run_id).data.params
-        keys = {name: f"{prefix}{HASH_TAG}{name}" for name in FILES}
-        return {name: params[key] for name, key in keys.items() if key in params}
-    return {}
 
 
 def places(version: ModelVersion, hashes: dict[str, str]) -> list[Place]:
