@@ -71,6 +71,7 @@ WALLS = {
     "pydantic": {
         "settings.priors",
         "settings.limits",
+        "settings.kinds",
         "settings.data",
         "settings.experiment",
         "settings.yaml_file",

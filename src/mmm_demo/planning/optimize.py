@@ -25,8 +25,7 @@ from mmm_demo.planning.solver import (
 )
 from mmm_demo.planning.surface import Brought, ByTotals, ByWeek, Media
 from mmm_demo.planning.window import BudgetError, Window, window_of
-from mmm_demo.settings.experiment import BudgetConfig
-from mmm_demo.settings.scenario import Scenario, scenario_of
+from mmm_demo.settings.scenario import BudgetConfig, Scenario
 
 # The search evaluates every draw at every step, so it takes a few of them. All draws then certify
 # the plan; where they show more than `WELL` to win, they correct the few, and the search goes on.
@@ -252,12 +251,12 @@ def optimize_budget(fitted: FittedModel, budget: BudgetConfig) -> Plan:
     fitted
         The champion.
     budget
-        Window, total for the whole window and bounds.
+        The scenario and its window.
 
     Raises
     ------
     BudgetError
         When the bounds and the budget clash, with the numbers that do.
     """
-    window = window_of(fitted, budget.weeks, budget.start, {})
-    return Planner(fitted, window).plan(scenario_of(budget))
+    window = window_of(fitted, budget.weeks, budget.start, budget.cost_per_unit)
+    return Planner(fitted, window).plan(budget)

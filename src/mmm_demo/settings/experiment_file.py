@@ -9,7 +9,6 @@ from pydantic import TypeAdapter
 
 from mmm_demo.settings.experiment import (
     ADDED_TO_DATA,
-    BudgetConfig,
     DataConfig,
     EvidenceConfig,
     ExperimentConfig,
@@ -19,6 +18,7 @@ from mmm_demo.settings.experiment import (
     ScalingConfig,
     to_dict,
 )
+from mmm_demo.settings.scenario import BudgetConfig, Group
 from mmm_demo.settings.yaml_file import build, dump, read_mapping
 
 _ADAPTER = TypeAdapter(ExperimentConfig)
@@ -31,6 +31,7 @@ _SECTIONS: dict[tuple[str, ...], type] = {
     ("gate",): GateConfig,
     ("evidence",): EvidenceConfig,
     ("budget",): BudgetConfig,
+    ("budget", "groups", "*"): Group,
 }
 
 
@@ -77,18 +78,6 @@ def load_experiment(
         if isinstance(inner, dict):  # anything else is reported by the validation below
             inner.update(values)
     return from_dict(content, str(path))
-
-
-def with_budget(experiment: ExperimentConfig, overrides: Mapping[str, Any]) -> ExperimentConfig:
-    """Return the experiment with some of its budget settings replaced.
-
-    Raises
-    ------
-    ConfigError
-        When a value is not possible.
-    """
-    plain = to_dict(experiment)
-    return from_dict(plain | {"budget": plain["budget"] | dict(overrides)}, "the budget asked for")
 
 
 def to_yaml(experiment: ExperimentConfig) -> str:

@@ -1,14 +1,13 @@
 """How strict the gate is, and how much evidence is gathered."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic.dataclasses import dataclass
 
+from mmm_demo.settings.kinds import Count, Number
 from mmm_demo.settings.priors import STRICT
 
-Count = Annotated[int, Field(strict=True)]  # neither text nor true nor 8.0
-Number = Annotated[float, Field(strict=True)]  # neither text nor true
 # Batteries of checks that an experiment may require; the first three are made by the fit itself.
 FIT_BATTERIES = ("posterior_predictive", "identification", "plausibility")
 EVIDENCE_BATTERIES = ("backtest", "recovery", "placebo", "sensitivity")
