@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from mmm_demo.checks.gate import REQUIRED, Check
 from mmm_demo.evidence import scores
 from mmm_demo.evidence.ranking import PASSED, Candidate, Tables
+from mmm_demo.settings.limit_table import BY_CHECK, SAMPLING
 from mmm_demo.store.runs import temporary_folder
 from mmm_demo.store.search import Found, search_runs
 
 VERDICT_TAGS = {"fit": "gate", "trial": "trial.verdict"}
 SWEEP_TAG, REASON_TAG = "sweep", "trial.reason"
 NO_VERDICT, CONTRADICTED = "no verdict", "contradicted"
-# What every fit is judged by. The others of `gate.REQUIRED` count where they are on record.
-CONVERGENCE = ("rhat_max", "ess_bulk_min", "ess_tail_min", "divergences", "chains", "bfmi_min")
-CONVERGENCE += ("max_depth_share",)
 
 
 def find_candidates(market: str, sweep: str | None = None) -> list[Candidate]:
@@ -95,7 +93,7 @@ def _gate_checks(metrics: Mapping[str, float]) -> list[Check]:
     return [
         Check(name, "", metrics.get(f"gate.{name}", math.nan), *limit)
         for name, limit in REQUIRED.items()
-        if name in CONVERGENCE or f"gate.{name}" in metrics
+        if BY_CHECK[name].stage == SAMPLING or f"gate.{name}" in metrics
     ]
 
 
