@@ -6,30 +6,34 @@ from contextlib import ExitStack
 import click
 
 from mmm_demo.cli.terminal import console, print_table, say
-from mmm_demo.cli.values import OrUnset
+from mmm_demo.cli.values import open_option
 from mmm_demo.settings.project import require_project_root
-
-UNASKED = "default"  # MLflow always passes a value
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path())
-@click.option(
+@open_option(
     "--workers",
-    type=OrUnset(click.IntRange(1), UNASKED),
-    help="Processes on this machine, each with one core.  [default: one per core]",
+    kind=click.IntRange(1),
+    told="Processes on this machine, each with one core.",
+    unset="one per core",
+    old="default",
 )
-@click.option(
+@open_option(
     "--scheduler",
-    type=OrUnset(click.STRING, UNASKED),
-    help="Dask scheduler, e.g. tcp://10.0.0.5:8786; its workers do the trials.",
+    kind=click.STRING,
+    told="Dask scheduler, e.g. tcp://10.0.0.5:8786; its workers do the trials.",
+    unset="this machine",
+    old="default",
 )
-@click.option(
+@open_option(
     "--storage",
-    type=OrUnset(click.STRING, UNASKED),
+    kind=click.STRING,
     envvar="MMM_DEMO_SWEEP_STORAGE",
-    help="Database that keeps the trials, e.g. postgresql+psycopg://...; also by the variable "
-    "MMM_DEMO_SWEEP_STORAGE.  [default: a journal file in mlruns/]",
+    told="Database that keeps the trials, e.g. postgresql+psycopg://...; also by the variable "
+    "MMM_DEMO_SWEEP_STORAGE.",
+    unset="a journal file in mlruns/",
+    old="default",
 )
 def sweep(
     files: Sequence[str], workers: int | None, scheduler: str | None, storage: str | None
@@ -63,8 +67,13 @@ def sweep(
 
 @click.command()
 @click.option("--market", default="demo", show_default=True, help="Market of the fits.")
-@click.option(
-    "--sweep", "name", type=OrUnset(click.STRING, "all"), help="Only the trials of this sweep."
+@open_option(
+    "--sweep",
+    "name",
+    kind=click.STRING,
+    told="Only the trials of this sweep.",
+    unset="all fits and trials",
+    old="all",
 )
 @click.option(
     "--by", type=click.Choice(["crps", "elpd"]), default="crps", show_default=True, help="Score."
