@@ -38,7 +38,7 @@ WALLS = {
         "store.registry",
         "store.gated_store",
         "store.evidence_store",
-        "store.record",
+        "store.provenance",
     }
     | {"store.search", "store.creation", "store.health"},
     "pymc_marketing": {"fits.build", "planning.library"},

@@ -18,7 +18,7 @@ from mmm_demo.jobs import promotion
 from mmm_demo.jobs.refits import gather, recorded
 from mmm_demo.settings.experiment import registered_model_name
 from mmm_demo.settings.limits import EVIDENCE_BATTERIES
-from mmm_demo.settings.run_keys import Say
+from mmm_demo.settings.run_schema import Say
 from mmm_demo.settings.wording import roas, roas_with_interval
 from mmm_demo.store import evidence_store, registry
 from mmm_demo.store.gated_store import PREFIX

@@ -16,7 +16,7 @@ from mmm_demo.plots.style import NamedFigure
 from mmm_demo.reports import leaderboard
 from mmm_demo.settings.experiment import registered_model_name
 from mmm_demo.settings.names import bullets
-from mmm_demo.settings.run_keys import Say
+from mmm_demo.settings.run_schema import Say
 from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import Run, open_run, store_errors

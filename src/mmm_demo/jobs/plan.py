@@ -22,7 +22,7 @@ from mmm_demo.settings.check_names import check_name
 from mmm_demo.settings.data import DataConfig
 from mmm_demo.settings.experiment import registered_model_name
 from mmm_demo.settings.limits import GateConfig
-from mmm_demo.settings.run_keys import LABEL_TAG, WARNINGS_TAG, Say, by_channel
+from mmm_demo.settings.run_schema import LABEL_TAG, WARNINGS_TAG, Say, by_channel
 from mmm_demo.settings.scenario import BudgetConfig, PlanRequest, load_request
 from mmm_demo.store import registry
 from mmm_demo.store.evidence_store import SEVERITY, load_evidence

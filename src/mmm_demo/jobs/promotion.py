@@ -11,7 +11,7 @@ from mmm_demo.checks.proof import FILES, Bundle, BundleRefused, require_pass
 from mmm_demo.evidence.gathered import Evidence
 from mmm_demo.store.evidence_store import load_evidence
 from mmm_demo.store.gated_store import ACCEPTED, CHAMPION, promotion_params
-from mmm_demo.store.record import COPY_TAG, promoted, require_promoted
+from mmm_demo.store.provenance import COPY_TAG, promoted, require_promoted
 from mmm_demo.store.registry import (
     BUNDLE,
     CHALLENGER,

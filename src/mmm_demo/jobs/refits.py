@@ -10,7 +10,7 @@ from mmm_demo.evidence import batteries
 from mmm_demo.evidence.batteries import Step, Watch
 from mmm_demo.evidence.gathered import Evidence
 from mmm_demo.evidence.refit import Refitter
-from mmm_demo.settings.run_keys import by_channel
+from mmm_demo.settings.run_schema import by_channel
 from mmm_demo.store.runs import Run, open_run
 
 

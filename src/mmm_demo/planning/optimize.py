@@ -19,8 +19,8 @@ from mmm_demo.planning.solver import (
     Point,
     certificate,
     corrected,
+    evaluate,
     goal_of,
-    judge,
     maximise,
 )
 from mmm_demo.planning.surface import Brought, ByTotals, ByWeek, Media
@@ -143,7 +143,7 @@ class Planner:
         for number in range(ROUNDS):
             one_hill = self.concave or number > 0  # later searches only settle what the first found
             spend = maximise(goal, region, surface, spend, concave=one_hill)
-            point = judge(goal, full, spend)
+            point = evaluate(goal, full, spend)
             gap = certificate(goal, region, point)
             if gap <= WELL:
                 break

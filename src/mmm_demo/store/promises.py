@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from mmm_demo.planning.outcome import HELD, NOT_FOLLOWED, NOT_HELD, Outcome
+from mmm_demo.planning.outcome import HELD, NOT_FOLLOWED, NOT_HELD, PlanOutcome
 from mmm_demo.store.registry import ModelVersion
 from mmm_demo.store.runs import Run
 
@@ -18,7 +18,7 @@ COUNTS = ("weeks", "inside_50", "inside_94", "total_inside")
 PAGE = 1000
 
 
-def record(outcome: Outcome) -> dict[str, Any]:
+def outcome_params(outcome: PlanOutcome) -> dict[str, Any]:
     """Return what a tracking run writes down about the plan, as params.
 
     Weeks and total inside are those of the spend that happened: they judge the version's

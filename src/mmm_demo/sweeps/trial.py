@@ -21,7 +21,7 @@ from mmm_demo.fits.response import Response, scaling_of
 from mmm_demo.fits.trace import save_trace
 from mmm_demo.settings.experiment import ExperimentConfig, free_parameters
 from mmm_demo.settings.limits import EvidenceConfig
-from mmm_demo.settings.run_keys import by_channel
+from mmm_demo.settings.run_schema import by_channel
 
 PRIOR_DRAWS = 500
 Verdict = Literal["passed", "failed", "pruned"]
