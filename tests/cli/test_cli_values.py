@@ -37,7 +37,7 @@ def test_any_other_word_is_refused(word):
 
 def test_help_says_what_holds_when_it_is_not_given():
     @click.command()
-    @open_option("--count", kind=click.INT, told="How many.", unset="all of them", old="any")
+    @open_option("--count", click.INT, "How many.", unset="all of them", old="any")
     def some(count): ...
 
     shown = some.get_help(click.Context(some))

@@ -14,24 +14,24 @@ from mmm_demo.settings.project import require_project_root
 @click.argument("files", nargs=-1, required=True, type=click.Path())
 @open_option(
     "--workers",
-    kind=click.IntRange(1),
-    told="Processes on this machine, each with one core.",
+    click.IntRange(1),
+    "Processes on this machine, each with one core.",
     unset="one per core",
     old="default",
 )
 @open_option(
     "--scheduler",
-    kind=click.STRING,
-    told="Dask scheduler, e.g. tcp://10.0.0.5:8786; its workers do the trials.",
+    click.STRING,
+    "Dask scheduler, e.g. tcp://10.0.0.5:8786; its workers do the trials.",
     unset="this machine",
     old="default",
 )
 @open_option(
     "--storage",
-    kind=click.STRING,
-    envvar="MMM_DEMO_SWEEP_STORAGE",
-    told="Database that keeps the trials, e.g. postgresql+psycopg://...; also by the variable "
+    click.STRING,
+    "Database that keeps the trials, e.g. postgresql+psycopg://...; also by the variable "
     "MMM_DEMO_SWEEP_STORAGE.",
+    envvar="MMM_DEMO_SWEEP_STORAGE",
     unset="a journal file in mlruns/",
     old="default",
 )
@@ -69,9 +69,8 @@ def sweep(
 @click.option("--market", default="demo", show_default=True, help="Market of the fits.")
 @open_option(
     "--sweep",
-    "name",
-    kind=click.STRING,
-    told="Only the trials of this sweep.",
+    click.STRING,
+    "Only the trials of this sweep.",
     unset="all fits and trials",
     old="all",
 )
@@ -79,13 +78,13 @@ def sweep(
     "--by", type=click.Choice(["crps", "elpd"]), default="crps", show_default=True, help="Score."
 )
 @click.option("--weights", is_flag=True, help="Also stacking weights of the equally good fits.")
-def leaderboard(market: str, name: str | None, by: str, weights: bool) -> None:
+def leaderboard(market: str, sweep: str | None, by: str, weights: bool) -> None:
     """Rank fits by evidence, and show how far the models that are equally good disagree."""
     root = require_project_root()
     from mmm_demo.jobs.leaderboard import run_leaderboard
     from mmm_demo.reports import leaderboard as text
 
-    done = run_leaderboard(market, name, by, weights, root, say)
+    done = run_leaderboard(market, sweep, by, weights, root, say)
     board = done.board
     title = f"Leaderboard of {done.title} by {text.NAMES[board.by]}\n{text.legend(board)}"
     print_table(title, text.header(board), text.rows(board), words=(text.FIT,))

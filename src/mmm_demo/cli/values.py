@@ -32,17 +32,17 @@ class OrUnset(click.ParamType):
 
 
 def open_option(
-    *names: str, kind: click.ParamType, unset: str, old: str, told: str, **more: Any
+    name: str, kind: click.ParamType, told: str, *, unset: str, old: str, **more: Any
 ) -> Callable:
     """Return an option that may be left open, whose help says what then holds.
 
     Parameters
     ----------
-    names, more
+    name, more
         See `click.option`.
     kind, old
         See `OrUnset`.
-    unset, told
-        What holds when it is not given, and what it is.
+    told, unset
+        What it is, and what holds when it is not given.
     """
-    return click.option(*names, type=OrUnset(kind, old), help=f"{told}  [{UNSET}: {unset}]", **more)
+    return click.option(name, type=OrUnset(kind, old), help=f"{told}  [{UNSET}: {unset}]", **more)

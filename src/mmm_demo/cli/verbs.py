@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,15 +91,12 @@ def fit_options(command: Callable) -> Callable:
         ("--target-accept", click.FLOAT, "Target acceptance rate."),
         ("--seed", click.INT, "Seed of the sampler."),
     ]
-    for name, kind, told in reversed(options):
-        add = open_option(name, kind=kind, told=told, unset="the experiment's", old="from_file")
-        command = add(command)
+    for option in reversed(options):
+        command = open_option(*option, unset="the experiment's", old="from_file")(command)
     return experiment_option(command)
 
 
-def asked(name: str, kind: click.ParamType, told: str, unset: str = "the champion's own") -> Any:
-    """Return an option of a plan."""
-    return open_option(name, kind=kind, told=told, unset=unset, old="from_champion")
+asked = partial(open_option, unset="the champion's own", old="from_champion")
 
 
 def _experiment(experiment: str, adstock_max_lag: int | None, **sampler: Any) -> "ExperimentConfig":
@@ -166,26 +164,19 @@ def explore(experiment: str) -> None:
 
 @cli.command()
 @click.option("--market", default="demo", show_default=True, help="Market of the model.")
-@open_option(
-    "--version",
-    "number",
-    kind=click.INT,
-    told="Its number.",
-    unset="the latest that passed",
-    old="latest",
-)
+@open_option("--version", click.INT, "Its number.", unset="the latest that passed", old="latest")
 @click.option("--reason", default="none given", help="Why; recorded with the promotion.")
 @click.option("--rollback", is_flag=True, help="Make the previous champion the champion again.")
-def promote(market: str, number: int | None, reason: str, rollback: bool) -> None:
+def promote(market: str, version: int | None, reason: str, rollback: bool) -> None:
     """Make a version the champion, after judging its draws again."""
-    if rollback and number is not None:
+    if rollback and version is not None:
         raise click.UsageError("--rollback goes back to the previous champion; drop --version")
     from mmm_demo.cli.progress import watching
     from mmm_demo.jobs import evidence as review
 
     require_project_root()  # elsewhere, MLflow would make a new store in the working directory
     with watching(console) as watch:
-        review.run_promote(market, number, reason, rollback, say, watch)
+        review.run_promote(market, version, reason, rollback, say, watch)
 
 
 @cli.command()
@@ -271,9 +262,7 @@ def optimize(plan: str | None, market: str | None, **options: Any) -> None:
 @cli.command("track")
 @click.option("--plan", required=True, help="Run of the plan: its id or the first characters.")
 @click.option("--actuals", required=True, type=click.Path(), help="CSV of the weeks that came.")
-@open_option(
-    "--scenario", kind=click.STRING, told="One of the plan.", unset="the first", old="first"
-)
+@open_option("--scenario", click.STRING, "One of the plan.", unset="the first", old="first")
 def track_command(plan: str, actuals: str, scenario: str | None) -> None:
     """Hold a plan against what came: sales inside the promised interval, spend on plan or not."""
     from mmm_demo.jobs import track

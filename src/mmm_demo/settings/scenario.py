@@ -23,6 +23,7 @@ from mmm_demo.settings.priors import STRICT
 from mmm_demo.settings.yaml_file import build, read_mapping
 
 Money = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
+QUOTED = Field(strict=False)  # a number, or text that is one
 PERCENT_FROM = 10.0  # multiples of the last period from here on are percentages
 Objective = Literal["response", "profit", "cvar", "target_response", "target_roas", "target_mroas"]
 # The setting that an objective cannot do without.
@@ -261,11 +262,11 @@ class BudgetConfig(Scenario, WindowConfig):
     """The plan that an experiment asks for: one scenario and its window."""
 
     name: Slug = "plan"
-
-    @field_validator("total_budget", "bounds", mode="before")
-    @classmethod
-    def _quoted_numbers(cls, given: object) -> object:
-        return _unquoted(given)
+    # Experiments could always have these in quotes.
+    total_budget: Annotated[Positive, QUOTED] | None = None
+    bounds: dict[str, tuple[Annotated[Money, QUOTED], Annotated[Money, QUOTED]]] = field(
+        default_factory=dict
+    )
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -302,18 +303,6 @@ class BudgetConfig(Scenario, WindowConfig):
             plain["relative_budget"] = None
         where = "the plan asked for"
         return build(_BUDGET, plain | dict(asked), where, {(): BudgetConfig}, whole="its settings")
-
-
-def _unquoted(given: object) -> object:
-    """Read numbers in quotes, which experiments could hold before they shared this schema."""
-    if isinstance(given, Mapping):
-        return {name: _unquoted(value) for name, value in given.items()}
-    if isinstance(given, list | tuple):
-        return [_unquoted(value) for value in given]
-    try:
-        return float(given) if isinstance(given, str) else given
-    except ValueError:
-        return given
 
 
 @dataclass(frozen=True, config=STRICT)
