@@ -5,22 +5,12 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 from pydantic.dataclasses import dataclass
 
+from mmm_demo.settings.batteries import EVIDENCE_BATTERIES, FIT_BATTERIES
 from mmm_demo.settings.kinds import Count, Number
 from mmm_demo.settings.limit_table import BY_SETTING
 from mmm_demo.settings.priors import STRICT
 
-# Batteries of checks that an experiment may require; the first three are made by the fit itself.
-FIT_BATTERIES = ("posterior_predictive", "identification", "plausibility")
-EVIDENCE_BATTERIES = ("backtest", "recovery", "placebo", "sensitivity")
-Battery = Literal[
-    "posterior_predictive",
-    "identification",
-    "plausibility",
-    "backtest",
-    "recovery",
-    "placebo",
-    "sensitivity",
-]
+Battery = Literal[*FIT_BATTERIES, *EVIDENCE_BATTERIES]
 BOUNDS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge"}  # as Field calls them
 
 
