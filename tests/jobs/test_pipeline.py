@@ -33,7 +33,7 @@ from mmm_demo.jobs.fit import publish_lift_tests
 from mmm_demo.jobs.main import run_fit, run_main, run_report
 from mmm_demo.settings.experiment import BudgetConfig, ExperimentConfig, SamplerConfig
 from mmm_demo.settings.experiment_file import from_dict, load_experiment
-from mmm_demo.settings.run_keys import by_channel
+from mmm_demo.settings.run_schema import by_channel
 from mmm_demo.sources.simulate import simulate_market
 from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher

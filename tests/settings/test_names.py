@@ -29,7 +29,7 @@ from mmm_demo.plots.glyphs import keyed, shown, with_glyphs
 from mmm_demo.settings.experiment import ExperimentConfig, ModelConfig
 from mmm_demo.settings.experiment_file import from_dict, to_yaml
 from mmm_demo.settings.names import as_markdown, file_names, key, variable
-from mmm_demo.settings.run_keys import read_csv
+from mmm_demo.settings.run_schema import read_csv
 from mmm_demo.store.outputs import Outputs
 
 CASES = PROJECT / "tests" / "cases"

@@ -29,7 +29,7 @@ from mmm_demo.reports.figures import (
 from mmm_demo.settings.batteries import FIT_BATTERIES
 from mmm_demo.settings.experiment import ExperimentConfig, free_parameters
 from mmm_demo.settings.names import key
-from mmm_demo.settings.run_keys import LABEL_TAG, SALES_PARAM, WARNINGS_TAG, Say, by_channel
+from mmm_demo.settings.run_schema import LABEL_TAG, SALES_PARAM, WARNINGS_TAG, Say, by_channel
 from mmm_demo.sources.market import MarketingData, known_truth, load_market
 from mmm_demo.store import registry
 from mmm_demo.store.publish import Publisher

@@ -18,7 +18,7 @@ from mmm_demo.jobs.evidence import paired_backtests, recorded
 from mmm_demo.reports.card import CardInput, version_card
 from mmm_demo.reports.compare_page import comparison_page
 from mmm_demo.settings.names import bullets
-from mmm_demo.settings.run_keys import LABEL_TAG, WARNINGS_TAG, Say
+from mmm_demo.settings.run_schema import LABEL_TAG, WARNINGS_TAG, Say
 from mmm_demo.store import registry
 from mmm_demo.store.champion import CHAMPION, PREFIX
 from mmm_demo.store.evidence_store import load_evidence

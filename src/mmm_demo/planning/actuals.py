@@ -16,7 +16,7 @@ COLUMNS = ["week", "channel", *NUMBERS]
 ISO = "%Y-%m-%d"
 
 
-class TrackError(ValueError):
+class ActualsError(ValueError):
     """A plan or actual weeks that cannot be held against each other."""
 
 
@@ -58,22 +58,22 @@ def read_plan(
 
     Raises
     ------
-    TrackError
+    ActualsError
         When it is not the plan of these weeks and channels.
     """
     if missing := [name for name in COLUMNS if name not in schedule]:
-        raise TrackError(f"{where} lacks {', '.join(missing)}; plan again: mmm-demo optimize")
+        raise ActualsError(f"{where} lacks {', '.join(missing)}; plan again: mmm-demo optimize")
     days = pd.to_datetime(schedule["week"], format=ISO, errors="coerce").astype("datetime64[ns]")
     numbers = schedule[NUMBERS].apply(pd.to_numeric, errors="coerce")
     wrong = ~(np.isfinite(numbers) & (numbers >= 0)).all(axis=1) | days.isna()
     wrong |= ~np.isclose(numbers["spend"], numbers["units"] * numbers["cost_per_unit"], rtol=1e-6)
     if wrong.any():
         first = schedule.loc[wrong, COLUMNS].iloc[0].to_dict()
-        raise TrackError(f"{where}: {wrong.sum()} unusable row(s), first {first}; plan again")
+        raise ActualsError(f"{where}: {wrong.sum()} unusable row(s), first {first}; plan again")
     found = pd.MultiIndex.from_arrays([days, schedule["channel"]])
     wanted = pd.MultiIndex.from_product([dates, channels])
     if found.has_duplicates or set(found) != set(wanted):
-        raise TrackError(
+        raise ActualsError(
             f"{where} is not the plan of its run: {len(wanted)} rows are needed, one for each of "
             f"{len(dates)} weeks from {dates[0]:{ISO}} and of {', '.join(channels)}; "
             f"found {len(found)} rows, {len(set(found) & set(wanted))} of these. Plan again"
@@ -81,7 +81,7 @@ def read_plan(
     numbers.index = found
     units, cost = (numbers[name].unstack()[list(channels)] for name in ("units", "cost_per_unit"))
     if (cost.nunique() > 1).any():
-        raise TrackError(f"{where}: the cost per unit of a channel changes; plan again")
+        raise ActualsError(f"{where}: the cost per unit of a channel changes; plan again")
     return Planned(units.loc[dates], cost.iloc[0])
 
 
@@ -112,7 +112,7 @@ def join_actuals(
 
     Raises
     ------
-    TrackError
+    ActualsError
         When a column is missing, no week comes after the data, the last weeks have no sales yet,
         or a column is in another unit than the data.
     DataError
@@ -136,7 +136,7 @@ def join_actuals(
     raw = raw.drop(columns=trend, errors="ignore")
     columns = [name for name, _ in contract.roles() if name not in trend]
     if missing := [name for name in columns if name not in raw]:
-        raise TrackError(
+        raise ActualsError(
             f"{where} lacks the column(s) {', '.join(missing)}; it has "
             f"{', '.join(map(str, raw.columns))}. Bring the columns that the model was fitted on"
         )
@@ -145,7 +145,7 @@ def join_actuals(
     days = pd.to_datetime(raw[date].astype(str), format=ISO, errors="coerce")
     new = raw.loc[~(days <= last), columns]
     if new.empty:
-        raise TrackError(
+        raise ActualsError(
             f"{where} has {len(raw)} week(s), the last {days.max():{ISO}}, and none after the data "
             f"of the version, which end {last:{ISO}}; bring the weeks since then"
             if len(raw)
@@ -181,7 +181,7 @@ def _require_sales(amounts: pd.DataFrame, known: pd.Series, where: str) -> None:
         empty = amounts.index[filled[-1] + 1 if len(filled) else 0 :]
         if len(empty):
             weeks, have = ("weeks", "have") if len(empty) > 1 else ("week", "has")
-            raise TrackError(
+            raise ActualsError(
                 f"{where}: the last {len(empty)} {weeks} (from {empty[0]}) {have} {lack}"
             )
 
@@ -215,5 +215,5 @@ def _require_units(
     )
     if units := dict.fromkeys((*whole.units, *new.units)):
         lines = "".join(f"\n- {line}" for line in units)
-        raise TrackError(f"{where} is not in the units of the version's data:{lines}")
+        raise ActualsError(f"{where} is not in the units of the version's data:{lines}")
     return new.levels
