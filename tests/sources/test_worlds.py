@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+from faulty_worlds import FAULTS, simulate_world
 
 from helpers import PROJECT
 from mmm_demo.settings.experiment_file import load_experiment
@@ -20,7 +21,6 @@ from mmm_demo.sources.simulate import (
     geometric_weights,
     simulate_market,
 )
-from mmm_demo.sources.worlds import FAULTS, simulate_world
 from mmm_demo.tables.contract import Contract, validate_table
 
 SEEDS = range(6)
@@ -98,8 +98,6 @@ def test_truth_adds_up(fault: str, seed: int) -> None:
     inside = truth.contributions.sum()
     assert (truth.contributions >= 0).all(axis=None) and (inside > 0).all()
     assert np.allclose(truth.share, inside / market.table["Sales"].sum())
-    assert truth.media_contribution == pytest.approx(inside.sum())
-    assert set(truth.main_channels()) == {name for name in CHANNELS if truth.share[name] >= 0.05}
     real = market.table if fault != "spend_outliers" else world(None, seed).table
     later = truth.roas * real[list(CHANNELS)].sum() - inside  # carryover after the last week
     assert (later > -CENT).all() and (later < 0.1 * inside).all() and later.max() > 0
