@@ -13,7 +13,7 @@ from mmm_demo.settings.experiment import DataConfig, ExperimentConfig, ModelConf
 from mmm_demo.settings.experiment_file import from_dict, load_experiment
 from mmm_demo.sources.market import known_truth, load_data, load_market, read_csv
 from mmm_demo.sources.simulate import CHANNELS, CONTROLS, simulate_market
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError
 from refused_files import CASES, load, refusal
 
 MODEL = ModelConfig(channel_columns=CHANNELS, control_columns=CONTROLS)

@@ -21,7 +21,7 @@ from mmm_demo.sources.dt_mart_files import (
     or_nothing,
     us_day,
 )
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError
 
 READERS = {
     "MediaInvestment.csv": files.read_media_investment,

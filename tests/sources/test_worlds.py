@@ -21,8 +21,9 @@ from mmm_demo.sources.simulate import (
     geometric_weights,
     simulate_market,
 )
-from mmm_demo.tables.contract import Contract, validate_table
+from mmm_demo.tables.contract import validate_table
 
+DEMO = load_experiment(PROJECT / "experiments" / "demo.yaml")
 SEEDS = range(6)
 CENT = 0.011  # sales and spend are rounded to cents
 every_fault = pytest.mark.parametrize("fault", FAULTS)
@@ -72,20 +73,11 @@ def test_no_fault_is_the_clean_market() -> None:
     pd.testing.assert_series_equal(market.truth.roas, clean.truth.roas, check_exact=True)
 
 
-@pytest.fixture(scope="module")
-def contract() -> Contract:
-    model = load_experiment(PROJECT / "experiments" / "demo.yaml").model
-    columns = (model.date_column, model.target_column, model.channel_columns)
-    return Contract(*columns, model.control_columns, model.adstock_max_lag)
-
-
 @every_fault
 @every_seed
-def test_table_is_one_that_the_demo_model_may_see(
-    fault: str, seed: int, contract: Contract
-) -> None:
+def test_table_is_one_that_the_demo_model_may_see(fault: str, seed: int) -> None:
     raw = world(fault, seed).table
-    table, warnings = validate_table(raw, contract, fault)
+    table, warnings = validate_table(raw, DEMO.model, DEMO.data, fault)
     assert list(table.columns) == list(raw.columns) == list(world(None, seed).table.columns)
     assert warnings == ()
     assert (table["Sales"] >= MIN_SALES).all() and (table[list(CHANNELS)] >= 0).all(axis=None)

@@ -12,7 +12,7 @@ from mmm_demo.reports.page import cell_text
 from mmm_demo.settings.check_names import QUESTIONS, battery_name, check_name
 from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.limits import EVIDENCE_BATTERIES, FIT_BATTERIES
-from mmm_demo.sources.explore_measures import join_words
+from mmm_demo.settings.wording import join_words
 
 NOT_MEASURED = "not measured"
 BATTERIES = (*FIT_BATTERIES, *EVIDENCE_BATTERIES)

@@ -18,8 +18,7 @@ from mmm_demo.reports.plan_text import (
     plan_sentences,
     smallest_sentence,
 )
-from mmm_demo.settings.wording import ALL_SALES, MEDIA_SALES, money
-from mmm_demo.sources.explore_measures import join_words
+from mmm_demo.settings.wording import ALL_SALES, MEDIA_SALES, join_words, money
 
 
 @dataclass(frozen=True)

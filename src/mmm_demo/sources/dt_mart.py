@@ -27,7 +27,7 @@ from mmm_demo.sources.dt_mart_files import (
     read_second_file,
     read_special_sales,
 )
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError
 from mmm_demo.tables.records import ALMOST_NONE, holes
 
 HOLE_WEEKS = 2  # one week alone may be a week without deliveries

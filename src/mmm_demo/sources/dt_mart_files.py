@@ -25,7 +25,8 @@ import numpy as np
 import pandas as pd
 
 from mmm_demo.settings.dt_mart_options import CHANNELS, SPARSE_CHANNELS
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables import faults
+from mmm_demo.tables.faults import DataError
 
 FIRST_DAY, LAST_DAY = dt.date(2015, 7, 1), dt.date(2016, 6, 30)
 CRORE = 10_000_000  # INR
@@ -145,10 +146,9 @@ def find_file(folder: Path, name: str) -> Path:
     return path
 
 
-def refuse(path: Path, faults: Iterable[str]) -> None:
+def refuse(path: Path, found: Iterable[str]) -> None:
     """Raise a `DataError` with one line per fault; do nothing if there is none."""
-    if lines := "".join(f"\n- {fault}" for fault in faults):
-        raise DataError(f"{path} is not {path.name} as it should be:{lines}")
+    faults.refuse(f"{path} is not {path.name} as it should be:", found)
 
 
 def _names(line: str, sep: str = ",") -> list[str]:

@@ -15,7 +15,7 @@ import pandas as pd
 from mmm_demo.settings.data import TREND, DataConfig
 from mmm_demo.settings.experiment import ModelConfig
 from mmm_demo.settings.wording import amount as written
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError
 
 FACTOR = 5.0  # so many times what it was is another unit, in weeks that are alike in it
 ENOUGH = 4  # weeks: fewer are corrections of single weeks

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError
 from mmm_demo.tables.number_cells import DECIMAL, Form, shapes, to_values
 
 SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'", ",": "commas"}
