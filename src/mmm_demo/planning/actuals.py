@@ -7,10 +7,11 @@ import pandas as pd
 
 from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.settings.data import TREND, DataConfig
+from mmm_demo.settings.wording import DAY
 from mmm_demo.tables.continuity import Weekly, compare
 from mmm_demo.tables.contract import validate_table
 from mmm_demo.tables.derived import with_groups, with_trend
-from mmm_demo.tables.faults import DAY, refuse
+from mmm_demo.tables.faults import refuse
 from mmm_demo.tables.records import NEITHER, idle_ends, tell_ends
 
 NUMBERS = ["spend", "units", "cost_per_unit"]

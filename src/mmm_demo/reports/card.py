@@ -10,9 +10,9 @@ from mmm_demo.evidence.backtest import fold_table
 from mmm_demo.evidence.recovery import recovery_summary
 from mmm_demo.plots import evidence as plot
 from mmm_demo.reports.card_verdict import CardInput, battery_table, figure, lead, said
-from mmm_demo.reports.page import Section, cell_text, render_page
+from mmm_demo.reports.page import Section, cell_text, in_percent, render_page
 from mmm_demo.settings.check_names import battery_name, check_name
-from mmm_demo.settings.wording import ROAS_UNIT, roas, roas_with_interval
+from mmm_demo.settings.wording import ROAS_UNIT, roas, roas_with_interval, share
 
 SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 NO_TEST = "None calibrates this version. One in a prior-driven channel would tell most."
@@ -110,7 +110,7 @@ def _backtest(card: CardInput) -> Section:
         "the model saves. The naive forecast repeats the week a year before, or the last value "
         "where the data are short."
     )
-    folds = _percent(fold_table(table), "mape", "naive_mape", "coverage_94")
+    folds = in_percent(fold_table(table), "mape", "naive_mape", "coverage_94")
     return Section(
         heading,
         [*results, about],
@@ -133,7 +133,7 @@ def _recovery(card: CardInput) -> Section:
     caption = "Median absolute error, mean error (bias) and truths inside the 90 % interval"
     tables = {}
     if summary is not None:
-        tables[caption] = _percent(summary, "median_error", "bias", "coverage_90")
+        tables[caption] = in_percent(summary, "median_error", "bias", "coverage_90")
     figure = plot.recovery(table)
     return Section(heading, [*results, about], tables, {"Estimate against truth": figure})
 
@@ -152,7 +152,7 @@ def _roas(card: CardInput) -> Section:
     return Section(
         "ROAS, and what it rests on",
         [*_results(card.report.checks, "identification"), about],
-        {"ROAS with identification": _percent(table, "spend_share", "overlap")},
+        {"ROAS with identification": in_percent(table, "spend_share", "overlap")},
         {"ROAS by channel": plot.roas_labelled(card.roas, card.labels)},
     )
 
@@ -178,7 +178,7 @@ def _placebo(card: CardInput) -> Section:
         "The spend of a real channel, shifted in time by more than any carryover, enters as one "
         "more channel. Two that are believed are one too many."
     )
-    shares = _percent(table, "share_lower_5", "share_median", "share_upper_95")
+    shares = in_percent(table, "share_lower_5", "share_median", "share_upper_95")
     return Section(
         heading,
         [*results, about],
@@ -260,7 +260,7 @@ def _stability(stability: pd.DataFrame) -> pd.DataFrame:
     table = stability.assign(champion=between, challenger=stability["challenger"].map(roas))[
         ["channel", "champion", "challenger", "inside", "overlap"]
     ]
-    return _percent(table, "overlap").rename(columns={"challenger": "this_version"})
+    return in_percent(table, "overlap").rename(columns={"challenger": "this_version"})
 
 
 def _promises(card: CardInput) -> Section:
@@ -278,7 +278,7 @@ def _promises(card: CardInput) -> Section:
             "from": past.start if past.plan != POOLED else "",
             "promise": past.promise,
             "weeks": _of(past.weeks, past.weeks_planned),
-            "spend_off_plan": _share(past.deviation) if past.plan != POOLED else "",
+            "spend_off_plan": share(past.deviation) if past.plan != POOLED else "",
             "inside_50_%": _counted(past.inside_50, past.weeks),
             "inside_94_%": _counted(past.inside_94, past.weeks),
             "totals_inside_94_%": _of(past.total_inside, past.plans),
@@ -294,10 +294,6 @@ def _of(part: float, whole: float) -> str:
 
 def _counted(part: float, whole: float) -> str:
     return f"{_of(part, whole)} ({part / whole:.0%})" if part <= whole and whole > 0 else "n/a"
-
-
-def _share(value: float) -> str:
-    return f"{value:.0%}" if pd.notna(value) else "n/a"
 
 
 def _ground(card: CardInput) -> Section:
@@ -329,12 +325,3 @@ def _ground(card: CardInput) -> Section:
 
 def _interval(point: float, low: float, high: float) -> str:
     return f"{cell_text(point)} ({cell_text(low)} to {cell_text(high)})"
-
-
-def _percent(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
-    """Write columns of fractions as percentages."""
-    texts = {
-        name: [f"{value:.1%}" if pd.notna(value) else "n/a" for value in table[name]]
-        for name in columns
-    }
-    return table.assign(**texts)

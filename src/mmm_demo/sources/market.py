@@ -10,6 +10,7 @@ import pandas as pd
 
 from mmm_demo.settings.experiment import DataConfig, ModelConfig
 from mmm_demo.settings.project import require_project_root
+from mmm_demo.settings.wording import span
 from mmm_demo.sources.download import download_dt_mart
 from mmm_demo.sources.dt_mart import build_weekly_table
 from mmm_demo.sources.simulate import CHANNELS, Truth, simulate_market
@@ -52,7 +53,7 @@ class MarketingData:
     def span(self) -> str:
         """First and last week and their number."""
         weeks = self.table.iloc[:, 0]
-        return f"{weeks.iloc[0]:%Y-%m-%d} to {weeks.iloc[-1]:%Y-%m-%d}, {len(weeks)} weeks"
+        return f"{span([*weeks])}, {len(weeks)} weeks"
 
 
 def load_market(

@@ -14,7 +14,7 @@ import pandas as pd
 
 from mmm_demo.settings.data import DataConfig
 from mmm_demo.settings.experiment import ModelConfig
-from mmm_demo.settings.wording import some
+from mmm_demo.settings.wording import DAY, some
 from mmm_demo.tables import faults
 from mmm_demo.tables.cells import (
     OTHER_DECIMALS,
@@ -27,7 +27,7 @@ from mmm_demo.tables.cells import (
     split_pending,
 )
 from mmm_demo.tables.date_cells import WEEK_DAYS
-from mmm_demo.tables.faults import CELLS_SHOWN, DAY, WEEKS_SHOWN
+from mmm_demo.tables.faults import CELLS_SHOWN, WEEKS_SHOWN
 from mmm_demo.tables.number_cells import Form, to_values
 from mmm_demo.tables.odd_rows import header_row, odd_rows
 from mmm_demo.tables.records import judge_records

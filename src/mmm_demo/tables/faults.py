@@ -7,9 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from mmm_demo.settings.wording import some
+from mmm_demo.settings.wording import DAY, some
 
-DAY = "%Y-%m-%d"
 CELLS_SHOWN, WEEKS_SHOWN = 3, 10
 
 

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 
 from mmm_demo.settings.experiment import ModelConfig
+from mmm_demo.settings.wording import DAY
 from mmm_demo.tables.cells import ISO_DATE
 from mmm_demo.tables.date_cells import CODE, explain_texts
-from mmm_demo.tables.faults import DAY, DataError, refuse
+from mmm_demo.tables.faults import DataError, refuse
 from mmm_demo.tables.number_cells import Form, explain, is_empty, shapes, to_values
 from mmm_demo.tables.table_file import read_texts
 

@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 
 from mmm_demo.settings.data import Accepted
-from mmm_demo.settings.wording import count, span
+from mmm_demo.settings.wording import DAY, number_of, span
 from mmm_demo.tables import faults as words
-from mmm_demo.tables.faults import DAY
 from mmm_demo.tables.two_levels import FAR, dotted, is_many, lasts, two_levels
 
 ALMOST_NONE = 0.05  # of the median week of the target: a hole in the records rather than demand
@@ -82,9 +81,9 @@ def tell_ends(first: pd.DatetimeIndex, last: pd.DatetimeIndex, lack: str) -> str
     """Say what the first and the last weeks of a table lack, and what to do."""
     parts = []
     if len(first):
-        parts.append(f"the first {count(len(first))} (until {first[-1]:{DAY}})")
+        parts.append(f"the first {number_of(len(first))} (until {first[-1]:{DAY}})")
     if len(last):
-        parts.append(f"the last {count(len(last))} (from {last[0]:{DAY}})")
+        parts.append(f"the last {number_of(len(last))} (from {last[0]:{DAY}})")
     return f"{' and '.join(parts)} {'has' if len(first) + len(last) == 1 else 'have'} {lack}"
 
 
@@ -164,7 +163,7 @@ def judge_records(
         late &= ~(table.index.isin(item.days) & (item.kind == "ends"))  # told of already
     if late.any() and target in table:
         days = table.index[late]
-        told = f"{count(len(days))} after today, {today}: {span(days)}"
+        told = f"{number_of(len(days))} after today, {today}: {span(days)}"
         planned = (table.loc[late, target] == 0).all()
         if planned:
             told += ", without sales; what is planned is no data: drop them"
@@ -287,7 +286,7 @@ class _Look:
             told = "mark them with a control that is 1 there, "
         been, ratio = "is" if len(rows) == 1 else "are", max(level / usual, usual / level)
         return fault, (
-            f"{count(len(rows))}, {span(days)}, {been} {than.format(FAR)} of the others "
+            f"{number_of(len(rows))}, {span(days)}, {been} {than.format(FAR)} of the others "
             f"(median {level:.4g} beside {usual:.4g}, {by.format(ratio)}): "
             f"{self.cells(rows)}; {guess}?"
         ) + self.offered * (
@@ -305,7 +304,7 @@ class _Look:
         if rows[-1] == last and not idle:
             step = "not in yet? Then drop the last weeks"
         return False, (
-            f"{count(len(rows))} of almost none{' and no spend' * bool(idle)} (below "
+            f"{number_of(len(rows))} of almost none{' and no spend' * bool(idle)} (below "
             f"{ALMOST_NONE:.0%} of the median {median:.4g}), {span(self.table.index[rows])}: "
             f"{self.cells(rows)}; {step}"
         )
