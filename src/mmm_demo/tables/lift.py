@@ -124,7 +124,7 @@ def validate_lift_tests(
     faults = [*_unread(shown, table, decimal), *_faults(table, model, weeks, grouped)]
     lines = [_fault_line(shown, *fault) for fault in faults if fault[0].any()]
     refuse(f"{where} holds lift tests that cannot be used:", lines)
-    return table, (*_warnings(table, where), *_unit_warnings(table, model, weeks, where))
+    return table, tuple(_warnings(table, model, weeks, where))
 
 
 def _require_columns(raw: pd.DataFrame, where: str) -> None:
@@ -253,29 +253,26 @@ def known_in(lift_tests: pd.DataFrame, weeks: pd.Series) -> pd.DataFrame | None:
     return None if known.empty else known.reset_index(drop=True)
 
 
-def _warnings(table: pd.DataFrame, where: str) -> Iterator[str]:
-    for row in table.index[unexpected_sign(table)]:
-        test = table.loc[row]
-        yield (
-            f"{where}, row {row + 1}: {test['channel']} spend changed by {test['delta_x']:g} and "
-            f"sales by {test['delta_y']:g}, the unexpected direction; the test is used as it is"
-        )
-    for row in table.index[table["sigma"] < PRECISE * table["delta_y"].abs()]:
-        test = table.loc[row]
-        yield (
-            f"{where}, row {row + 1}: sigma {test['sigma']:g} is below {PRECISE:.0%} of delta_y "
-            f"{test['delta_y']:g}; check that it is a standard error in sales units"
-        )
-
-
-def _unit_warnings(
+def _warnings(
     table: pd.DataFrame, model: ModelConfig, weeks: pd.DataFrame, where: str
 ) -> Iterator[str]:
-    """Name tests whose numbers fit no weekly spend or sales of the data, with the numbers."""
+    """Name tests that went against spend, and numbers that fit no weekly spend or sales."""
     sold = weeks[model.target_column]
     sales = float(sold[sold > 0].median())  # most weeks may have none
-    for row, test in enumerate(table.itertuples(), 1):
-        place, spent = f"{where}, row {row}: {test.channel}", weeks[test.channel]
+    tests = zip(table.itertuples(), unexpected_sign(table), strict=True)
+    for row, (test, against) in enumerate(tests, 1):
+        place, spent = f"{where}, row {row}", weeks[test.channel]
+        if against:
+            yield (
+                f"{place}: {test.channel} spend changed by {test.delta_x:g} and sales by "
+                f"{test.delta_y:g}, the unexpected direction; the test is used as it is"
+            )
+        if test.sigma < PRECISE * abs(test.delta_y):
+            yield (
+                f"{place}: sigma {test.sigma:g} is below {PRECISE:.0%} of delta_y "
+                f"{test.delta_y:g}; check that it is a standard error in sales units"
+            )
+        place += f": {test.channel}"
         level, change = max(test.x, test.x + test.delta_x), abs(test.delta_x)
         usual, largest = float(spent[spent > 0].median()), float(spent.max())
         low, high = USUAL_SPEND[0] * usual, USUAL_SPEND[1] * largest
