@@ -4,6 +4,8 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from helpers import PROJECT, PYTHON
 from versions import run_promotion
 
@@ -67,6 +69,7 @@ assert optimize_budget(fitted, BudgetConfig()).total_budget > 0
 BUILD = "fitted.mmm"
 
 
+@pytest.mark.slow
 def test_a_champion_is_proven_and_its_budget_planned_without_a_model_library(
     make_version, project
 ) -> None:

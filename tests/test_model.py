@@ -190,8 +190,16 @@ LIFT = pd.DataFrame(
 SCALING = ScalingConfig(target=12_345_678.0, channels=(33_000.0, 44_000.0))
 
 
-@pytest.mark.parametrize("saturation", ["logistic", "michaelis_menten", "s_shaped"])
-@pytest.mark.parametrize("scaling", [None, SCALING])
+ONE_LIFT_MODEL = ("logistic", SCALING)
+OTHER_LIFT_MODELS = [
+    pytest.param(saturation, scaling, marks=pytest.mark.slow)
+    for saturation in ("logistic", "michaelis_menten", "s_shaped")
+    for scaling in (None, SCALING)
+    if (saturation, scaling) != ONE_LIFT_MODEL
+]
+
+
+@pytest.mark.parametrize(("saturation", "scaling"), [ONE_LIFT_MODEL, *OTHER_LIFT_MODELS])
 def test_lift_tests_enter_the_likelihood_on_the_scale_of_the_model(saturation, scaling):
     drawn = drawn_model()
     config = replace(drawn.config, saturation=saturation, scaling=scaling)

@@ -151,6 +151,7 @@ def rewrite_trace(folder: Path, change: Callable[[xr.DataTree], None]) -> None:
     save_trace(trace, folder / proof.TRACE)
 
 
+@pytest.mark.slow
 def test_the_main_jobs_fit_is_equal_bit_for_bit_in_another_process(
     demo: Demo, store: MlflowClient, project: Path
 ):

@@ -296,6 +296,7 @@ def test_a_sweep_writes_as_often_as_is_said_here(two):
 
 # Most of the others were tried as well. 2 and 13 make runs, 29 ends a trial, 30 to 33 tell the
 # study, 44 publishes, 47 says that it did, 48 ends the run.
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [2, 13, 27, 29, 32, 44, WRITES - 1, WRITES])
 def test_a_sweep_that_was_killed_ends_with_one_run_and_one_value_per_trial(two, write):
     space, root, client = two()
@@ -326,6 +327,7 @@ def test_a_sweep_that_was_killed_ends_with_one_run_and_one_value_per_trial(two, 
     assert len(all_runs(client)) == 3
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_killed_again_and_again_comes_to_its_end(space, project, store):
     deaths = 0
     space = write_sweep(project, {LAG: [2, 3]})
@@ -345,6 +347,7 @@ def test_a_sweep_that_is_killed_again_and_again_comes_to_its_end(space, project,
 # Two at once, and `mlflow run`
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", [None, "sqlite"])
 def test_two_processes_never_do_the_same_sweep_at_once(space, project, store, address):
     storage = None if address is None else f"sqlite:///{project / 'mlruns' / 'studies.db'}"
