@@ -38,7 +38,7 @@ from mmm_demo.sources.simulate import simulate_market
 from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import open_run, temporary_folder
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError
 
 CHANNELS = ("TV", "Radio", "Search", "Social")
 EXAMPLES = ("mmm_example", "mmm_roas_data")

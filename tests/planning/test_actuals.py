@@ -10,7 +10,7 @@ import pytest
 from drawn_model import drawn_model
 from mmm_demo.planning.actuals import COLUMNS, ActualsError, Planned, join_actuals, read_plan
 from mmm_demo.settings.data import DataConfig
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError
 
 CHANNELS = ("TV", "Radio")
 LAST = pd.Timestamp(drawn_model().weeks[-1])

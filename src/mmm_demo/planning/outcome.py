@@ -15,8 +15,9 @@ import pandas as pd
 
 from mmm_demo.checks.gate import NOT_ASSESSABLE
 from mmm_demo.fits.fitted import FittedModel
-from mmm_demo.planning.actuals import ISO, ActualsError, Planned
+from mmm_demo.planning.actuals import ActualsError, Planned
 from mmm_demo.planning.plan import INTERVALS
+from mmm_demo.settings.wording import DAY
 
 HELD, NOT_HELD, NOT_FOLLOWED = "held", "not held", "not followed"
 DEVIATION_MAX = 0.10  # more money than this off its channel's plan, and the plan was not followed
@@ -179,8 +180,8 @@ def outcome_of(fitted: FittedModel, planned: Planned, table: pd.DataFrame) -> Pl
     weeks = pd.DatetimeIndex(known.loc[known[date] >= start, date])
     if not len(weeks):
         raise ActualsError(
-            f"the actual weeks end {table[date].iloc[-1]:{ISO}}, before the plan starts "
-            f"({start:{ISO}}); track it when its first week is over"
+            f"the actual weeks end {table[date].iloc[-1]:{DAY}}, before the plan starts "
+            f"({start:{DAY}}); track it when its first week is over"
         )
     so_far = len(weeks)
     # No spend works longer than the lag, so what lies before it changes nothing.

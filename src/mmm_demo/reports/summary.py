@@ -10,7 +10,7 @@ from mmm_demo.planning.plan import Plan, spread
 from mmm_demo.reports.check_names import check_name
 from mmm_demo.reports.plan_text import chance, channel_flags, plan_sentences
 from mmm_demo.settings.experiment import ExperimentConfig
-from mmm_demo.settings.names import as_markdown, bullets, key
+from mmm_demo.settings.names import as_markdown, bullets, key, markdown_table
 from mmm_demo.settings.wording import (
     ALL_SALES,
     ROAS_UNIT,
@@ -121,7 +121,7 @@ def fit_page(
     lines += [""] if lines[-1] else []
     if not_identified:
         lines += [as_markdown(identification_sentence(not_identified)), ""]
-    lines += _table(("check", "value", "limit", "verdict"), gate_rows(report))
+    lines += markdown_table(("check", "value", "limit", "verdict"), gate_rows(report))
     if report.flags:
         lines += ["", "**Flagged**, read results with this in mind:", ""]
         lines += bullets(flag_lines(report))
@@ -133,13 +133,13 @@ def fit_page(
             "",
             f"**Incremental ROAS** ({ROAS_UNIT}, all weeks of the data)",
             "",
-            *_table(*_marked(*roas_table(roas))),
+            *markdown_table(*_marked(*roas_table(roas))),
         ]
     priors = [
         (name, f"`{prior}`", prior.rationale or "project default")
         for name, prior in experiment.model.priors.items()
     ]
-    lines += ["", "**Priors**", "", *_table(("parameter", "prior", "rationale"), priors)]
+    lines += ["", "**Priors**", "", *markdown_table(("parameter", "prior", "rationale"), priors)]
     return "\n".join(lines)
 
 
@@ -244,9 +244,9 @@ def plan_markdown(
     lines = [f"### Budget plan from {name}", f"{plan_title(plan)}.", ""]
     told = [*plan_sentences(plan, labels), *filter(None, [ground])]
     lines += bullets(told)
-    lines += ["", *_table(*_marked(PLAN_HEADER, plan_rows(plan, labels)))]
+    lines += ["", *markdown_table(*_marked(PLAN_HEADER, plan_rows(plan, labels)))]
     if len(plans) > 1:
-        lines += ["", "**Scenarios**", "", *_table(SCENARIO_HEADER, scenario_rows(plans))]
+        lines += ["", "**Scenarios**", "", *markdown_table(SCENARIO_HEADER, scenario_rows(plans))]
         lines += ["", *bullets(doubts_elsewhere(plans))]
     return "\n".join(lines)
 
@@ -255,8 +255,3 @@ def _marked(
     header: tuple[str, ...], rows: Sequence[tuple[str, ...]]
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     return header, [tuple(map(as_markdown, row)) for row in rows]
-
-
-def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return lines + ["| " + " | ".join(row) + " |" for row in rows]

@@ -18,7 +18,7 @@ from mmm_demo.sweeps.text import score
 from mmm_demo.sweeps.trial import Task, TrialResult
 from mmm_demo.sweeps.versions import versions
 from mmm_demo.sweeps.worker import do_trial
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError
 
 TRIAL, VERDICT, REASON = "optuna.trial", "trial.verdict", "trial.reason"
 # Is told after each trial: how many have ended, the trial in words, and the best so far.
