@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
@@ -101,6 +102,7 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield from inside if module in PACKAGES else [module]
 
 
+@cache
 def vendors(module: str) -> set[str]:
     return {name.split(".")[0] for name in imports(TREES[module])}
 
