@@ -18,11 +18,11 @@ from mmm_demo.fits.build import (
     LIFT_LIKELIHOOD,
     build_model,
     sample_posterior,
-    sample_prior,
     target_scale,
 )
 from mmm_demo.fits.environment import usable_cores
 from mmm_demo.fits.lift_report import compare_with_model
+from mmm_demo.fits.prior import sample_prior
 from mmm_demo.fits.response import Response
 from mmm_demo.fits.trace import LIFT_TESTS, TRACE_GROUPS, WEEKLY_TABLE, lift_table
 from mmm_demo.settings.experiment import (

@@ -23,7 +23,7 @@ from mmm_demo.settings.run_keys import SALES_PARAM
 from mmm_demo.settings.sweep import Space
 from mmm_demo.store.locks import locked
 from mmm_demo.store.runs import StoreError, experiment_id
-from mmm_demo.sweeps.trial import Outcome
+from mmm_demo.sweeps.trial import TrialResult
 from mmm_demo.tables.lift import COLUMNS
 from swept import (
     LAG,
@@ -177,7 +177,7 @@ def test_a_sweep_goes_on_when_its_experiment_file_was_moved(space, project, stor
 
 
 def test_where_nothing_passes_there_is_no_file_and_the_page_says_so(space, project, store):
-    with canned(lambda *_: Outcome("failed", "rhat_max 1.5", metrics={"gate.rhat_max": 1.5})):
+    with canned(lambda *_: TrialResult("failed", "rhat_max 1.5", metrics={"gate.rhat_max": 1.5})):
         result = sweep(space, project)
     assert result.best is None
     assert result.file is None
@@ -212,7 +212,7 @@ def test_lift_tests_are_part_of_the_data(space, project, monkeypatch):
 def test_an_error_leaves_no_run_running_and_the_sweep_goes_on(space, project, store):
     calls = []
 
-    def broken(link: Any, task: Any) -> Outcome:
+    def broken(link: Any, task: Any) -> TrialResult:
         calls.append(task.experiment.name)
         if len(calls) == 3:
             raise ZeroDivisionError
@@ -246,7 +246,7 @@ def test_ctrl_c_ends_every_run_as_killed(space, project, store):
 
 @pytest.mark.parametrize("place", ["future", "submit"])
 def test_a_worker_that_died_is_a_clear_error(space, project, store, place):
-    def dead(*_: Any) -> Outcome:
+    def dead(*_: Any) -> TrialResult:
         raise BrokenProcessPool("a child was killed")
 
     with canned(dead) as executor, pytest.raises(RuntimeError) as broken:
