@@ -484,6 +484,7 @@ def log_files(files: Path, report: GateReport | None = None) -> str:
     return run.run_id
 
 
+@pytest.mark.slow
 def test_a_report_is_a_run_of_its_own_and_says_what_the_draws_say(lean, lean_model, store, project):
     fit = log_files(lean)
     report = run_report(fit[:8], project, silent)

@@ -264,6 +264,7 @@ def hard_to_please(content: dict[str, Any]) -> None:
     content["gate"] = {"require": ["backtest"], "roas_range": [50.0, 60.0]}
 
 
+@pytest.mark.slow
 def test_a_version_that_loses_is_challenger_and_the_champion_plans(
     make_version, store, project, ask: Ask, sampled
 ):

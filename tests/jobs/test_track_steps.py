@@ -237,6 +237,7 @@ def template_plan(store: MlflowClient, project: Path) -> PlanResult:
     return run_optimize(MARKET, {"weeks": 13}, project, silent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -262,6 +263,7 @@ def test_a_unit_and_weeks_that_have_not_come_are_refused_and_nothing_is_written(
     assert not list((project / "outputs").rglob("*tracked*"))
 
 
+@pytest.mark.slow
 def test_the_weeks_that_came_are_tracked_once_the_empty_ones_are_dropped(
     template_plan: PlanResult, project: Path
 ) -> None:
