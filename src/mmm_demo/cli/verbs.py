@@ -14,19 +14,26 @@ from mmm_demo.cli.care import doctor, reproduce
 from mmm_demo.cli.fits import leaderboard, sweep
 from mmm_demo.cli.server import server
 from mmm_demo.cli.terminal import (
+    ID_WIDTH,
     console,
     errors,
+    files_of,
     print_table,
+    refusal_shown,
     say,
     show_evidence,
     show_fit,
+    show_main,
+    show_next,
     show_plan,
     show_track,
+    tell,
 )
 from mmm_demo.cli.values import OrUnset
 from mmm_demo.settings.project import apply_defaults, require_project_root
 
 if TYPE_CHECKING:
+    from mmm_demo.jobs.main import FitResult
     from mmm_demo.settings.experiment import ExperimentConfig
     from mmm_demo.sources.market import MarketingData
 
@@ -95,6 +102,7 @@ def fit_options(command: Callable) -> Callable:
         ("--target-accept", FLOAT_OR_FILE, "Target acceptance rate.", None),
         ("--seed", INT_OR_FILE, "Seed of the sampler.", None),
     ]
+    command = click.option("--verbose", is_flag=True, help="Show every check of the gate.")(command)
     for name, kind, text, default in reversed(options):
         command = click.option(name, type=kind, help=text, default=default)(command)
     return command
@@ -119,34 +127,32 @@ def _table(experiment: "ExperimentConfig", root: Path) -> "MarketingData":
 
 @cli.command("main")
 @fit_options
-def main_command(**options: Any) -> None:
+def main_command(verbose: bool, **options: Any) -> None:
     """Do it all: fit, gate, register, promote, plan."""
     root, experiment = require_project_root(), _experiment(**options)
     data = _table(experiment, root)
     from mmm_demo.cli.progress import watching
     from mmm_demo.jobs import main as pipeline
 
-    with watching(console) as watch:
+    with refusal_shown(verbose), watching(console) as watch:
         done = pipeline.run_main(experiment, root, say, watch, data)
-    show_fit(done.fit)
-    if done.lost:
-        console.print(done.lost, style="yellow")
-    show_plan(done.plan)
-    show_next(done.fit.run.run_id)
+    show_main(done, verbose)
+    show_next(files_of(done.plan) | _of_the_fit(done.fit))
 
 
 @cli.command()
 @fit_options
-def fit(**options: Any) -> None:
+def fit(verbose: bool, **options: Any) -> None:
     """Fit one experiment and register it when it passes the gate."""
     root, experiment = require_project_root(), _experiment(**options)
     data = _table(experiment, root)
     from mmm_demo.jobs import main as pipeline
 
-    done = pipeline.run_fit(experiment, root, say, data)
-    show_fit(done)
-    show_next(done.run.run_id)
-    console.print(f"Promote it:  uv run mmm-demo promote --market {experiment.market}")
+    with refusal_shown(verbose):
+        done = pipeline.run_fit(experiment, root, say, data)
+    show_fit(done, verbose)
+    promote_it = f"uv run mmm-demo promote --market {experiment.market}"
+    show_next({"promote it": promote_it} | _of_the_fit(done))
 
 
 @cli.command()
@@ -161,8 +167,7 @@ def explore(experiment: str) -> None:
     data = _table(loaded, root)
     from mmm_demo.jobs import main as pipeline
 
-    for sentence in pipeline.run_explore(loaded, root, say, data).verdict:
-        console.print(f"* {sentence}")
+    tell(pipeline.run_explore(loaded, root, say, data).verdict)
 
 
 @cli.command()
@@ -228,8 +233,7 @@ def compare(a: str, b: str, market: str) -> None:
     with watching(console) as watch:
         done = reports.run_compare(market, a, b, root, say, watch)
     print_table("Comparison", ("", a, b, "difference"), done.rows())
-    for sentence in done.sentences():
-        console.print(f"* {sentence}")
+    tell(done.sentences())
 
 
 @cli.command()
@@ -269,6 +273,12 @@ def optimize(plan: str | None, market: str | None, **asked: Any) -> None:
     else:
         raise click.UsageError("a plan file says everything itself; drop the options")
     show_plan(done)
+    run = done.run.run_id[:ID_WIDTH]
+    show_next(
+        files_of(done)
+        | {"track it later": f"uv run mmm-demo track --plan {run} --actuals FILE.csv"}
+        | _in_the_ui(done.run.run_id)
+    )
 
 
 @cli.command("track")
@@ -307,9 +317,13 @@ for command in (sweep, leaderboard, server, reproduce, doctor):
     cli.add_command(command)
 
 
-def show_next(run_id: str) -> None:
-    """Print the run and the command that opens the UI."""
-    console.print(f"Run {run_id}\nOpen the UI:  {OPEN_UI}")
+def _of_the_fit(done: "FitResult") -> dict[str, str]:
+    evidence = f"uv run mmm-demo evidence {done.run.run_id[:ID_WIDTH]}"
+    return {"gather evidence": evidence} | _in_the_ui(done.run.run_id)
+
+
+def _in_the_ui(run_id: str) -> dict[str, str]:
+    return {"open the UI": f"{OPEN_UI}   (run {run_id})"}
 
 
 def main() -> None:
@@ -334,5 +348,5 @@ def main() -> None:
 
         refused = isinstance(error, GateRefused)
         errors.print("Refused: " if refused else "Error: ", style="bold red", end="")
-        errors.print(str(error))
+        errors.print("\n".join([str(error), *getattr(error, "__notes__", ())]))
         sys.exit(REFUSED if refused else KNOWN_ERROR)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from mmm_demo.checks import convergence, proof
 from mmm_demo.checks.contraction import contraction_key, contraction_table, not_identified
-from mmm_demo.checks.gate import GateReport, PassedGate
+from mmm_demo.checks.gate import GateRefused, GateReport, PassedGate
 from mmm_demo.checks.judge import Judged
 from mmm_demo.checks.next_steps import Attempt, advised, ground_of
 from mmm_demo.evidence import scores
@@ -24,6 +24,7 @@ from mmm_demo.reports.figures import (
     prior_figures,
     result_figures,
 )
+from mmm_demo.settings.check_names import check_name
 from mmm_demo.settings.experiment import ExperimentConfig, free_parameters
 from mmm_demo.settings.limits import FIT_BATTERIES
 from mmm_demo.settings.names import key
@@ -177,9 +178,9 @@ def check_prior(job: Job) -> GateReport:
     """Gate before any sampling: the priors must allow mainly sales that are possible."""
     model, limits, table = job.experiment.model, job.experiment.gate, job.data.table
     observed = table[model.target_column].to_numpy()
+    job.say("prior check: do the priors allow mainly sales that are possible?")
     draws = sample_prior(model, table, job.experiment.sampler.seed)
     check = convergence.prior_check(draws, observed, limits)
-    job.say(str(check))
     report = GateReport((check,), tuple(name for name in limits.require if name in FIT_BATTERIES))
     ceiling = limits.prior_extreme_multiple * observed.max()
     weeks = table[model.date_column].to_numpy()
@@ -202,8 +203,10 @@ def sample(job: Job, report: GateReport) -> GateReport:
         checks = _attempt(job, attempt, target, stored)
         tried.append(Attempt(target, checks))
         if not checks.failures:
+            job.say("converged")
             break
-        job.say(f"attempt {attempt} did not converge")
+        failed = ", ".join(check_name(check.name) for check in checks.failures)
+        job.say(f"attempt {attempt} did not converge: {failed}")
     stored.rename(job.folder / proof.TRACE)
     trace = load_trace(job.folder / proof.TRACE)
     if checks.failures:
@@ -238,8 +241,6 @@ def _attempt(job: Job, attempt: int, target_accept: float, stored: Path) -> Gate
         )
     )
     _log_attempt(job.run, attempt, target_accept, sampling, checks)
-    for check in checks.checks:
-        job.say(str(check))
     return checks
 
 
@@ -272,13 +273,14 @@ def close_gate(job: Job, report: GateReport) -> PassedGate:
     tags = {"gate": verdict, "flags": ", ".join(check.name for check in report.flags) or "none"}
     job.run.log(metrics=metrics, tags=tags)
     job.say(f"gate {verdict}")
-    return report.require()
-
-
-def tell_flags(say: Say, report: GateReport) -> None:
-    """Tell which advisory checks did not pass."""
-    for check in report.flags:
-        say(f"flag: {check}; {check.advice}")
+    try:
+        return report.require()
+    except GateRefused as refusal:
+        refusal.add_note(
+            f"No result of it may be used. Plots and all numbers: uv run mmm-demo ui   "
+            f"(run {job.run.run_id})"
+        )
+        raise
 
 
 def publish_results(

@@ -29,7 +29,6 @@ from mmm_demo.jobs.fit import (
     publish_lift_tests,
     publish_results,
     sample,
-    tell_flags,
 )
 from mmm_demo.jobs.plan import PlanResult, run_optimize
 from mmm_demo.jobs.promotion import ContestLost
@@ -50,13 +49,14 @@ from mmm_demo.store.runs import Run, find_run, open_run, store_errors, temporary
 
 @dataclass(frozen=True)
 class FitResult:
-    """A fit that passed and was registered."""
+    """A fit that passed and was registered; `page` is the Markdown of its run's page."""
 
     run: Run
     report: GateReport
     version: registry.ModelVersion
     label: str
     results: Results
+    page: str
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,9 @@ def run_main(
             lost = f"{refusal} The plan uses the champion, version {refusal.champion}."
             say(lost)
         plan = run_optimize(experiment.market, {}, root, say, run)
-        told = summary.identification_sentence(fit.results.not_identified)
-        run.log_text("\n\n".join(filter(None, (plan.page, lost, told))) + "\n", "summary.md")
+        page = "\n\n".join(filter(None, (plan.page, as_markdown(lost), fit.page)))
+        run.describe(page)
+        run.log_text(f"{page}\n", "summary.md")
     return MainResult(fit, lost, plan)
 
 
@@ -145,10 +146,11 @@ def _fit(
         report = sample(job, report)
         fitted = FittedModel(experiment.model, load_trace(folder / proof.TRACE))
         parts = fitted.decompose()
+        say("checking what the fit says")
         judged = judge(fitted, parts, experiment.gate, experiment.data.accept)
         report = report.with_checks(judged.checks)
-        tell_flags(say, report)
         passed = close_gate(job, report)
+        say("tables and plots")
         results = publish_results(publisher, experiment, fitted, parts)
         labels = judged.identification[["channel", "label"]]
         results = replace(results, roas=results.roas.merge(labels, on="channel"))
@@ -172,7 +174,7 @@ def _fit(
         tags={"model.name": version.name, "model.version": version.version},
         metrics={"seconds.fit": time.monotonic() - started},
     )
-    return FitResult(run, report, version, data.label, results)
+    return FitResult(run, report, version, data.label, results, page)
 
 
 def with_scaling(experiment: ExperimentConfig, table: pd.DataFrame, say: Say) -> ExperimentConfig:

@@ -1,7 +1,8 @@
 """Results -> the short texts that people read first: a run's page and the summary."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -22,6 +23,9 @@ from mmm_demo.settings.wording import (
 )
 from mmm_demo.settings.wording import roas as roas_text
 from mmm_demo.sources.market import MarketingData
+
+GATE_HEADER = ("check", "value", "limit", "verdict")
+ROAS_TITLE = f"Incremental ROAS ({ROAS_UNIT}, all weeks of the data)"
 
 
 def gate_rows(report: GateReport) -> list[tuple[str, str, str, str]]:
@@ -47,12 +51,42 @@ def check_rows(checks: Sequence[Check]) -> list[tuple[str, str, str, str, str]]:
 
 def flag_lines(report: GateReport) -> list[str]:
     """Say what is flagged, a line each: name, number, place and what to do."""
+    return check_lines(report.flags)
+
+
+def check_lines(checks: Iterable[Check]) -> list[str]:
+    """Say checks in full, a line each: name, number, place and what to do."""
     lines = []
-    for check in report.flags:
+    for check in checks:
         name, value, limit = _measured(check)
         place = f" ({check.where})" if check.where else ""
-        lines.append(f"{name} {value}, limit {limit}{place}: {check.advice}")
+        advice = f": {check.advice}" if check.advice else ""
+        lines.append(f"{name} {value}, limit {limit}{place}{advice}")
     return lines
+
+
+def gate_sentence(report: GateReport) -> str:
+    """Say a verdict in one line: gate passed: 28 checks, 0 flags."""
+    counts = {
+        "failed": len(report.failures),
+        "not made": len(report.missing),
+        "loosened": len(report.loosened),
+    }
+    told = [_count(len(report.checks), "check")]
+    told += [f"{count} {what}" for what, count in counts.items() if count]
+    told.append(_count(len(report.flags), "flag"))
+    return f"gate {'passed' if report.passed else 'failed'}: {', '.join(told)}"
+
+
+def evidence_sentence(name: str, checks: Sequence[Check]) -> str:
+    """Say what the batteries found in one line: ... 9 checks, 8 passed, 1 failed."""
+    found = Counter(check.status for check in checks)
+    told = [f"{count} {status}" for status, count in found.most_common()]
+    return f"Evidence about {name}: {', '.join([_count(len(checks), 'check'), *told])}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def headline(
@@ -60,10 +94,8 @@ def headline(
 ) -> list[str]:
     """Return what people look for first: verdict, lag, ROAS, priors; a line each."""
     model, values = experiment.model, {check.name: check.value for check in report.checks}
-    verdict = "passed" if report.passed else "failed"
-    lines = [f"Gate {verdict}, adstock up to {model.adstock_max_lag} weeks"]
-    if report.flags:
-        lines[0] += f", {len(report.flags)} flagged"
+    verdict = gate_sentence(report)
+    lines = [f"{verdict[0].upper()}{verdict[1:]}; adstock up to {model.adstock_max_lag} weeks"]
     if "rhat_max" in values:
         lines[0] += (
             f", R-hat {values['rhat_max']:.4f}, ESS {values['ess_bulk_min']:,.0f} bulk and "
@@ -99,7 +131,9 @@ def fit_page(
     roas: pd.DataFrame | None = None,
     not_identified: Sequence[str] = (),
 ) -> str:
-    """Return the Markdown of a fit run's page; its first lines are all that MLflow shows at once.
+    """Return the Markdown of a fit run's page: ROAS or refusal, verdict, flags, then the rest.
+
+    Its first lines are all that MLflow shows at once.
 
     Parameters
     ----------
@@ -112,29 +146,24 @@ def fit_page(
     not_identified
         Parameters that the data told nothing about.
     """
-    first, *rest = map(as_markdown, headline(experiment, report, roas))
-    lines = [f"**{first}**  ", *(f"{line}  " for line in rest), ""]
+    lines: list[str] = []
+    if not report.passed:
+        lines += ["**Refused**, no result of it may be used:"]
+        lines += ["", f"```\n{report.reasons()}\n```", ""]
+    if roas is not None:
+        lines += [f"**{ROAS_TITLE}**", "", *_table(*_marked(*roas_table(roas))), ""]
+    if not_identified:
+        lines += [as_markdown(identification_sentence(not_identified)), ""]
+    lines += [f"**{as_markdown(headline(experiment, report, None)[0])}**", ""]
+    if report.flags:
+        lines += ["**Flagged**, read results with this in mind:", ""]
+        lines += [*bullets(flag_lines(report)), ""]
     lines += [experiment.description, ""]
     lines += [f"Market `{experiment.market}`, {data.source}, {data.span}.", ""]
     lines += bullets(f"accepted: {entry}" for entry in experiment.data.accept)
     lines += bullets(f"warning: {text}" for text in data.warnings)
     lines += [""] if lines[-1] else []
-    if not_identified:
-        lines += [as_markdown(identification_sentence(not_identified)), ""]
-    lines += _table(("check", "value", "limit", "verdict"), gate_rows(report))
-    if report.flags:
-        lines += ["", "**Flagged**, read results with this in mind:", ""]
-        lines += bullets(flag_lines(report))
-    if not report.passed:
-        lines += ["", "**Refused**, no result of it may be used:"]
-        lines += ["", f"```\n{report.reasons()}\n```"]
-    if roas is not None:
-        lines += [
-            "",
-            f"**Incremental ROAS** ({ROAS_UNIT}, all weeks of the data)",
-            "",
-            *_table(*_marked(*roas_table(roas))),
-        ]
+    lines += ["**All checks**", "", *_table(GATE_HEADER, gate_rows(report))]
     priors = [
         (name, f"`{prior}`", prior.rationale or "project default")
         for name, prior in experiment.model.priors.items()
@@ -172,10 +201,15 @@ def roas_table(roas: pd.DataFrame) -> tuple[tuple[str, ...], list[tuple[str, ...
     ]
 
 
-PLAN_HEADER = ("channel", "spend, last period", "spend, planned", "change", "beware")
 # Gains are over the replay of the last period.
 SCENARIO_HEADER = ("scenario", "money", "gain over replay", f"of {ALL_SALES}", "94 % interval")
 SCENARIO_HEADER += ("sure",)
+
+
+def plan_header(plan: Plan) -> tuple[str, ...]:
+    """Return the heads of `plan_rows`."""
+    weeks = f"{plan.weeks} weeks"
+    return ("channel", f"spend, last {weeks}", f"planned, {weeks}", "change", "beware")
 
 
 def plan_rows(plan: Plan, labels: Mapping[str, str]) -> list[tuple[str, ...]]:
@@ -244,7 +278,7 @@ def plan_markdown(
     lines = [f"### Budget plan from {name}", f"{plan_title(plan)}.", ""]
     told = [*plan_sentences(plan, labels), *filter(None, [ground])]
     lines += bullets(told)
-    lines += ["", *_table(*_marked(PLAN_HEADER, plan_rows(plan, labels)))]
+    lines += ["", *_table(*_marked(plan_header(plan), plan_rows(plan, labels)))]
     if len(plans) > 1:
         lines += ["", "**Scenarios**", "", *_table(SCENARIO_HEADER, scenario_rows(plans))]
         lines += ["", *bullets(doubts_elsewhere(plans))]
