@@ -1,5 +1,6 @@
 """Results as people read them on the terminal."""
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 # Names of channels and parameters, e.g. gamma_control[price] or :tv:, are no markup.
 console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+STEP = re.compile(r"(?<=[.;:]) (?=Next\b|\(\d+\) )")  # before what to try next, and each step of it
 ID_WIDTH = 8  # the first characters of a run are never cut, or no command would find it
 
 
@@ -30,16 +32,24 @@ def say(text: str) -> None:
 def tell(sentences: Iterable[str], style: str = "") -> None:
     """Print sentences as a list; a terminal gets lines that end between words."""
     for sentence in sentences:
-        text = f"* {sentence}"
-        if console.is_terminal:
-            text = textwrap.fill(
-                text,
-                console.width,
-                subsequent_indent="  ",
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-        console.print(text, style=style)
+        console.print(_filled(f"* {sentence}", console), style=style)
+
+
+def tell_error(error: Exception, refused: bool) -> None:
+    """Print what went wrong: each reason a line, each step to try next a line below it."""
+    errors.print("Refused: " if refused else "Error: ", style="bold red", end="")
+    for line in "\n".join([str(error), *getattr(error, "__notes__", ())]).splitlines():
+        for part in STEP.sub("\n    ", line).splitlines() or [""]:
+            errors.print(_filled(part, errors))
+
+
+def _filled(text: str, to: Console) -> str:
+    """Return text whose lines end between words where a person reads them; whole in a pipe."""
+    if not to.is_terminal:
+        return text
+    begin = " " * (len(text) - len(text.lstrip(" ")) + 2)
+    whole = {"break_long_words": False, "break_on_hyphens": False}
+    return textwrap.fill(text, to.width, subsequent_indent=begin, **whole)
 
 
 def show_main(done: "MainResult", verbose: bool) -> None:
@@ -72,7 +82,7 @@ def show_gate(report: "GateReport", verbose: bool) -> None:
     """Print a verdict in one line, what is flagged in full, and every check where that is asked."""
     from mmm_demo.reports.summary import GATE_HEADER, flag_lines, gate_rows, gate_sentence
 
-    hint = "" if verbose else " (--verbose shows them all)"
+    hint = "" if verbose else " (all of them: --verbose, or the page of the run)"
     console.print(f"{gate_sentence(report)}{hint}", style="bold")
     tell((f"flag: {line}" for line in flag_lines(report)), "yellow")
     if verbose:
@@ -118,7 +128,8 @@ def show_plan(done: "PlanResult") -> None:
     print_table(title, header, summary.plan_rows(done.plan, labels), words=(header[-1],))
     tell([*plan_sentences(done.plan, labels), basis(done.ground)])
     if len(done.plans) > 1:
-        print_table("Scenarios", summary.SCENARIO_HEADER, summary.scenario_rows(done.plans))
+        header, title = summary.SCENARIO_HEADER, summary.scenario_title(done.plan)
+        print_table(title, header, summary.scenario_rows(done.plans), words=header[3:4])
     tell(summary.doubts_elsewhere(done.plans))
 
 
@@ -135,7 +146,8 @@ def show_next(steps: Mapping[str, str]) -> None:
     """Print what can be done with a result: where it lies, and commands."""
     console.print("Next:", style="bold")
     for what, where in steps.items():
-        console.print(f"  {what:<{max(map(len, steps))}}  {where}")
+        begin = f"  {what:<{max(map(len, steps))}}  "
+        console.print(begin + f"\n{'':{len(begin)}}".join(where.splitlines()))
 
 
 def files_of(plan: "PlanResult") -> dict[str, str]:
@@ -143,7 +155,7 @@ def files_of(plan: "PlanResult") -> dict[str, str]:
     here = Path.cwd()
     named = {"plan page": [plan.report], "plan as CSV": plan.files}
     return {
-        what: ", ".join(
+        what: "\n".join(
             str(path.relative_to(here) if path.is_relative_to(here) else path) for path in paths
         )
         for what, paths in named.items()

@@ -16,7 +16,6 @@ from mmm_demo.cli.server import server
 from mmm_demo.cli.terminal import (
     ID_WIDTH,
     console,
-    errors,
     files_of,
     print_table,
     refusal_shown,
@@ -28,6 +27,7 @@ from mmm_demo.cli.terminal import (
     show_plan,
     show_track,
     tell,
+    tell_error,
 )
 from mmm_demo.cli.values import OrUnset
 from mmm_demo.settings.project import apply_defaults, require_project_root
@@ -347,6 +347,5 @@ def main() -> None:
         from mmm_demo.checks.gate import GateRefused
 
         refused = isinstance(error, GateRefused)
-        errors.print("Refused: " if refused else "Error: ", style="bold red", end="")
-        errors.print("\n".join([str(error), *getattr(error, "__notes__", ())]))
+        tell_error(error, refused)
         sys.exit(REFUSED if refused else KNOWN_ERROR)

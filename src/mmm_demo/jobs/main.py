@@ -49,14 +49,46 @@ from mmm_demo.store.runs import Run, find_run, open_run, store_errors, temporary
 
 @dataclass(frozen=True)
 class FitResult:
-    """A fit that passed and was registered; `page` is the Markdown of its run's page."""
+    """A fit that passed and was registered.
+
+    Attributes
+    ----------
+    run
+        Fit run.
+    report
+        Its verdict.
+    version
+        What it was registered as.
+    label
+        What results must be called, where the source does not say it.
+    results
+        What it says.
+    fitted
+        The model.
+    page
+        Markdown of its run's page, which a notebook shows.
+    """
 
     run: Run
     report: GateReport
     version: registry.ModelVersion
     label: str
     results: Results
+    fitted: FittedModel
     page: str
+
+    @property
+    def roas(self) -> pd.DataFrame:
+        """ROAS by channel, with what each rests on."""
+        return self.results.roas
+
+    @property
+    def checks(self) -> pd.DataFrame:
+        """Every check of the gate."""
+        return pd.DataFrame(summary.gate_rows(self.report), columns=[*summary.GATE_HEADER])
+
+    def _repr_markdown_(self) -> str:
+        return self.page
 
 
 @dataclass(frozen=True)
@@ -174,7 +206,7 @@ def _fit(
         tags={"model.name": version.name, "model.version": version.version},
         metrics={"seconds.fit": time.monotonic() - started},
     )
-    return FitResult(run, report, version, data.label, results, page)
+    return FitResult(run, report, version, data.label, results, fitted, page)
 
 
 def with_scaling(experiment: ExperimentConfig, table: pd.DataFrame, say: Say) -> ExperimentConfig:

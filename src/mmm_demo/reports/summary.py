@@ -202,8 +202,7 @@ def roas_table(roas: pd.DataFrame) -> tuple[tuple[str, ...], list[tuple[str, ...
 
 
 # Gains are over the replay of the last period.
-SCENARIO_HEADER = ("scenario", "money", "gain over replay", f"of {ALL_SALES}", "94 % interval")
-SCENARIO_HEADER += ("sure",)
+SCENARIO_HEADER = ("scenario", "money", "gain", f"of {ALL_SALES}", "94 % interval", "sure")
 
 
 def plan_header(plan: Plan) -> tuple[str, ...]:
@@ -250,6 +249,11 @@ def doubts_elsewhere(plans: Sequence[Plan]) -> list[str]:
     return [f"{plan.scenario.name}: {text}" for plan in plans[1:] for text in plan.doubts]
 
 
+def scenario_title(plan: Plan) -> str:
+    """Say what the gains of `scenario_rows` are over."""
+    return f"Scenarios: gain over a repeat of the last {plan.weeks} weeks"
+
+
 def plan_title(plan: Plan) -> str:
     """Name window and budget of a plan."""
     return (
@@ -280,7 +284,12 @@ def plan_markdown(
     lines += bullets(told)
     lines += ["", *_table(*_marked(plan_header(plan), plan_rows(plan, labels)))]
     if len(plans) > 1:
-        lines += ["", "**Scenarios**", "", *_table(SCENARIO_HEADER, scenario_rows(plans))]
+        lines += [
+            "",
+            f"**{scenario_title(plan)}**",
+            "",
+            *_table(SCENARIO_HEADER, scenario_rows(plans)),
+        ]
         lines += ["", *bullets(doubts_elsewhere(plans))]
     return "\n".join(lines)
 
