@@ -446,6 +446,7 @@ def test_names_in_brackets_reach_the_terminal_as_they_are(
         report=GateReport((flag,)),
         results=results,
         label="",
+        version=version,
         run=SimpleNamespace(run_id="0a1b2c3d4e5f"),
     )
     pipeline.run_evidence = lambda *_: SimpleNamespace(version=version, evidence=found)

@@ -279,7 +279,7 @@ def plan_markdown(
         What the plans rest on, in one line (`plan_page.basis`); empty to leave it out.
     """
     plan = plans[0]
-    lines = [f"### Budget plan from {name}", f"{plan_title(plan)}.", ""]
+    lines = [f"**Plan of {as_markdown(name)}: {plan_title(plan)}**", ""]
     told = [*plan_sentences(plan, labels), *filter(None, [ground])]
     lines += bullets(told)
     lines += ["", *_table(*_marked(plan_header(plan), plan_rows(plan, labels)))]
@@ -301,5 +301,7 @@ def _marked(
 
 
 def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    # MLflow's page has no space between columns.
+    wide = (f"{name}\u00a0\u00a0" for name in header)
+    lines = ["| " + " | ".join(wide) + " |", "|" + "---|" * len(header)]
     return lines + ["| " + " | ".join(row) + " |" for row in rows]
