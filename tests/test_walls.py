@@ -370,7 +370,7 @@ def test_rooms_of_the_architecture_are_read_in_order() -> None:
 
 def test_import_upward_is_seen() -> None:
     order = list(listed(ROOMS))
-    assert upward("evidence.backtest", {"checks.gate", "evidence.refits"}, order) == set()
+    assert upward("evidence.backtest", {"checks.gate", "evidence.refit"}, order) == set()
     assert upward("checks.gate", {"evidence.backtest"}, order) == {"evidence.backtest"}
     assert upward("evidence.backtest", {"unlisted.room"}, order) == {"unlisted.room"}
     assert upward("unlisted.room", {"checks.gate"}, order) == {"checks.gate"}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmm_demo.evidence.batteries import Step
+    from mmm_demo.evidence.battery import Step
     from mmm_demo.jobs.evidence import EvidenceResult
     from mmm_demo.jobs.main import FitResult
     from mmm_demo.jobs.plan import PlanResult

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from mmm_demo.checks.gate import FAILED, NOT_ASSESSABLE, PASSED, Check
-from mmm_demo.evidence.refits import assessable
+from mmm_demo.evidence.battery import assessable
 
 GOOD = Check("skill", "backtest", 0.5, ">=", 0.0, "40 weeks", "look again")
 BAD = Check("coverage", "backtest", 0.5, ">=", 0.75, "fold 2", "look again")

@@ -16,8 +16,7 @@ import xarray as xr
 
 from drawn_model import drawn_model
 from mmm_demo.checks.gate import GateReport
-from mmm_demo.evidence import refit as of_refit
-from mmm_demo.evidence.refit import CHAINS, Refit, Refitter, graph_key
+from mmm_demo.evidence.refit import CHAINS, GRAPHS, Graphs, Refit, Refitter, graph_key
 from mmm_demo.fits.build import build_model
 from mmm_demo.fits.trace import table_sha256
 from mmm_demo.settings.experiment import ModelConfig, ScalingConfig, free_parameters
@@ -273,13 +272,13 @@ def graphs(monkeypatch):
         return SimpleNamespace(with_data=lambda **data: (number, data))
 
     monkeypatch.setattr(nutpie, "compile_pymc_model", compile_model)
-    monkeypatch.setattr(of_refit, "_COMPILED", {})
+    monkeypatch.setattr(GRAPHS, "kept", {})
     return made
 
 
-def compiled(config: ModelConfig, longest: int | None = 8):
+def compiled(config: ModelConfig, longest: int | None = 8, graphs: Graphs = GRAPHS):
     """Return the number of the graph that a model gets, and the data that it gets with it."""
-    refitter = Refitter(config, drawn_model().table, SAMPLING, longest)
+    refitter = Refitter(config, drawn_model().table, SAMPLING, longest, graphs=graphs)
     mmm = build_model(refitter._fixed, drawn_model().table, None, refitter.longest_lag)
     return refitter._compile(mmm, None)
 
@@ -309,12 +308,13 @@ def test_a_shared_graph_gets_each_models_own_values(graphs):
     assert (float(data["adstock_weeks"]), float(data["y_sigma_sigma"])) == (4, 0.15)
 
 
-def test_the_oldest_graph_makes_place(graphs, monkeypatch):
-    monkeypatch.setattr(of_refit, "MOST_COMPILED", 2)
-    numbers = [compiled(replace(CONFIG, yearly_seasonality=0, priors={}), longest)[0]
+def test_the_oldest_graph_makes_place(graphs):
+    two = Graphs(most=2)
+    numbers = [compiled(replace(CONFIG, yearly_seasonality=0, priors={}), longest, two)[0]
                for longest in (8, 9, 8, 10, 9, 8)]  # fmt: skip
     assert numbers == [0, 1, 0, 2, 1, 3]
-    assert len(of_refit._COMPILED) == 2
+    assert len(two.kept) == 2
+    assert not GRAPHS.kept
 
 
 def test_a_model_that_cannot_be_sampled_is_no_fault_of_the_program(graphs, monkeypatch):

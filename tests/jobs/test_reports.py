@@ -17,12 +17,12 @@ from answer import Answer, Ask
 from mmm_demo.checks.proof import Bundle, BundleRefused
 from mmm_demo.cli import verbs as cli
 from mmm_demo.evidence import contest
-from mmm_demo.evidence.batteries import Step
+from mmm_demo.evidence.battery import Step
 from mmm_demo.evidence.gathered import Evidence
 from mmm_demo.jobs import report
 from mmm_demo.jobs.evidence import run_promote
 from mmm_demo.jobs.report import run_card, run_compare
-from mmm_demo.settings.check_names import check_name
+from mmm_demo.reports.check_names import check_name
 from mmm_demo.store.registry import NoVersionError
 from pages import Page, assert_self_contained
 from versions import data_folder

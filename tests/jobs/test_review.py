@@ -22,9 +22,9 @@ from evidence_tables import placebo_table, sensitivity_table
 from helpers import contents
 from mmm_demo.checks.gate import GateRefused
 from mmm_demo.checks.proof import Bundle
-from mmm_demo.evidence import batteries
+from mmm_demo.evidence import backtest
 from mmm_demo.evidence.backtest import fold_table, folds
-from mmm_demo.evidence.batteries import Step
+from mmm_demo.evidence.battery import Step
 from mmm_demo.evidence.contest import same_model
 from mmm_demo.evidence.gathered import Evidence
 from mmm_demo.fits.fitted import FittedModel
@@ -84,7 +84,7 @@ class Canned:
     asked: list[SimpleNamespace] = field(default_factory=list)
 
     def __call__(self, refitter, table, lift_tests, seed, watch) -> pd.DataFrame:
-        """Stand in for `batteries.run_backtest`."""
+        """Stand in for `backtest.run_backtest`."""
         self.asked.append(
             SimpleNamespace(refitter=refitter, table=table, lift_tests=lift_tests, seed=seed)
         )
@@ -101,7 +101,7 @@ class Canned:
 def canned(monkeypatch: pytest.MonkeyPatch) -> Canned:
     """Canned backtests: the drawn model scores 100."""
     stand_in = Canned([(drawn_model().config, 100.0)])
-    monkeypatch.setattr(batteries, "run_backtest", stand_in)
+    monkeypatch.setattr(backtest, "run_backtest", stand_in)
     monkeypatch.setattr("mmm_demo.evidence.contest.plans_of", lambda *_: "not planned here")
     return stand_in
 

@@ -30,6 +30,7 @@ from mmm_demo.cli.terminal import (
     tell_error,
 )
 from mmm_demo.cli.values import OrUnset
+from mmm_demo.settings.batteries import EVIDENCE_BATTERIES
 from mmm_demo.settings.project import apply_defaults, require_project_root
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def promote(market: str, number: int | None, reason: str, rollback: bool) -> Non
 @click.option(
     "--battery",
     "batteries",
-    type=click.Choice(["all", "backtest", "recovery", "placebo", "sensitivity"]),
+    type=click.Choice(["all", *EVIDENCE_BATTERIES]),
     multiple=True,
     help="Only this one; may be given again. Others keep what they found before.",
 )

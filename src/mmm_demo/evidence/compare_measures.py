@@ -9,7 +9,7 @@ import pandas as pd
 from mmm_demo.checks.gate import NOT_ASSESSABLE
 from mmm_demo.checks.identification import overlap
 from mmm_demo.checks.pointwise import fitted_log_likelihood, loo
-from mmm_demo.evidence.refits import UNCONVERGED_MAX
+from mmm_demo.evidence.battery import UNCONVERGED_MAX
 from mmm_demo.fits.fitted import WEEK, FittedModel
 from mmm_demo.fits.trace import table_sha256
 from mmm_demo.planning.plan import TOLERANCE, Plan

@@ -37,7 +37,7 @@ def backtest_scores(forecast: pd.DataFrame) -> dict[str, float]:
     Parameters
     ----------
     forecast
-        Rows of `batteries.run_backtest`.
+        Rows of `backtest.run_backtest`.
 
     Returns
     -------
@@ -154,7 +154,7 @@ def plan_scores(fitted: FittedModel, budget: BudgetConfig) -> pd.DataFrame:
 
     The money is NaN where no plan can be made.
     """
-    from mmm_demo.evidence.batteries import planned
+    from mmm_demo.evidence.sensitivity import planned
 
     channels = list(fitted.config.channel_columns)
     return pd.DataFrame({"channel": channels, "planned": planned(fitted, budget)})

@@ -174,6 +174,10 @@ class FittedModel:
         xarray.DataArray
             Dims (sample, channel), sales units per spend unit.
         """
+        return self._roas
+
+    @cached_property
+    def _roas(self) -> xr.DataArray:
         spend = xr.DataArray(self.spend.sum().to_numpy(), dims="channel")
         return self._passes["channel_contribution"].sum("week") / spend
 

@@ -8,17 +8,16 @@ import pandas as pd
 
 from mmm_demo.checks.gate import Check, GateRefused, GateReport
 from mmm_demo.checks.proof import Bundle
-from mmm_demo.evidence import batteries, contest, scores
+from mmm_demo.evidence import backtest, contest, scores
 from mmm_demo.evidence.backtest import fold_table
-from mmm_demo.evidence.batteries import Watch
+from mmm_demo.evidence.battery import Step, Watch
 from mmm_demo.evidence.compare_measures import money_table, plan_overlap
-from mmm_demo.evidence.gathered import EVIDENCE, Evidence
+from mmm_demo.evidence.gathered import EVIDENCE, Evidence, gather
 from mmm_demo.evidence.refit import Refitter
 from mmm_demo.jobs import promotion
-from mmm_demo.jobs.refits import gather, recorded
+from mmm_demo.settings.batteries import EVIDENCE_BATTERIES
 from mmm_demo.settings.experiment import registered_model_name
-from mmm_demo.settings.limits import EVIDENCE_BATTERIES
-from mmm_demo.settings.run_keys import Say
+from mmm_demo.settings.run_keys import Say, by_channel
 from mmm_demo.settings.wording import roas, roas_with_interval
 from mmm_demo.store import evidence_store, registry
 from mmm_demo.store.gated_store import PREFIX
@@ -89,6 +88,24 @@ def _known(version: registry.ModelVersion, say: Say) -> Evidence | None:
         return None
 
 
+def recorded(run: Run, watch: Watch) -> Watch:
+    """Return a watch that logs each refit as a child run before it passes it on."""
+
+    def record(step: Step) -> None:
+        # Some are named by channel, whose characters a metric's name may not have.
+        measured = pd.Series(step.measured).rename_axis("channel").reset_index(name="value")
+        with open_run(f"{step.battery}: {step.name}", "refit", run) as child:
+            child.log(
+                params={"refit.battery": step.battery, "refit.number": step.number},
+                metrics=step.refit.convergence.metrics()
+                | by_channel(step.battery, measured, "value"),
+                tags={"gate": "none: a refit for evidence", "converged": step.refit.converged},
+            )
+        watch(step)
+
+    return record
+
+
 def backtest_of(
     of: Bundle, like: Bundle, table: pd.DataFrame, evidence: Evidence | None, watch: Watch
 ) -> pd.DataFrame:
@@ -111,7 +128,7 @@ def backtest_of(
         return evidence.tables["backtest"]
     experiment = like.experiment
     refitter = Refitter(of.fitted.config, table, experiment.evidence)
-    return batteries.run_backtest(
+    return backtest.run_backtest(
         refitter, table, of.fitted.lift_tests, experiment.sampler.seed, watch
     )
 

@@ -10,12 +10,11 @@ from mmm_demo.checks.judge import judge
 from mmm_demo.checks.proof import Bundle, BundleRefused
 from mmm_demo.evidence import contest
 from mmm_demo.evidence.backtest import fold_table
-from mmm_demo.evidence.batteries import Watch
+from mmm_demo.evidence.battery import Watch
 from mmm_demo.evidence.compare import Comparison, compare
 from mmm_demo.fits import tables
 from mmm_demo.fits.lift_report import compare_with_model
-from mmm_demo.jobs.evidence import backtest_of
-from mmm_demo.jobs.refits import recorded
+from mmm_demo.jobs.evidence import backtest_of, recorded
 from mmm_demo.reports.card import CardInput, version_card
 from mmm_demo.reports.compare_page import comparison_page
 from mmm_demo.settings.names import bullets

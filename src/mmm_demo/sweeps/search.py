@@ -26,14 +26,14 @@ STATES = {"passed": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": 
 
 FIRST_USE = "studies-first-use"
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
-
 
 def open_storage(address: str) -> BaseStorage:
     """Return the storage of studies: a database by its URL, else a journal file by its path.
 
-    A journal file serves every process of one machine; it is never deleted.
+    A journal file serves every process of one machine; it is never deleted. From here on Optuna
+    says no more than its warnings: what becomes of a trial is told by `jobs.sweep`.
     """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     if "://" in address:
         with locked(address, FIRST_USE):  # which makes the tables
             return RDBStorage(address, engine_kwargs={"pool_pre_ping": True})

@@ -14,8 +14,7 @@ from mmm_demo.checks.contraction import STORED_NAMES, prior_distribution
 from mmm_demo.checks.convergence import prior_check
 from mmm_demo.checks.gate import Check, GateReport
 from mmm_demo.evidence import scores
-from mmm_demo.evidence.backtest import fold_table
-from mmm_demo.evidence.batteries import as_fitted, backtest_folds
+from mmm_demo.evidence.backtest import backtest_folds, fold_table
 from mmm_demo.evidence.refit import Refit, Refitter
 from mmm_demo.fits.response import Response, scaling_of
 from mmm_demo.fits.trace import save_trace
@@ -156,7 +155,7 @@ def _not_converged(refit: Refit, what: str) -> Outcome:
 def _scored(
     task: Task, refit: Refit, forecast: pd.DataFrame, prior: Mapping[str, float]
 ) -> Outcome:
-    fitted = as_fitted(refit)
+    fitted = refit.fitted()
     tables = {
         scores.POINTWISE: scores.pointwise(refit.response),
         scores.ROAS: scores.roas_scores(refit.response),
