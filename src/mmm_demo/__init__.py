@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mmm_demo.evidence.battery import Step
     from mmm_demo.jobs.evidence import EvidenceResult
-    from mmm_demo.jobs.main import FitResult
+    from mmm_demo.jobs.fit import FitResult
     from mmm_demo.jobs.plan import PlanResult
-    from mmm_demo.jobs.promotion import Promotion
+    from mmm_demo.jobs.promote import Promotion
     from mmm_demo.jobs.track import TrackResult
     from mmm_demo.settings.experiment import ExperimentConfig
     from mmm_demo.sources.explore import Exploration
@@ -127,7 +127,7 @@ def explore(
     >>> from mmm_demo import explore
     >>> explore("experiments/demo.yaml").verdict  # doctest: +SKIP
     """
-    from mmm_demo.jobs.main import run_explore
+    from mmm_demo.jobs.explore import run_explore
 
     return run_explore(_experiment(experiment), _project(), say or _quiet)
 
@@ -161,7 +161,7 @@ def fit(
     >>> done = fit("experiments/demo.yaml")  # doctest: +SKIP
     >>> done.roas[["channel", "median", "lower_94", "upper_94"]]  # doctest: +SKIP
     """
-    from mmm_demo.jobs.main import run_fit
+    from mmm_demo.jobs.fit import run_fit
 
     return run_fit(_experiment(experiment), _project(), say or _quiet)
 
@@ -241,7 +241,7 @@ def promote(
     >>> from mmm_demo import fit, promote
     >>> promote(fit("experiments/demo.yaml"))  # doctest: +SKIP
     """
-    from mmm_demo.jobs.evidence import run_promote
+    from mmm_demo.jobs.promote import run_promote
     from mmm_demo.store.gated_store import PREFIX
 
     _project()

@@ -32,10 +32,15 @@ VERBS |= {"evidence", "card", "compare", "track", "sweep", "leaderboard", "repro
 ON_THE_SPOT = {"ui", "doctor", "server"}  # need no run of `mlflow run` around them
 VERBS |= ON_THE_SPOT
 PLACES = {  # module that does the work of each verb
-    "jobs.main": ("main", "fit", "report", "explore"),
+    "jobs.main": ("main",),
+    "jobs.fit": ("fit",),
+    "jobs.explore": ("explore",),
+    "jobs.report": ("report",),
     "jobs.plan": ("optimize", "plan_file"),
-    "jobs.evidence": ("evidence", "promote"),
-    "jobs.report": ("card", "compare"),
+    "jobs.evidence": ("evidence",),
+    "jobs.promote": ("promote",),
+    "jobs.card": ("card",),
+    "jobs.compare": ("compare",),
     "jobs.track": ("track",),
     "jobs.sweep": ("sweep",),
     "jobs.leaderboard": ("leaderboard",),

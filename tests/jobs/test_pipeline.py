@@ -30,8 +30,9 @@ from mmm_demo.fits.build import sample_posterior
 from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.fits.trace import LIFT_TESTS, load_trace, save_trace, table_sha256
 from mmm_demo.jobs import fit as fit_steps
-from mmm_demo.jobs.fit import publish_lift_tests
-from mmm_demo.jobs.main import run_fit, run_main, run_report
+from mmm_demo.jobs.fit import publish_lift_tests, run_fit
+from mmm_demo.jobs.main import run_main
+from mmm_demo.jobs.report import run_report
 from mmm_demo.settings.experiment import BudgetConfig, ExperimentConfig, SamplerConfig
 from mmm_demo.settings.experiment_file import from_dict, load_experiment
 from mmm_demo.settings.run_keys import by_channel

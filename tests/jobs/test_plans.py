@@ -27,9 +27,10 @@ from mmm_demo.fits.fitted import WEEK
 from mmm_demo.fits.trace import load_trace
 from mmm_demo.jobs import fit as fit_steps
 from mmm_demo.jobs import main
-from mmm_demo.jobs.main import FitResult, run_main
+from mmm_demo.jobs.fit import FitResult
+from mmm_demo.jobs.main import run_main
 from mmm_demo.jobs.plan import channel_labels, past_text, run_optimize
-from mmm_demo.jobs.promotion import ContestLost
+from mmm_demo.jobs.promote import ContestLost
 from mmm_demo.planning.window import window_of
 from mmm_demo.settings.data import DataConfig
 from mmm_demo.settings.experiment import ExperimentConfig, to_dict
@@ -269,7 +270,7 @@ def test_a_version_that_may_not_become_the_first_champion_gets_no_plan(
     def made(run: Any, experiment: ExperimentConfig, *_: object) -> FitResult:
         return FitResult(run, GateReport(()), make_version(experiment), "", None, None, "")
 
-    monkeypatch.setattr(main, "_fit", made)
+    monkeypatch.setattr(main, "fit_in", made)
     with pytest.raises(ContestLost, match="version 1 of mmm_demo is challenger, not champion"):
         run_main(write_experiment(project, hard_to_please), project, silent, silent)
     assert find_alias("demo", "champion") is None

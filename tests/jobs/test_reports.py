@@ -19,9 +19,10 @@ from mmm_demo.cli import verbs as cli
 from mmm_demo.evidence import contest
 from mmm_demo.evidence.battery import Step
 from mmm_demo.evidence.gathered import Evidence
-from mmm_demo.jobs import report
-from mmm_demo.jobs.evidence import run_promote
-from mmm_demo.jobs.report import run_card, run_compare
+from mmm_demo.jobs import compare
+from mmm_demo.jobs.card import run_card
+from mmm_demo.jobs.compare import run_compare
+from mmm_demo.jobs.promote import run_promote
 from mmm_demo.reports.check_names import check_name
 from mmm_demo.store.registry import NoVersionError
 from pages import Page, assert_self_contained
@@ -236,7 +237,7 @@ class Canned:
 @pytest.fixture
 def canned(monkeypatch: pytest.MonkeyPatch) -> Canned:
     fake = Canned({8: forecast(40_000.0), 7: forecast(50_000.0)})
-    monkeypatch.setattr(report, "backtest_of", fake)
+    monkeypatch.setattr(compare, "backtest_of", fake)
     return fake
 
 
@@ -303,7 +304,7 @@ def test_too_few_weeks_for_a_backtest_leave_the_rest_of_the_comparison(
             raise ValueError("12 weeks are too few for a backtest of 5 folds")
         return forecast(1.0)
 
-    monkeypatch.setattr(report, "backtest_of", too_few)
+    monkeypatch.setattr(compare, "backtest_of", too_few)
     found = run_compare("demo", "1", "2", project, silent, silent)
     assert "12 weeks are too few" in found.sentences()[0]
     assert len(found.roas) == len(CHANNELS)

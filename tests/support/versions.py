@@ -16,7 +16,7 @@ from mmm_demo.checks.contraction import STORED_NAMES, prior_distribution
 from mmm_demo.checks.proof import FILES, TRACE, sha256, write_config, write_gate
 from mmm_demo.evidence.gathered import EVIDENCE, Evidence
 from mmm_demo.fits.trace import WEEKLY_TABLE, load_trace, save_trace, table_sha256
-from mmm_demo.jobs.promotion import Judge, Promotion, promote
+from mmm_demo.jobs.promote import Judge, Promotion, promote
 from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.store.evidence_store import bind_evidence
 from mmm_demo.store.gated_store import ACCEPTED, promotion_params

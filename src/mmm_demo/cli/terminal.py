@@ -13,7 +13,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     from mmm_demo.checks.gate import Check, GateReport
     from mmm_demo.jobs.evidence import EvidenceResult
-    from mmm_demo.jobs.main import FitResult, MainResult
+    from mmm_demo.jobs.fit import FitResult
+    from mmm_demo.jobs.main import MainResult
     from mmm_demo.jobs.plan import PlanResult
     from mmm_demo.jobs.track import TrackResult
 

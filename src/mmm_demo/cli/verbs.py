@@ -34,7 +34,7 @@ from mmm_demo.settings.batteries import EVIDENCE_BATTERIES
 from mmm_demo.settings.project import apply_defaults, require_project_root
 
 if TYPE_CHECKING:
-    from mmm_demo.jobs.main import FitResult
+    from mmm_demo.jobs.fit import FitResult
     from mmm_demo.settings.experiment import ExperimentConfig
     from mmm_demo.sources.market import MarketingData
 
@@ -133,10 +133,10 @@ def main_command(verbose: bool, **options: Any) -> None:
     root, experiment = require_project_root(), _experiment(**options)
     data = _table(experiment, root)
     from mmm_demo.cli.progress import watching
-    from mmm_demo.jobs import main as pipeline
+    from mmm_demo.jobs.main import run_main
 
     with refusal_shown(verbose), watching(console) as watch:
-        done = pipeline.run_main(experiment, root, say, watch, data)
+        done = run_main(experiment, root, say, watch, data)
     show_main(done, verbose)
     show_next(files_of(done.plan) | _of_the_fit(done.fit))
 
@@ -147,10 +147,10 @@ def fit(verbose: bool, **options: Any) -> None:
     """Fit one experiment and register it when it passes the gate."""
     root, experiment = require_project_root(), _experiment(**options)
     data = _table(experiment, root)
-    from mmm_demo.jobs import main as pipeline
+    from mmm_demo.jobs.fit import run_fit
 
     with refusal_shown(verbose):
-        done = pipeline.run_fit(experiment, root, say, data)
+        done = run_fit(experiment, root, say, data)
     show_fit(done, verbose)
     promote_it = f"uv run mmm-demo promote --market {experiment.market}"
     show_next({"promote it": promote_it} | _of_the_fit(done))
@@ -166,9 +166,9 @@ def explore(experiment: str) -> None:
 
     root, loaded = require_project_root(), load_experiment(experiment)
     data = _table(loaded, root)
-    from mmm_demo.jobs import main as pipeline
+    from mmm_demo.jobs.explore import run_explore
 
-    tell(pipeline.run_explore(loaded, root, say, data).verdict)
+    tell(run_explore(loaded, root, say, data).verdict)
 
 
 @cli.command()
@@ -183,11 +183,11 @@ def promote(market: str, number: int | None, reason: str, rollback: bool) -> Non
     if rollback and number is not None:
         raise click.UsageError("--rollback goes back to the previous champion; drop --version")
     from mmm_demo.cli.progress import watching
-    from mmm_demo.jobs import evidence as review
+    from mmm_demo.jobs.promote import run_promote
 
     require_project_root()  # elsewhere, MLflow would make a new store in the working directory
     with watching(console) as watch:
-        review.run_promote(market, number, reason, rollback, say, watch)
+        run_promote(market, number, reason, rollback, say, watch)
 
 
 @cli.command()
@@ -202,12 +202,12 @@ def promote(market: str, number: int | None, reason: str, rollback: bool) -> Non
 def evidence(run: str, batteries: Sequence[str]) -> None:
     """Gather evidence about a fit RUN beyond its gate: backtest, recovery, placebo, sensitivity."""
     from mmm_demo.cli.progress import watching
-    from mmm_demo.jobs import evidence as review
+    from mmm_demo.jobs.evidence import run_evidence
 
     require_project_root()
     wanted = [] if "all" in batteries else batteries
     with watching(console) as watch:
-        done = review.run_evidence(run, wanted, say, watch)
+        done = run_evidence(run, wanted, say, watch)
     show_evidence(done)
 
 
@@ -216,9 +216,9 @@ def evidence(run: str, batteries: Sequence[str]) -> None:
 @click.option("--market", default="demo", show_default=True, help="Market of the model.")
 def card(version: str, market: str) -> None:
     """Make the evidence card of VERSION (a number or an alias): one HTML page."""
-    from mmm_demo.jobs import report as reports
+    from mmm_demo.jobs.card import run_card
 
-    reports.run_card(market, version, require_project_root(), say)
+    run_card(market, version, require_project_root(), say)
 
 
 @cli.command()
@@ -228,11 +228,11 @@ def card(version: str, market: str) -> None:
 def compare(a: str, b: str, market: str) -> None:
     """Compare two versions A and B: run ids, version numbers or aliases."""
     from mmm_demo.cli.progress import watching
-    from mmm_demo.jobs import report as reports
+    from mmm_demo.jobs.compare import run_compare
 
     root = require_project_root()
     with watching(console) as watch:
-        done = reports.run_compare(market, a, b, root, say, watch)
+        done = run_compare(market, a, b, root, say, watch)
     print_table("Comparison", ("", a, b, "difference"), done.rows())
     tell(done.sentences())
 
@@ -264,13 +264,13 @@ def optimize(plan: str | None, market: str | None, **asked: Any) -> None:
     """Plan budgets with the champion: the scenarios of a file PLAN, or one that options ask for."""
     # Imports make many objects that stay, and a plan is soon made: no time to look for garbage.
     gc.disable()
-    from mmm_demo.jobs import plan as plan_steps
+    from mmm_demo.jobs.plan import run_optimize, run_plan_file
 
     settings = {name: value for name, value in asked.items() if value is not None}
     if plan is None:
-        done = plan_steps.run_optimize(market or "demo", settings, require_project_root(), say)
+        done = run_optimize(market or "demo", settings, require_project_root(), say)
     elif market is None and not settings:
-        done = plan_steps.run_plan_file(plan, require_project_root(), say)
+        done = run_plan_file(plan, require_project_root(), say)
     else:
         raise click.UsageError("a plan file says everything itself; drop the options")
     show_plan(done)
@@ -290,18 +290,18 @@ def optimize(plan: str | None, market: str | None, **asked: Any) -> None:
 )
 def track_command(plan: str, actuals: str, scenario: str | None) -> None:
     """Hold a plan against what came: sales inside the promised interval, spend on plan or not."""
-    from mmm_demo.jobs import track
+    from mmm_demo.jobs.track import run_track
 
-    show_track(track.run_track(plan, Path(actuals), scenario, require_project_root(), say))
+    show_track(run_track(plan, Path(actuals), scenario, require_project_root(), say))
 
 
 @cli.command()
 @click.argument("run")
 def report(run: str) -> None:
     """Build plots and tables of a fit RUN again."""
-    from mmm_demo.jobs import main as pipeline
+    from mmm_demo.jobs.report import run_report
 
-    pipeline.run_report(run, require_project_root(), say)
+    run_report(run, require_project_root(), say)
 
 
 @cli.command()

@@ -10,7 +10,7 @@ import pandas as pd
 from mmm_demo.evidence.ranking import Leaderboard, rank
 from mmm_demo.evidence.scores import ELPD
 from mmm_demo.evidence.spread import levels, plan_spread, plans_of, roas_of, roas_spread, settings
-from mmm_demo.jobs.fits import find_candidates
+from mmm_demo.jobs.candidates import find_candidates
 from mmm_demo.plots import leaderboard as plots
 from mmm_demo.plots.style import NamedFigure
 from mmm_demo.reports import leaderboard

@@ -1,4 +1,4 @@
-"""Runs -> candidates: fits and trials of a market, as the tracking store has them."""
+"""Runs -> candidates of the leaderboard: fits and trials of a market, as the store has them."""
 
 import math
 from collections.abc import Mapping
