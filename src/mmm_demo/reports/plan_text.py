@@ -23,6 +23,9 @@ from mmm_demo.settings.wording import (
 from mmm_demo.sources.explore_measures import join_words
 
 UNRANKED = NOT_RANKED.upper()  # the label of a plan that moves money between such channels
+SURE_AS_A_WHOLE = (
+    "The gain of the plan as a whole may be sure all the same, but not that these moves add to it."
+)
 SMALL = 0.005  # share of the budget below which a change is not told
 TOLD = 6  # changes and pairs that a sentence lists at most
 SURE = 0.995  # from here on a probability is `over 99%`
@@ -115,9 +118,8 @@ def _unranked(plan: Plan) -> str:
         return ""
     return (
         f"{UNRANKED}: this plan moves money {_moved_between(plan.unrankable)}, but the data do not "
-        "tell which of the two earns more with the next unit of money. The gain of the plan as a "
-        "whole may be sure all the same (its probability is told above), but not that these moves "
-        f"add to it. {smallest_sentence(plan) or _no_smallest(plan)}"
+        f"tell which of the two earns more with the next unit of money. {SURE_AS_A_WHOLE} "
+        f"{smallest_sentence(plan) or _no_smallest(plan)}"
     )
 
 

@@ -11,12 +11,13 @@ from mmm_demo.planning.plan import Plan, spread
 from mmm_demo.reports.check_names import check_name
 from mmm_demo.reports.plan_text import chance, channel_flags, plan_sentences
 from mmm_demo.settings.experiment import ExperimentConfig
-from mmm_demo.settings.names import as_markdown, bullets, key
+from mmm_demo.settings.names import as_markdown, bullets, key, markdown_table
 from mmm_demo.settings.wording import (
     ALL_SALES,
     ROAS_UNIT,
     amount,
     change,
+    counted,
     human,
     percent,
     roas_between,
@@ -72,9 +73,9 @@ def gate_sentence(report: GateReport) -> str:
         "not made": len(report.missing),
         "loosened": len(report.loosened),
     }
-    told = [_count(len(report.checks), "check")]
+    told = [counted(len(report.checks), "check")]
     told += [f"{count} {what}" for what, count in counts.items() if count]
-    told.append(_count(len(report.flags), "flag"))
+    told.append(counted(len(report.flags), "flag"))
     return f"gate {'passed' if report.passed else 'failed'}: {', '.join(told)}"
 
 
@@ -82,11 +83,7 @@ def evidence_sentence(name: str, checks: Sequence[Check]) -> str:
     """Say what the batteries found in one line: ... 9 checks, 8 passed, 1 failed."""
     found = Counter(check.status for check in checks)
     told = [f"{count} {status}" for status, count in found.most_common()]
-    return f"Evidence about {name}: {', '.join([_count(len(checks), 'check'), *told])}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"Evidence about {name}: {', '.join([counted(len(checks), 'check'), *told])}"
 
 
 def headline(
@@ -151,7 +148,7 @@ def fit_page(
         lines += ["**Refused**, no result of it may be used:"]
         lines += ["", f"```\n{report.reasons()}\n```", ""]
     if roas is not None:
-        lines += [f"**{ROAS_TITLE}**", "", *_table(*_marked(*roas_table(roas))), ""]
+        lines += [f"**{ROAS_TITLE}**", "", *markdown_table(*roas_table(roas)), ""]
     if not_identified:
         lines += [as_markdown(identification_sentence(not_identified)), ""]
     lines += [f"**{as_markdown(headline(experiment, report, None)[0])}**", ""]
@@ -163,12 +160,12 @@ def fit_page(
     lines += bullets(f"accepted: {entry}" for entry in experiment.data.accept)
     lines += bullets(f"warning: {text}" for text in data.warnings)
     lines += [""] if lines[-1] else []
-    lines += ["**All checks**", "", *_table(GATE_HEADER, gate_rows(report))]
+    lines += ["**All checks**", "", *markdown_table(GATE_HEADER, gate_rows(report))]
     priors = [
         (name, f"`{prior}`", prior.rationale or "project default")
         for name, prior in experiment.model.priors.items()
     ]
-    lines += ["", "**Priors**", "", *_table(("parameter", "prior", "rationale"), priors)]
+    lines += ["", "**Priors**", "", *markdown_table(("parameter", "prior", "rationale"), priors)]
     return "\n".join(lines)
 
 
@@ -282,26 +279,13 @@ def plan_markdown(
     lines = [f"**Plan of {as_markdown(name)}: {plan_title(plan)}**", ""]
     told = [*plan_sentences(plan, labels), *filter(None, [ground])]
     lines += bullets(told)
-    lines += ["", *_table(*_marked(plan_header(plan), plan_rows(plan, labels)))]
+    lines += ["", *markdown_table(plan_header(plan), plan_rows(plan, labels))]
     if len(plans) > 1:
         lines += [
             "",
             f"**{scenario_title(plan)}**",
             "",
-            *_table(SCENARIO_HEADER, scenario_rows(plans)),
+            *markdown_table(SCENARIO_HEADER, scenario_rows(plans)),
         ]
         lines += ["", *bullets(doubts_elsewhere(plans))]
     return "\n".join(lines)
-
-
-def _marked(
-    header: tuple[str, ...], rows: Sequence[tuple[str, ...]]
-) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    return header, [tuple(map(as_markdown, row)) for row in rows]
-
-
-def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    # MLflow's page has no space between columns.
-    wide = (f"{name}\u00a0\u00a0" for name in header)
-    lines = ["| " + " | ".join(wide) + " |", "|" + "---|" * len(header)]
-    return lines + ["| " + " | ".join(row) + " |" for row in rows]

@@ -4,7 +4,7 @@ import math
 
 from mmm_demo.checks.gate import NOT_ASSESSABLE
 from mmm_demo.planning.outcome import DEVIATION_MAX, HELD, NOT_FOLLOWED, Forecast, Outcome
-from mmm_demo.settings.wording import amount
+from mmm_demo.settings.wording import amount, counted
 
 HEADER = ("week", "all sales", "promised (94 %)", "inside", "spend planned", "spent")
 OFF = 0.02  # a channel off its plan by more than this is named
@@ -43,7 +43,7 @@ def short(outcome: Outcome) -> str:
     """Return the result in a few words, for a list."""
     inside = outcome.promised.table["inside_94"].sum()
     side = "inside" if outcome.promised.total.table["inside_94"].item() else "outside"
-    weeks = f"{len(outcome.weeks)} week{'s' * (len(outcome.weeks) != 1)}"
+    weeks = counted(len(outcome.weeks), "week")
     return f"{weeks}, {inside} inside 94 %, total {side}, {outcome.status}"
 
 

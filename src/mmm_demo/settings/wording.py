@@ -70,6 +70,11 @@ def roas_with_interval(value: float, lower: float, upper: float) -> str:
     return f"{roas(value)} ({roas_between(lower, upper)})" if math.isfinite(value) else UNKNOWN
 
 
+def counted(number: int, noun: str) -> str:
+    """Count things: 1 week, 2 weeks."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def percent(share: float, digits: int = 1) -> str:
     """Write a gain's share with its sign: +2.3%; ``n/a`` where it is not known."""
     return f"{share:+.{digits}%}" if math.isfinite(share) else UNKNOWN

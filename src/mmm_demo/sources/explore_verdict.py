@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mmm_demo.settings.wording import amount
+from mmm_demo.settings.wording import amount, counted
 from mmm_demo.sources import explore_measures as measure
 from mmm_demo.sources.explore_measures import join_words
 from mmm_demo.tables.records import ALMOST_NONE
@@ -22,7 +22,7 @@ SHOWN = 4
 def length(weeks: pd.Series, missing: Sequence[pd.Timestamp], parameters: int) -> Iterator[str]:
     """Hold the number of weeks against that of the parameters."""
     ratio = len(weeks) / parameters
-    gaps = _count(len(missing), "week") if missing else "none"
+    gaps = counted(len(missing), "week") if missing else "none"
     few = f", fewer than {ENOUGH:.0f}, so the priors will matter" if ratio < ENOUGH else ""
     yield (
         f"{len(weeks)} weeks ({weeks.iloc[0]:%Y-%m-%d} to {weeks.iloc[-1]:%Y-%m-%d}, {gaps} "
@@ -50,7 +50,7 @@ def levels(channels: pd.DataFrame, weeks: int) -> Iterator[str]:
     for number, group in channels[few].groupby("amounts", sort=False):
         named = f"{join_words(group['channel'])} {_has(group)}"
         yield (
-            f"{named} only {_count(number, 'different amount')} of weekly spend: the data show "
+            f"{named} only {counted(number, 'different amount')} of weekly spend: the data show "
             "these points of the saturation curve, not its shape between them."
         )
     free = channels[~still & ~few]
@@ -69,9 +69,9 @@ def joint_levels(observations: int, parameters: int, channels: int) -> Iterator[
         f", fewer than {ENOUGH:.0f}, so these curves lean on their priors" if ratio < ENOUGH else ""
     )
     yield (
-        f"All channels together were set {_count(observations, 'time')}: "
-        f"{_count(observations, 'effective media observation')} for {parameters} media parameters "
-        f"(adstock, saturation and effect of {_count(channels, 'channel')}), {ratio:.1f} per "
+        f"All channels together were set {counted(observations, 'time')}: "
+        f"{counted(observations, 'effective media observation')} for {parameters} media parameters "
+        f"(adstock, saturation and effect of {counted(channels, 'channel')}), {ratio:.1f} per "
         f"parameter{few}."
     )
 
@@ -139,7 +139,7 @@ def effects(table: pd.DataFrame, target: str) -> Iterator[str]:
     for row in table.itertuples():
         more = "more" if row.difference >= 0 else "less"
         yield (
-            f"{_count(row.weeks_with, 'week')} with {row.control} {_average(row.weeks_with)} "
+            f"{counted(row.weeks_with, 'week')} with {row.control} {_average(row.weeks_with)} "
             f"{_relative(row.difference, row.mean_without)} {more} {target} than the "
             f"{row.weeks_without} without{_span(row)}; nothing else is accounted for."
         )
@@ -174,7 +174,7 @@ def outliers(found: pd.DataFrame) -> Iterator[str]:
             f"{row.week:%Y-%m-%d} ({amount(row.value)}{row.marked_by and '; '}{row.marked_by})"
             for row in rows.itertuples()
         ]
-        number = _count(len(rows), "outlier")
+        number = counted(len(rows), "outlier")
         yield (
             f"{rows['column'].iloc[0]} has {number} (robust z above {measure.OUTLIER_Z:g}): "
             f"{_some(weeks)}."
@@ -206,7 +206,7 @@ def holes(
     weeks = _some([f"{week:%Y-%m-%d}" for week in empty["week"]])
     marked = f"marked by {join_words(marks)}" if marks else "no control marks just these weeks"
     yield (
-        f"{_count(len(empty), 'week')} {_has(empty)} almost no {target} (below "
+        f"{counted(len(empty), 'week')} {_has(empty)} almost no {target} (below "
         f"{ALMOST_NONE:.0%} of the median): {weeks}; {marked}. A hole in the records is no "
         f"low demand, so correlations and comparisons of {target} leave them out (with them, its "
         f"correlation with {most} would be {with_them[most]:.2f} instead of {without[most]:.2f})."
@@ -220,10 +220,6 @@ def _pairs(pairs: pd.DataFrame) -> str:
 def _some(texts: list[str]) -> str:
     more = len(texts) - SHOWN
     return ", ".join(texts[:SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _has(rows: pd.DataFrame) -> str:
