@@ -41,6 +41,7 @@ def test_notebooks_use_the_public_face_and_the_doors_alone() -> None:
     assert imported - {"mmm_demo"} <= {f"mmm_demo.{door}" for door in doors}
 
 
+@pytest.mark.slow
 def test_notebooks_run_in_order(tmp_path: Path, user_environment: dict[str, str]) -> None:
     root = copy_project(tmp_path / "project")
     shutil.copytree(PROJECT / "notebooks", root / "notebooks")
@@ -49,6 +50,8 @@ def test_notebooks_run_in_order(tmp_path: Path, user_environment: dict[str, str]
             PYTHON,
             "-m",
             "pytest",
+            "-p",
+            "nbmake",
             "--nbmake",
             "--nbmake-timeout=240",
             "notebooks",

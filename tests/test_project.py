@@ -27,6 +27,7 @@ def on_another_day() -> dict[str, str]:
     return FREEZE["rendered"](PYPROJECT, "--exclude-newer", "2099-01-01")
 
 
+@pytest.mark.slow
 @needs_uv
 @pytest.mark.parametrize("name", ["pyproject.toml", "requirements.lock", "python_env.yaml"])
 def test_pins_are_those_of_a_fresh_resolution_on_any_day(
@@ -43,6 +44,7 @@ def test_pins_are_those_of_a_fresh_resolution_on_any_day(
     assert here == there, f"{name} is stale; run: uv run .ci/freeze"
 
 
+@pytest.mark.slow
 @needs_uv
 def test_without_the_constraints_versions_hang_on_the_day() -> None:
     """What the date alone would do, and what `--upgrade` starts from."""
@@ -68,6 +70,7 @@ def test_readme_commands_exist() -> None:
         assert (PROJECT / name).is_file(), name
 
 
+@pytest.mark.slow
 @needs_uv
 @pytest.mark.parametrize("lock", ["with uv.lock", "without uv.lock"])
 def test_mlflow_makes_the_environment_itself(

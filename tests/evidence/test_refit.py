@@ -78,6 +78,7 @@ def shifts(one: xr.Dataset, other: xr.Dataset) -> np.ndarray:
     return np.concatenate(found)
 
 
+@pytest.mark.slow
 def test_a_refit_has_the_posterior_of_the_ordinary_fit(whole, fitted):
     assert whole.converged, whole.convergence.reasons()
     ours, theirs = whole.response.posterior, fitted.trace["posterior"].to_dataset()
@@ -92,6 +93,7 @@ def test_a_refit_has_the_posterior_of_the_ordinary_fit(whole, fitted):
         assert ratio.to_numpy() == pytest.approx(1.0, abs=0.2), name
 
 
+@pytest.mark.slow
 def test_other_weeks_of_another_length_are_really_fitted(early, whole, fitted):
     assert early.converged, early.convergence.reasons()
     assert np.abs(shifts(early.response.posterior, whole.response.posterior)).max() > 5
@@ -102,6 +104,7 @@ def test_other_weeks_of_another_length_are_really_fitted(early, whole, fitted):
     assert mean.mean() == pytest.approx(2 * fitted.observed[:104].mean(), rel=0.02)
 
 
+@pytest.mark.slow
 def test_the_scaling_stays_the_first_tables(early, whole, refitter, fitted):
     largest = fitted.table[list(fitted.config.channel_columns)].max()
     assert refitter.scaling.target == fitted.observed.max()
@@ -111,6 +114,7 @@ def test_the_scaling_stays_the_first_tables(early, whole, refitter, fitted):
         assert refit.response.config.scaling == refitter.scaling
 
 
+@pytest.mark.slow
 def test_refits_leave_the_fit_alone(before, whole, early, fitted):
     assert table_sha256(fitted.table) == before.table
     xr.testing.assert_identical(fitted.response.posterior, before.posterior)
@@ -126,6 +130,7 @@ class Few:
     tune: int = 20
 
 
+@pytest.mark.slow
 def test_too_few_draws_are_reported_unconverged_after_a_second_attempt(
     refitter, whole, fitted, monkeypatch
 ):
@@ -147,6 +152,7 @@ def test_too_few_draws_are_reported_unconverged_after_a_second_attempt(
     assert refit.response.posterior.sizes["chain"] == CHAINS
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_draws_and_another_seed_the_same_posterior(
     refitter, whole, fitted
 ):
@@ -193,10 +199,12 @@ def test_every_column_with_such_a_number_is_named(unsampled):
         unsampled.fit(table, seed=1)
 
 
+@pytest.mark.slow
 def test_one_compilation_at_most_served_all(compilations, whole, early):
     assert len(compilations) <= 1  # none where another module needed the same model before
 
 
+@pytest.mark.slow
 def test_a_refit_without_checks_or_with_a_failed_one_is_not_converged(whole):
     assert not Refit(whole.response, GateReport(())).converged
     for check in whole.convergence.checks:

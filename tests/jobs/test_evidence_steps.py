@@ -190,6 +190,7 @@ def files_of(root: Path, run_id: str) -> dict[str, tuple[bytes, int]]:
     }
 
 
+@pytest.mark.slow
 def test_a_real_backtest_is_bound_and_touches_nothing_of_the_fit(
     make_version, demo, store, project, lean, lean_model, monkeypatch
 ):

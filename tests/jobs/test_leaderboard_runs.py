@@ -15,9 +15,14 @@ from evidence_tables import placebo_table
 from helpers import GOOD_VALUES
 from mmm_demo.checks.gate import PASSED
 from mmm_demo.evidence import scores
-from mmm_demo.jobs.candidates import CONTRADICTED, NO_VERDICT, find_candidates, verdict_of
 from mmm_demo.jobs.evidence import run_evidence
-from mmm_demo.jobs.leaderboard import run_leaderboard
+from mmm_demo.jobs.leaderboard import (
+    CONTRADICTED,
+    NO_VERDICT,
+    find_candidates,
+    run_leaderboard,
+    verdict_of,
+)
 from mmm_demo.settings.experiment import ConfigError
 from mmm_demo.settings.run_keys import SALES_PARAM
 from mmm_demo.store import search

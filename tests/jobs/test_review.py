@@ -685,6 +685,7 @@ def last_promotion(client: MlflowClient) -> Run:
     return latest
 
 
+@pytest.mark.slow
 def test_a_real_contest_refits_both_and_leaves_both_versions_as_they_are(
     make_version, demo, store, lean_model
 ):

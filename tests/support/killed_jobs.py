@@ -32,8 +32,9 @@ from mlflow import MlflowClient
 from forked import together
 from mmm_demo.checks import proof
 from mmm_demo.checks.gate import GateFile
-from mmm_demo.fits.build import Sampling, sample_prior
+from mmm_demo.fits.build import Sampling
 from mmm_demo.fits.fitted import Decomposition, FittedModel
+from mmm_demo.fits.prior import sample_prior
 from mmm_demo.fits.response import scaling_of
 from mmm_demo.fits.trace import load_trace
 from mmm_demo.jobs import fit as fit_steps

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from mmm_demo.checks.gate import Check
-from mmm_demo.checks.identification import MEDIA
 from mmm_demo.evidence.battery import Battery, Step, Watch, assessable
 from mmm_demo.evidence.refit import Refitter
 from mmm_demo.fits.fitted import FittedModel
@@ -110,7 +109,9 @@ def run_placebo(
     config, table, rows = fitted.config, fitted.table, []
     by_spend = list(fitted.spend.sum().sort_values(ascending=False).index)
     own_priors = any(
-        isinstance(v, tuple) for p in MEDIA for v in config.priors[p].parameters.values()
+        isinstance(value, tuple)
+        for name in config.channel_parameters
+        for value in config.priors[name].parameters.values()
     )
     sources = by_spend[:1] if own_priors else by_spend
     by_weeks = shifts(len(table), config.adstock_max_lag, evidence.placebos)
@@ -133,7 +134,7 @@ def _with_channel(config: ModelConfig, source: str) -> ModelConfig:
     """Return the model with the placebo as a last channel, with the source's priors and scale."""
     place = config.channel_columns.index(source)
     priors = {
-        name: _longer(prior, place) if name in MEDIA else prior
+        name: _longer(prior, place) if name in config.channel_parameters else prior
         for name, prior in config.priors.items()
     }
     scaling = config.scaling

@@ -102,13 +102,7 @@ def pointwise(response: Response) -> pd.DataFrame:
     """
     from mmm_demo.checks.pointwise import log_likelihood, loo, loo_table
 
-    table, config = response.training, response.config
-    likelihood = log_likelihood(
-        table[config.target_column].to_numpy(),
-        response.mean(table),
-        response.posterior["y_sigma"] * response.scaling.target,
-        weeks=table[config.date_column].to_numpy(),
-    )
+    likelihood = log_likelihood(response, response.mean(response.training))
     return loo_table(loo(likelihood, response.posterior))
 
 

@@ -11,7 +11,7 @@ from mmm_demo.evidence.refit import Refitter
 from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.planning.optimize import optimize_budget
 from mmm_demo.planning.window import BudgetError
-from mmm_demo.settings.experiment import BudgetConfig, ModelConfig
+from mmm_demo.settings.experiment import BudgetConfig, ModelConfig, with_forms
 from mmm_demo.settings.limits import EvidenceConfig
 
 STAGE = "sensitivity"
@@ -81,18 +81,20 @@ def _worst(values: np.ndarray, names: pd.Series) -> tuple[float, str]:
 def variants(config: ModelConfig) -> dict[str, ModelConfig]:
     """Return the model under another lag, saturation family and seasonality."""
     lag = config.adstock_max_lag // 2 if config.adstock_max_lag > 2 else config.adstock_max_lag * 2
-    family = "michaelis_menten" if config.saturation == "logistic" else "logistic"
+    family = config.form("saturation").other
     modes = config.yearly_seasonality
     modes += 1 if modes < MOST_MODES else -1
-    fourier = config.priors["gamma_fourier"]
-    if any(isinstance(value, tuple) for value in fourier.parameters.values()):
-        fourier = replace(fourier, parameters={n: _first(v) for n, v in fourier.parameters.items()})
+    seasonal = {item.name for item in config.form("seasonality").parameters}
+    priors = {
+        name: replace(prior, parameters={n: _first(v) for n, v in prior.parameters.items()})
+        if name in seasonal
+        else prior
+        for name, prior in config.priors.items()
+    }
     return {
         f"lag of {lag} weeks": replace(config, adstock_max_lag=lag),
-        f"{family.replace('_', '-')} saturation": replace(config, saturation=family),
-        f"{modes} seasonal modes": replace(
-            config, yearly_seasonality=modes, priors=config.priors | {"gamma_fourier": fourier}
-        ),
+        f"{family.replace('_', '-')} saturation": with_forms(config, saturation=family),
+        f"{modes} seasonal modes": replace(config, yearly_seasonality=modes, priors=priors),
     }
 
 

@@ -1,4 +1,4 @@
-"""Evidence about a fit beyond its gate, as a run of its own."""
+"""Evidence about a fit: each refit is a run of its own, and touches nothing else."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import pandas as pd
 
 from mmm_demo.checks.gate import GateRefused, GateReport
 from mmm_demo.checks.proof import Bundle
-from mmm_demo.evidence import backtest, scores
+from mmm_demo.evidence import backtest, contest, scores
 from mmm_demo.evidence.battery import Step, Watch
 from mmm_demo.evidence.gathered import EVIDENCE, Evidence, gather
 from mmm_demo.evidence.refit import Refitter
@@ -125,3 +125,26 @@ def backtest_of(
     return backtest.run_backtest(
         refitter, table, of.fitted.lift_tests, experiment.sampler.seed, watch
     )
+
+
+def paired_backtests(
+    one: Bundle, other: Bundle, known: Evidence | None, watch: Watch
+) -> tuple[pd.DataFrame, pd.DataFrame] | str:
+    """Backtest two versions on the weeks of the second, with its folds, or say why that cannot be.
+
+    Parameters
+    ----------
+    one, other
+        Proven files of the versions.
+    known
+        Evidence about the second.
+    watch
+        Is told of each refit.
+    """
+    try:
+        table = contest.common_table(one, other)
+        second = backtest_of(other, other, other.fitted.table, known, watch)
+        same = contest.same_forecasts(one, other)
+        return (second if same else backtest_of(one, other, table, None, watch)), second
+    except ValueError as fault:  # no common weeks, or too few for the folds
+        return str(fault)

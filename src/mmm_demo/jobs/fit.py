@@ -16,10 +16,11 @@ from mmm_demo.checks.next_steps import Attempt, advised, ground_of
 from mmm_demo.evidence import scores
 from mmm_demo.evidence.contest import same_model
 from mmm_demo.fits import tables
-from mmm_demo.fits.build import Sampling, sample_posterior, sample_prior
+from mmm_demo.fits.build import Sampling, sample_posterior
 from mmm_demo.fits.environment import environment_params
 from mmm_demo.fits.fitted import Decomposition, FittedModel
 from mmm_demo.fits.lift_report import compare_with_model
+from mmm_demo.fits.prior import sample_prior
 from mmm_demo.fits.response import scaling_of
 from mmm_demo.fits.trace import load_trace, save_trace, table_sha256
 from mmm_demo.jobs.table import data_tags, load_data

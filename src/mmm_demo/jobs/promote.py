@@ -11,13 +11,12 @@ from mmm_demo.checks.proof import FILES, Bundle, BundleRefused, require_pass
 from mmm_demo.evidence import contest
 from mmm_demo.evidence.backtest import fold_table
 from mmm_demo.evidence.battery import Watch
-from mmm_demo.evidence.compare_measures import money_table, plan_overlap
+from mmm_demo.evidence.compare import money_table, plan_overlap
 from mmm_demo.evidence.gathered import Evidence
-from mmm_demo.jobs.evidence import backtest_of, recorded
+from mmm_demo.jobs.evidence import paired_backtests, recorded
 from mmm_demo.settings.experiment import registered_model_name
 from mmm_demo.settings.run_keys import Say
 from mmm_demo.settings.wording import roas, roas_with_interval
-from mmm_demo.store import registry
 from mmm_demo.store.evidence_store import load_evidence
 from mmm_demo.store.gated_store import ACCEPTED, CHAMPION, promotion_params
 from mmm_demo.store.record import COPY_TAG, promoted, require_promoted
@@ -30,13 +29,14 @@ from mmm_demo.store.registry import (
     fetched,
     find_alias,
     find_version,
+    promoting,
     prove_files,
     prove_version,
 )
 from mmm_demo.store.runs import Run, open_run, store_errors
 
 # Challenger's files, its evidence and the champion's files -> why it may not become champion.
-Judge = Callable[[Bundle, Evidence | None, Bundle | None], tuple[str, ...]]
+Objections = Callable[[Bundle, Evidence | None, Bundle | None], tuple[str, ...]]
 
 
 class ContestLost(GateRefused):
@@ -84,6 +84,14 @@ class Promotion:
     former: int | None
 
 
+def plan_promotion(new: int, champion: int | None) -> list[SetAlias]:
+    """Decide which aliases move; the former champion becomes `previous`."""
+    if new == champion:
+        return []
+    moves = [SetAlias(PREVIOUS, champion)] if champion is not None else []
+    return [*moves, SetAlias(CHAMPION, new)]
+
+
 @store_errors()
 def run_promote(
     market: str,
@@ -104,27 +112,19 @@ def run_promote(
         When the version is no better; it is the challenger now.
     """
     registered_model_name(market)  # a market that cannot be leaves no run behind
-    with open_run(f"promote {market}", "promotion", parent) as run, registry.promoting(market, say):
+    with open_run(f"promote {market}", "promotion", parent) as run, promoting(market, say):
         if number is None and not rollback:
-            number = int(registry.find_version(market).version)
+            number = int(find_version(market).version)
         command = f"mmm-demo promote --market {market} --version {number}"
-        judge = Contest(run, say, recorded(run, watch), reason, command)
-        done = promote(run, market, number, reason, rollback, judge)
+        against = Contest(run, say, recorded(run, watch), reason, command)
+        done = promote(run, market, number, reason, rollback, against)
     was = "no champion before" if done.former is None else f"before: version {done.former}"
     say(f"champion of {done.name} is version {done.version} ({was})")
     return done
 
 
-def plan_promotion(new: int, champion: int | None) -> list[SetAlias]:
-    """Decide which aliases move; the former champion becomes `previous`."""
-    if new == champion:
-        return []
-    moves = [SetAlias(PREVIOUS, champion)] if champion is not None else []
-    return [*moves, SetAlias(CHAMPION, new)]
-
-
 def promote(
-    run: Run, market: str, number: int | None, reason: str, rollback: bool, judge: Judge
+    run: Run, market: str, number: int | None, reason: str, rollback: bool, objections: Objections
 ) -> Promotion:
     """Make a version the champion, after proving it again and a contest. The run is the record.
 
@@ -142,7 +142,7 @@ def promote(
         Why, in words.
     rollback
         Swap champion and previous instead. No contest: it undoes one, and must work at once.
-    judge
+    objections
         Says what speaks against the version.
 
     Raises
@@ -169,7 +169,7 @@ def promote(
     if rollback:
         require_promoted(version)  # anyone may set the alias `previous`
     elif not (former and former.version == version.version and promoted(former)):
-        against = judge(bundle, load_evidence(version), _proven(run, former))
+        against = objections(bundle, load_evidence(version), _proven(run, former))
         _settle(run, version, former, against)
     _require_unmoved(market, former)
     run.log(tags=ACCEPTED)  # from here on, the store lets the champion move
@@ -310,12 +310,10 @@ class Contest:
         if contest.same_forecasts(bundle, champion):
             return contest.tie_check(worse_max)
         self.say("contest: both forecast the same weeks of the challenger's data")
-        try:
-            table = contest.common_table(champion, bundle)
-            mine = backtest_of(bundle, bundle, bundle.fitted.table, evidence, self.watch)
-            theirs = backtest_of(champion, bundle, table, None, self.watch)
-        except ValueError as fault:  # no common weeks, or too few for the folds
-            return contest.not_comparable(worse_max, str(fault))
+        found = paired_backtests(champion, bundle, evidence, self.watch)
+        if isinstance(found, str):
+            return contest.not_comparable(worse_max, found)
+        theirs, mine = found
         for name, forecast in (("challenger", mine), ("champion", theirs)):
             self.run.log_text(forecast.to_csv(index=False), f"tables/backtest_{name}.csv")
         return contest.crps_check(fold_table(mine), fold_table(theirs), worse_max)
