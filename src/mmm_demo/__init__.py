@@ -242,7 +242,7 @@ def promote(
     >>> promote(fit("experiments/demo.yaml"))  # doctest: +SKIP
     """
     from mmm_demo.jobs.promote import run_promote
-    from mmm_demo.store.gated_store import PREFIX
+    from mmm_demo.store.champion import PREFIX
 
     _project()
     told = say or _quiet
