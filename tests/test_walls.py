@@ -143,6 +143,8 @@ def architecture() -> str:
 
 
 DOORS = {"config", "data", "model", "diagnostics", "optimization", "plotting"}
+FACE = ROOT / "__init__.py"
+RUNNING = {"eval", "exec", "__import__", "import_module", "unsafe_load", "full_load"}
 MOST_ENTRIES = 22  # what a newcomer sees at once
 
 
@@ -226,8 +228,40 @@ def test_every_wall_stands_around_rooms_that_are_there(vendor: str) -> None:
 
 
 def test_packages_themselves_hold_nothing() -> None:
-    for path in ROOT.rglob("__init__.py"):
+    for path in set(ROOT.rglob("__init__.py")) - {FACE}:
         assert not set(imports(ast.parse(path.read_text("utf-8")))), path
+
+
+def at_once(tree: ast.Module) -> set[str]:
+    """Return what a module imports when it is imported, and not for its types or in functions."""
+    for_types = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    body = [
+        node
+        for node in tree.body
+        if node not in for_types and not isinstance(node, ast.FunctionDef)
+    ]
+    return set(imports(ast.Module(body, [])))
+
+
+def test_the_public_face_loads_nothing_before_it_is_asked() -> None:
+    tree = ast.parse(FACE.read_text("utf-8"))
+    assert at_once(tree) <= sys.stdlib_module_names | {"collections.abc"}
+    used = set(imports(tree))
+    assert {name.split(".")[0] for name in used} <= sys.stdlib_module_names | {PACKAGE}
+    assert own(used) <= set(SOURCES)
+    assert not names(tree) & RUNNING
+
+
+def test_what_a_module_imports_at_once_is_seen() -> None:
+    text = (
+        "import a\nif TYPE_CHECKING:\n  import b\nif True:\n  import c\n"
+        "def f():\n  import d\nclass E:\n  import e\n"
+    )
+    assert at_once(ast.parse(text)) == {"a", "c", "e"}
 
 
 @every_module
@@ -264,8 +298,7 @@ def names(tree: ast.AST) -> set[str]:
 
 @every_module
 def test_nothing_runs_what_a_file_names(module: str) -> None:
-    running = {"eval", "exec", "__import__", "import_module", "unsafe_load", "full_load"}
-    assert not names(TREES[module]) & running
+    assert not names(TREES[module]) & RUNNING
 
 
 @every_module

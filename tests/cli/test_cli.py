@@ -33,11 +33,15 @@ VERBS |= {"evidence", "card", "compare", "track", "sweep", "leaderboard", "repro
 ON_THE_SPOT = {"ui", "doctor", "server"}  # need no run of `mlflow run` around them
 VERBS |= ON_THE_SPOT
 PLACES = {  # module that does the work of each verb
-    "jobs.main": ("main", "fit", "report", "explore"),
+    "jobs.main": ("main",),
+    "jobs.fit": ("fit",),
+    "jobs.explore": ("explore",),
+    "jobs.report": ("report",),
     "jobs.plan": ("optimize", "plan_file"),
     "jobs.evidence": ("evidence",),
-    "jobs.promotion": ("promote",),
-    "jobs.report": ("card", "compare"),
+    "jobs.promote": ("promote",),
+    "jobs.card": ("card",),
+    "jobs.compare": ("compare",),
     "jobs.track": ("track",),
     "jobs.sweep": ("sweep",),
     "jobs.leaderboard": ("leaderboard",),
@@ -450,6 +454,7 @@ def test_names_in_brackets_reach_the_terminal_as_they_are(
         report=GateReport((flag,)),
         results=results,
         label="",
+        version=version,
         run=SimpleNamespace(run_id="0a1b2c3d4e5f"),
     )
     pipeline.run_evidence = lambda *_: SimpleNamespace(version=version, evidence=found)

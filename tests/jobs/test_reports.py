@@ -19,8 +19,9 @@ from mmm_demo.cli import verbs as cli
 from mmm_demo.evidence import contest
 from mmm_demo.evidence.battery import Step
 from mmm_demo.evidence.gathered import Evidence
-from mmm_demo.jobs.promotion import run_promote
-from mmm_demo.jobs.report import run_card, run_compare
+from mmm_demo.jobs.card import run_card
+from mmm_demo.jobs.compare import run_compare
+from mmm_demo.jobs.promote import run_promote
 from mmm_demo.reports.check_names import check_name
 from mmm_demo.store.registry import NoVersionError
 from pages import Page, assert_self_contained

@@ -15,8 +15,8 @@ from helpers import PROJECT
 from mmm_demo.checks.proof import BundleRefused, sha256
 from mmm_demo.cli.terminal import show_track
 from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.jobs.card import run_card
 from mmm_demo.jobs.plan import PlanResult, run_optimize
-from mmm_demo.jobs.report import run_card
 from mmm_demo.jobs.track import TrackResult, find_plan, run_track
 from mmm_demo.planning.actuals import ActualsError
 from mmm_demo.planning.outcome import HELD, NOT_FOLLOWED, NOT_HELD

@@ -20,7 +20,7 @@ from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 
 from browser import CHROMIUM, Page, opened
 from helpers import PYTHON, move_alias_by_force
-from mmm_demo.jobs.promotion import promote
+from mmm_demo.jobs.promote import promote
 from mmm_demo.store.gated_store import (
     CHAMPION,
     PROMOTION_TAGS,

@@ -15,7 +15,17 @@ REQUIRED = {name: (limit.comparison, float(limit.default)) for name, limit in BY
 
 
 class GateRefused(RuntimeError):
-    """A fit, a version or a champion that did not pass. Results must not be used."""
+    """A fit, a version or a champion that did not pass. Results must not be used.
+
+    Attributes
+    ----------
+    report
+        The checks, where it is a fit that is refused.
+    """
+
+    def __init__(self, text: str, report: "GateReport | None" = None) -> None:
+        super().__init__(text)
+        self.report = report
 
 
 class GateFileError(ValueError):
@@ -146,7 +156,7 @@ class GateReport:
             When a check failed or was not made; names each with its advice.
         """
         if not self.passed:
-            raise GateRefused(f"the gate refused this fit:\n{self.reasons()}")
+            raise GateRefused(f"the gate refused this fit:\n{self.reasons()}", self)
         return PassedGate(self, _KEY)
 
     def failed(self) -> str:

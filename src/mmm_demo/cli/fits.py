@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import click
 
-from mmm_demo.cli.terminal import console, print_table, say
+from mmm_demo.cli.terminal import console, print_table, say, tell
 from mmm_demo.cli.values import open_option
 from mmm_demo.settings.project import require_project_root
 
@@ -91,5 +91,4 @@ def leaderboard(market: str, sweep: str | None, by: str, weights: bool) -> None:
     if rows := text.unranked_rows(board):
         title = f"Not ranked\n{text.legend(board, ranked=False)}"
         print_table(title, text.UNRANKED, rows, words=(text.FIT, "why"))
-    for sentence in text.sentences(board):
-        console.print(f"* {sentence}")
+    tell(text.sentences(board))

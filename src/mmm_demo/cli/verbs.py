@@ -13,20 +13,27 @@ from mmm_demo.cli.fits import leaderboard, sweep
 from mmm_demo.cli.process import collect_no_garbage, settle
 from mmm_demo.cli.server import server
 from mmm_demo.cli.terminal import (
+    ID_WIDTH,
     console,
-    errors,
+    files_of,
     print_table,
+    refusal_shown,
     say,
     show_evidence,
     show_fit,
+    show_main,
+    show_next,
     show_plan,
     show_track,
+    tell,
+    tell_error,
 )
 from mmm_demo.cli.values import OrUnset, open_option
 from mmm_demo.settings.batteries import EVIDENCE_BATTERIES
 from mmm_demo.settings.project import require_project_root
 
 if TYPE_CHECKING:
+    from mmm_demo.jobs.fit import FitResult
     from mmm_demo.settings.experiment import ExperimentConfig
     from mmm_demo.sources.market import MarketingData
 
@@ -94,6 +101,7 @@ def fit_options(command: Callable) -> Callable:
     ]
     for option in reversed(options):
         command = open_option(*option, unset="the experiment's", old="from_file")(command)
+    command = click.option("--verbose", is_flag=True, help="Show every check of the gate.")(command)
     return experiment_option(command)
 
 
@@ -119,34 +127,32 @@ def _table(experiment: "ExperimentConfig", root: Path) -> "MarketingData":
 
 @cli.command("main")
 @fit_options
-def main_command(**options: Any) -> None:
+def main_command(verbose: bool, **options: Any) -> None:
     """Do it all: fit, gate, register, promote, plan."""
     root, experiment = require_project_root(), _experiment(**options)
     data = _table(experiment, root)
     from mmm_demo.cli.progress import watching
-    from mmm_demo.jobs import main as pipeline
+    from mmm_demo.jobs.main import run_main
 
-    with watching(console) as watch:
-        done = pipeline.run_main(experiment, root, say, watch, data)
-    show_fit(done.fit)
-    if done.lost:
-        console.print(done.lost, style="yellow")
-    show_plan(done.plan)
-    show_next(done.fit.run.run_id)
+    with refusal_shown(verbose), watching(console) as watch:
+        done = run_main(experiment, root, say, watch, data)
+    show_main(done, verbose)
+    show_next(files_of(done.plan) | _of_the_fit(done.fit))
 
 
 @cli.command()
 @fit_options
-def fit(**options: Any) -> None:
+def fit(verbose: bool, **options: Any) -> None:
     """Fit one experiment and register it when it passes the gate."""
     root, experiment = require_project_root(), _experiment(**options)
     data = _table(experiment, root)
-    from mmm_demo.jobs import main as pipeline
+    from mmm_demo.jobs.fit import run_fit
 
-    done = pipeline.run_fit(experiment, root, say, data)
-    show_fit(done)
-    show_next(done.run.run_id)
-    console.print(f"Promote it:  uv run mmm-demo promote --market {experiment.market}")
+    with refusal_shown(verbose):
+        done = run_fit(experiment, root, say, data)
+    show_fit(done, verbose)
+    promote_it = f"uv run mmm-demo promote --market {experiment.market}"
+    show_next({"promote it": promote_it} | _of_the_fit(done))
 
 
 @cli.command()
@@ -157,10 +163,9 @@ def explore(experiment: str) -> None:
 
     root, loaded = require_project_root(), load_experiment(experiment)
     data = _table(loaded, root)
-    from mmm_demo.jobs import main as pipeline
+    from mmm_demo.jobs.explore import run_explore
 
-    for sentence in pipeline.run_explore(loaded, root, say, data).verdict:
-        console.print(f"* {sentence}")
+    tell(run_explore(loaded, root, say, data).verdict)
 
 
 @cli.command()
@@ -173,7 +178,7 @@ def promote(market: str, version: int | None, reason: str, rollback: bool) -> No
     if rollback and version is not None:
         raise click.UsageError("--rollback goes back to the previous champion; drop --version")
     from mmm_demo.cli.progress import watching
-    from mmm_demo.jobs.promotion import run_promote
+    from mmm_demo.jobs.promote import run_promote
 
     require_project_root()  # elsewhere, MLflow would make a new store in the working directory
     with watching(console) as watch:
@@ -192,12 +197,12 @@ def promote(market: str, version: int | None, reason: str, rollback: bool) -> No
 def evidence(run: str, batteries: Sequence[str]) -> None:
     """Gather evidence about a fit RUN beyond its gate: backtest, recovery, placebo, sensitivity."""
     from mmm_demo.cli.progress import watching
-    from mmm_demo.jobs import evidence as review
+    from mmm_demo.jobs.evidence import run_evidence
 
     require_project_root()
     wanted = [] if "all" in batteries else batteries
     with watching(console) as watch:
-        done = review.run_evidence(run, wanted, say, watch)
+        done = run_evidence(run, wanted, say, watch)
     show_evidence(done)
 
 
@@ -206,9 +211,9 @@ def evidence(run: str, batteries: Sequence[str]) -> None:
 @click.option("--market", default="demo", show_default=True, help="Market of the model.")
 def card(version: str, market: str) -> None:
     """Make the evidence card of VERSION (a number or an alias): one HTML page."""
-    from mmm_demo.jobs import report as reports
+    from mmm_demo.jobs.card import run_card
 
-    reports.run_card(market, version, require_project_root(), say)
+    run_card(market, version, require_project_root(), say)
 
 
 @cli.command()
@@ -218,14 +223,13 @@ def card(version: str, market: str) -> None:
 def compare(a: str, b: str, market: str) -> None:
     """Compare two versions A and B: run ids, version numbers or aliases."""
     from mmm_demo.cli.progress import watching
-    from mmm_demo.jobs import report as reports
+    from mmm_demo.jobs.compare import run_compare
 
     root = require_project_root()
     with watching(console) as watch:
-        done = reports.run_compare(market, a, b, root, say, watch)
+        done = run_compare(market, a, b, root, say, watch)
     print_table("Comparison", ("", a, b, "difference"), done.rows())
-    for sentence in done.sentences():
-        console.print(f"* {sentence}")
+    tell(done.sentences())
 
 
 @cli.command()
@@ -248,16 +252,22 @@ def compare(a: str, b: str, market: str) -> None:
 def optimize(plan: str | None, market: str | None, **options: Any) -> None:
     """Plan budgets with the champion: the scenarios of a file PLAN, or one that options ask for."""
     collect_no_garbage()
-    from mmm_demo.jobs import plan as plan_steps
+    from mmm_demo.jobs.plan import run_optimize, run_plan_file
 
     settings = {name: value for name, value in options.items() if value is not None}
     if plan is None:
-        done = plan_steps.run_optimize(market or "demo", settings, require_project_root(), say)
+        done = run_optimize(market or "demo", settings, require_project_root(), say)
     elif market is None and not settings:
-        done = plan_steps.run_plan_file(plan, require_project_root(), say)
+        done = run_plan_file(plan, require_project_root(), say)
     else:
         raise click.UsageError("a plan file says everything itself; drop the options")
     show_plan(done)
+    run = done.run.run_id[:ID_WIDTH]
+    show_next(
+        files_of(done)
+        | {"track it later": f"uv run mmm-demo track --plan {run} --actuals FILE.csv"}
+        | _in_the_ui(done.run.run_id)
+    )
 
 
 @cli.command("track")
@@ -266,18 +276,18 @@ def optimize(plan: str | None, market: str | None, **options: Any) -> None:
 @open_option("--scenario", click.STRING, "One of the plan.", unset="the first", old="first")
 def track_command(plan: str, actuals: str, scenario: str | None) -> None:
     """Hold a plan against what came: sales inside the promised interval, spend on plan or not."""
-    from mmm_demo.jobs import track
+    from mmm_demo.jobs.track import run_track
 
-    show_track(track.run_track(plan, Path(actuals), scenario, require_project_root(), say))
+    show_track(run_track(plan, Path(actuals), scenario, require_project_root(), say))
 
 
 @cli.command()
 @click.argument("run")
 def report(run: str) -> None:
     """Build plots and tables of a fit RUN again."""
-    from mmm_demo.jobs import main as pipeline
+    from mmm_demo.jobs.report import run_report
 
-    pipeline.run_report(run, require_project_root(), say)
+    run_report(run, require_project_root(), say)
 
 
 @cli.command()
@@ -294,9 +304,13 @@ for command in (sweep, leaderboard, server, reproduce, doctor):
     cli.add_command(command)
 
 
-def show_next(run_id: str) -> None:
-    """Print the run and the command that opens the UI."""
-    console.print(f"Run {run_id}\nOpen the UI:  {OPEN_UI}")
+def _of_the_fit(done: "FitResult") -> dict[str, str]:
+    evidence = f"uv run mmm-demo evidence {done.run.run_id[:ID_WIDTH]}"
+    return {"gather evidence": evidence} | _in_the_ui(done.run.run_id)
+
+
+def _in_the_ui(run_id: str) -> dict[str, str]:
+    return {"open the UI": f"{OPEN_UI}   (run {run_id})"}
 
 
 def main() -> None:
@@ -315,6 +329,5 @@ def main() -> None:
         from mmm_demo.checks.gate import GateRefused
 
         refused = isinstance(error, GateRefused)
-        errors.print("Refused: " if refused else "Error: ", style="bold red", end="")
-        errors.print(str(error))
+        tell_error(error, refused)
         sys.exit(REFUSED if refused else KNOWN_ERROR)

@@ -70,8 +70,6 @@ def run_evidence(run_id: str, wanted: Sequence[str], say: Say, watch: Watch) -> 
             source.log_text(forecast.to_csv(index=False), scores.BACKTEST)
             source.log(metrics=scores.backtest_scores(forecast))
         evidence_store.bind_evidence(run, version, evidence)
-    for check in evidence.checks:
-        say(str(check))
     return EvidenceResult(run, evidence, version)
 
 

@@ -68,6 +68,19 @@ class PlanResult:
         return self.plans[0]
 
     @property
+    def table(self) -> pd.DataFrame:
+        """Money and returns by channel of the first scenario."""
+        return self.plan.table
+
+    @property
+    def schedule(self) -> pd.DataFrame:
+        """Money by week and channel of the first scenario, as its CSV has it."""
+        return self.plan.schedule
+
+    def _repr_markdown_(self) -> str:
+        return self.page
+
+    @property
     def page(self) -> str:
         """Markdown of the plan run's page."""
         name = f"{self.version.name} version {self.version.version} {self.label}".rstrip()

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mmm_demo.evidence.refit import MOST_COMPILED, graph_key
 from mmm_demo.fits.trace import sales_sha256, table_sha256
-from mmm_demo.jobs.fit import hold_to_champion
+from mmm_demo.jobs.table import hold_to_champion
 from mmm_demo.reports.figures import sweep_figures
 from mmm_demo.settings.dimension import Value
 from mmm_demo.settings.experiment import ConfigError

@@ -13,6 +13,7 @@ from mmm_demo.plots import plan as plot
 from mmm_demo.reports import plan_tables as show
 from mmm_demo.reports.page import Drawing, Section, render_page
 from mmm_demo.reports.plan_text import (
+    SURE_AS_A_WHOLE,
     UNRANKED,
     certificate_sentence,
     plan_sentences,
@@ -202,8 +203,7 @@ def _verdict(plan: Plan) -> str:
         return "Yes: the interval of every difference is above zero."
     unsure = (
         f"{UNRANKED}: of {every} pairs, {count} have an interval that contains zero or is not "
-        "measured. The gain as a whole may be sure all the same, but not that these moves add to "
-        "it."
+        f"measured. {SURE_AS_A_WHOLE}"
     )
     against = (
         f"Against the data: in {forced} of {every} pairs the limits force money to where the next "

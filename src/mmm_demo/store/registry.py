@@ -18,6 +18,7 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 from mmm_demo.checks.gate import PassedGate
 from mmm_demo.checks.proof import FILES, Bundle, BundleRefused, prove_bundle, sha256
+from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.settings.experiment import ExperimentConfig, ModelConfig, registered_model_name
 from mmm_demo.settings.run_schema import Say
 from mmm_demo.store.champion import CHAMPION
@@ -47,6 +48,11 @@ class Champion:
 
     version: ModelVersion
     bundle: Bundle
+
+    @property
+    def fitted(self) -> FittedModel:
+        """The model."""
+        return self.bundle.fitted
 
 
 def register_version(
