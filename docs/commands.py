@@ -1,6 +1,6 @@
 """Write what `mmm-demo VERB --help` says into commands.md; a test holds the page to it.
 
-    uv run docs/commands.py
+uv run docs/commands.py
 """
 
 import re

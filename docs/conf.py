@@ -1,16 +1,18 @@
 """The site of the documentation: these pages, the notebooks and the public names.
 
-    uv run --group docs sphinx-build --fail-on-warning --conf-dir docs . docs/_build
+    uv run --group docs sphinx-build --fail-on-warning --conf-dir docs . docs/_build/html
 
 The source folder is the project's own, so that a link from one page to another is the same in a
 checkout and on the site. What the site would fetch when it is read is a warning (`offline`).
 """
 
+import shutil
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
 
 project, author = "mmm_demo", "maintainers of mmm_demo"
 version = release = version_of("mmm-demo")
@@ -25,12 +27,13 @@ extensions = [
 root_doc = "docs/index"
 include_patterns = ["docs/**", "notebooks/*", "*.md"]
 exclude_patterns = ["docs/_*", "**/.ipynb_checkpoints"]
-templates_path = ["_templates"]
+templates_path = [str(HERE / "_templates")]  # autosummary would look in the source folder
 
 nb_execution_mode = "off"  # notebooks are shown as they are committed: without outputs
 myst_heading_anchors = 3
 highlight_language = "none"
 
+shutil.rmtree(HERE / "generated", ignore_errors=True)  # names that are gone leave no page behind
 autosummary_generate = True
 autosummary_imported_members = True
 autosummary_ignore_module_all = False
