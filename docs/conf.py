@@ -47,8 +47,9 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_additional_pages = {"index": "home.html"}
 html_show_sphinx = html_show_sourcelink = html_copy_source = False
+html_sidebars = {"**": ["contents.html"]}
 html_theme_options = {
-    "navbar_align": "left",
+    "navbar_center": [],
     "navbar_end": ["theme-switcher"],
     "footer_start": ["copyright"],
     "footer_end": [],
