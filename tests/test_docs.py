@@ -170,7 +170,7 @@ def test_a_dead_link_is_seen() -> None:
 
 def test_files_that_pages_name_are_there() -> None:
     names = re.compile(
-        r"(?<![\w/])((?:experiments|benchmarks|docs|tests|notebooks)/(?!my_)[\w/]+\.\w+)"
+        r"(?<![\w/])((?:experiments|benchmarks|docs|tests|notebooks)/(?!my_|_build)[\w/]+\.\w+)"
     )
     for page in sorted(TOLD):
         missing = [name for name in names.findall(TEXTS[page]) if not (PROJECT / name).is_file()]
