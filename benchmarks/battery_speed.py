@@ -63,7 +63,9 @@ def _fitted(model, table, evidence):
 
 
 def _warm(model, table, evidence, fitted, seen) -> list[bool]:
-    from mmm_demo.evidence.batteries import run_backtest, run_placebo, run_recovery
+    from mmm_demo.evidence.backtest import run_backtest
+    from mmm_demo.evidence.placebo import run_placebo
+    from mmm_demo.evidence.recovery import run_recovery
     from mmm_demo.evidence.refit import Refitter
 
     converged: list[bool] = []

@@ -189,7 +189,6 @@ def run_world(seed: int) -> dict[str, Any]:
 
 def _ours(world: World, seed: int, name: str, lift_tests: pd.DataFrame | None) -> dict[str, Arm]:
     """Fit the demo's model as the project does, and plan; without convergence there is no plan."""
-    from mmm_demo.evidence.batteries import as_fitted
     from mmm_demo.evidence.refit import Refitter
     from mmm_demo.fits.response import scaling_of
     from mmm_demo.settings.experiment_file import load_experiment
@@ -206,7 +205,7 @@ def _ours(world: World, seed: int, name: str, lift_tests: pd.DataFrame | None) -
         failed = tuple(check.name for check in fit.convergence.failures)
         refused = Arm(world.recent, note="refused by the gate", unconverged=failed)
         return {name: refused, name + ANY: refused}
-    fitted, budget = as_fitted(fit), float(world.recent.sum())
+    fitted, budget = fit.fitted(), float(world.recent.sum())
     anything = dict.fromkeys(CHANNELS, (0.0, budget))
     return {
         name: _our_plan(world, fitted, {}),

@@ -66,8 +66,10 @@ def _run(asked: argparse.Namespace):
 def _world(fault: str | None, seed: int, asked: argparse.Namespace) -> dict:
     from mmm_demo.checks.gate import FAILED, GateReport
     from mmm_demo.checks.judge import judge
-    from mmm_demo.evidence.batteries import as_fitted, run_backtest, run_placebo, run_recovery
+    from mmm_demo.evidence.backtest import run_backtest
     from mmm_demo.evidence.gathered import Evidence
+    from mmm_demo.evidence.placebo import run_placebo
+    from mmm_demo.evidence.recovery import run_recovery
     from mmm_demo.evidence.refit import Refitter
     from mmm_demo.fits.response import scaling_of
     from mmm_demo.settings.experiment_file import load_experiment
@@ -84,7 +86,7 @@ def _world(fault: str | None, seed: int, asked: argparse.Namespace) -> dict:
     row = {"fault": fault or "clean", "seed": seed, "seconds": 0.0}
     checks = fit.convergence.checks
     if fit.converged:  # without convergence nothing is interpreted
-        fitted = as_fitted(fit)
+        fitted = fit.fitted()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             checks += judge(fitted, fitted.decompose(), experiment.gate).checks

@@ -1,21 +1,23 @@
 """Shared ground of the tests: a real fit made once, and real MLflow stores made in milliseconds."""
 
+import json
 import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib
 import pytest
 import xarray as xr
+from filelock import FileLock
 
 from helpers import PROJECT, PYTHON
 from mmm_demo.checks.gate import GateFile, GateReport
 from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.experiment_file import load_experiment
+from shared import SharedFolders
 
 if TYPE_CHECKING:  # imported inside the fixtures, so that tests of pure modules start at once
     from mlflow import MlflowClient
@@ -30,7 +32,9 @@ if TYPE_CHECKING:  # imported inside the fixtures, so that tests of pure modules
 for _name in [name for name in os.environ if name.startswith("MLFLOW_")]:
     del os.environ[_name]
 os.environ["MLFLOW_TRACKING_URI"] = "no-store://ask-for-the-store-fixture"
-matplotlib.use("Agg")
+os.environ["MPLBACKEND"] = "Agg"
+
+pytest_plugins = ("selection", "durations")  # which tests, in which order
 
 LEAN_STEP = 4
 FILES = ("trace.nc", "config.json", "gate.json")
@@ -71,22 +75,32 @@ def enter_store(patch: pytest.MonkeyPatch, root: Path, template: Path) -> str:
 @pytest.fixture(scope="session")
 def user_environment() -> dict[str, str]:
     """Environment of a user who set nothing, with this interpreter's commands first."""
-    plain = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    ours = ("MLFLOW_", "MPLBACKEND")
+    plain = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     path = f"{Path(PYTHON).parent}{os.pathsep}{plain.get('PATH', '')}"
     return plain | {"PATH": path, "COLUMNS": "160"}
 
 
 @pytest.fixture(scope="session")
-def store_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated, empty SQLite store; copying it saves each test the migration."""
-    from mlflow import MlflowClient
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> SharedFolders:
+    """Folders that are made once in a run, whatever the number of its processes."""
+    own = tmp_path_factory.getbasetemp()
+    return SharedFolders(own if worker_id == "master" else own.parent)
 
-    folder = tmp_path_factory.mktemp("store")
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments()
-    return folder / "mlflow.db"
+
+@pytest.fixture(scope="session")
+def store_template(shared: SharedFolders) -> Path:
+    """A migrated, empty SQLite store; copying it saves each test the migration."""
+
+    def make(folder: Path) -> None:
+        from mlflow import MlflowClient
+
+        uri = f"sqlite:///{folder / 'mlflow.db'}"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments()
+
+    return shared.folder("store", make) / "mlflow.db"
 
 
 @pytest.fixture
@@ -127,10 +141,12 @@ def run_command(root: Path, environment: dict[str, str], *words: str) -> Shell:
 class Demo:
     """A copy of the project in which `mlflow run . --env-manager local` did the main job.
 
-    The tests may add runs to its store, but change nothing that is there.
+    The tests of all processes share it: they may, while they hold `writing`, add runs to its store,
+    but change nothing that is there.
     """
 
     root: Path
+    writing: FileLock
     shell: Shell
     experiment: ExperimentConfig
     run_id: str
@@ -167,24 +183,40 @@ def all_runs(client: "MlflowClient") -> list["Run"]:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory, user_environment: dict[str, str]) -> Demo:
+def demo(shared: SharedFolders, user_environment: dict[str, str]) -> Demo:
     """The one real fit that the tests share: the main job, at its default settings."""
-    from mlflow import MlflowClient
 
-    root = copy_project(tmp_path_factory.mktemp("demo") / "project")
-    shutil.copytree(PROJECT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    words = (PYTHON, "-m", "mlflow", "run", ".", "--env-manager", "local")
-    shell = run_command(root, user_environment | {"PYTHONWARNINGS": "default"}, *words)
-    assert shell.code == 0, shell.out + shell.err
-    uri = f"sqlite:///{root / 'mlruns' / 'mlflow.db'}"
-    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-    version = client.get_model_version_by_alias("mmm_demo", "champion")
-    files = tmp_path_factory.mktemp("files")
-    for name in FILES:
-        client.download_artifacts(version.run_id, name, str(files))
-    experiment = load_experiment(root / "experiments" / "demo.yaml")
-    run_ids = frozenset(run.info.run_id for run in all_runs(client))
-    return Demo(root, shell, experiment, version.run_id, files, run_ids)
+    def client(root: Path) -> "MlflowClient":
+        from mlflow import MlflowClient
+
+        uri = f"sqlite:///{root / 'mlruns' / 'mlflow.db'}"
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+    def make(folder: Path) -> None:
+        root = copy_project(folder / "project")
+        shutil.copytree(PROJECT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__"))
+        words = (PYTHON, "-m", "mlflow", "run", ".", "--env-manager", "local")
+        shell = run_command(root, user_environment | {"PYTHONWARNINGS": "default"}, *words)
+        assert shell.code == 0, shell.out + shell.err
+        run_ids = [run.info.run_id for run in all_runs(client(root))]
+        (folder / "shell.json").write_text(json.dumps(asdict(shell)), encoding="utf-8")
+        (folder / "run_ids.json").write_text(json.dumps(run_ids), encoding="utf-8")
+        version = client(root).get_model_version_by_alias("mmm_demo", "champion")
+        (folder / "files").mkdir()
+        for name in FILES:
+            client(root).download_artifacts(version.run_id, name, str(folder / "files"))
+
+    folder = shared.folder("demo", make)
+    root, files = folder / "project", folder / "files"
+    return Demo(
+        root,
+        shared.lock("demo_store"),
+        Shell(**json.loads((folder / "shell.json").read_text("utf-8"))),
+        load_experiment(root / "experiments" / "demo.yaml"),
+        GateFile.from_json((files / "gate.json").read_text("utf-8")).run_id,
+        files,
+        frozenset(json.loads((folder / "run_ids.json").read_text("utf-8"))),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -229,27 +261,30 @@ Edit = Callable[[Path], None]
 
 
 @pytest.fixture(scope="session")
-def lean(demo: Demo, fitted: "FittedModel", tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lean(demo: Demo, shared: SharedFolders, request: pytest.FixtureRequest) -> Path:
     """The demo fit's files with every fourth draw, judged and sealed anew: the same, in less time.
 
     Its gate.json names the demo run, as every version's names its own.
     """
-    from mmm_demo.checks.convergence import convergence_checks
-    from mmm_demo.checks.proof import write_config, write_gate
-    from mmm_demo.fits.trace import save_trace, table_sha256
-    from mmm_demo.settings.experiment import free_parameters
 
-    folder = tmp_path_factory.mktemp("lean")
-    trace = to_tree(thinned(fitted.trace, LEAN_STEP), fitted.trace)
-    save_trace(trace, folder / "trace.nc")
-    write_config(folder, demo.experiment)
-    parameters = free_parameters(fitted.config)
-    checks = convergence_checks(trace, parameters, demo.experiment.gate, chains_asked=4)
-    kept = [check for check in demo.report.checks if check.stage != "convergence"]
-    report = GateReport((kept[0], *checks, *kept[1:]))
-    report.require()
-    write_gate(folder, report, demo.run_id, table_sha256(fitted.table))
-    return folder
+    def make(folder: Path) -> None:
+        from mmm_demo.checks.convergence import convergence_checks
+        from mmm_demo.checks.proof import write_config, write_gate
+        from mmm_demo.fits.trace import save_trace, table_sha256
+        from mmm_demo.settings.experiment import free_parameters
+
+        fitted = request.getfixturevalue("fitted")
+        trace = to_tree(thinned(fitted.trace, LEAN_STEP), fitted.trace)
+        save_trace(trace, folder / "trace.nc")
+        write_config(folder, demo.experiment)
+        parameters = free_parameters(fitted.config)
+        checks = convergence_checks(trace, parameters, demo.experiment.gate, chains_asked=4)
+        kept = [check for check in demo.report.checks if check.stage != "convergence"]
+        report = GateReport((kept[0], *checks, *kept[1:]))
+        report.require()
+        write_gate(folder, report, demo.run_id, table_sha256(fitted.table))
+
+    return shared.folder("lean", make)
 
 
 @pytest.fixture(scope="session")

@@ -65,11 +65,14 @@ def test_experiment_is_frozen() -> None:
         ({"model": small_model(control_columns=["TV"])}, "columns with two roles: TV"),
         ({"model": small_model(adstock_max_lag=53)}, "model.adstock_max_lag"),
         ({"model": small_model(yearly_seasonality=11)}, "model.yearly_seasonality"),
-        ({"model": small_model(adstock="weibull")}, "'geometric' or 'binomial', got 'weibull'"),
+        (
+            {"model": small_model(adstock="weibull")},
+            "model.adstock: unknown adstock 'weibull'; known: geometric, binomial",
+        ),
         ({"data": {"trend": "quadratic"}}, "data.trend: Input should be 'none' or 'linear'"),
         (
             {"model": small_model(saturation="hill")},
-            "'logistic', 'michaelis_menten' or 's_shaped', got 'hill'",
+            "unknown saturation 'hill'; known: logistic, michaelis_menten, s_shaped",
         ),
         ({"model": small_model(saturation=None)}, "model.saturation"),
         ({"model": small_model(saturation=True)}, "model.saturation"),

@@ -4,14 +4,18 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from helpers import PROJECT, PYTHON
 from versions import run_promotion
 
 MODEL_LIBRARIES = {"pymc", "pymc_extras", "pymc_marketing", "pytensor", "nutpie"}
 ON_THE_WAY_TO_A_PLAN = (
+    "forms.registry",
     "settings.experiment_file",
     "store.outputs",
     "fits.fitted",
+    "fits.prior",
     "fits.lift_report",
     "checks.convergence",
     "checks.identification",
@@ -65,6 +69,7 @@ assert optimize_budget(fitted, BudgetConfig()).total_budget > 0
 BUILD = "fitted.mmm"
 
 
+@pytest.mark.slow
 def test_a_champion_is_proven_and_its_budget_planned_without_a_model_library(
     make_version, project
 ) -> None:

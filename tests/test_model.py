@@ -18,11 +18,11 @@ from mmm_demo.fits.build import (
     LIFT_LIKELIHOOD,
     build_model,
     sample_posterior,
-    sample_prior,
     target_scale,
 )
 from mmm_demo.fits.environment import usable_cores
 from mmm_demo.fits.lift_report import compare_with_model
+from mmm_demo.fits.prior import sample_prior
 from mmm_demo.fits.response import Response
 from mmm_demo.fits.trace import LIFT_TESTS, TRACE_GROUPS, WEEKLY_TABLE, lift_table
 from mmm_demo.settings.experiment import (
@@ -190,8 +190,16 @@ LIFT = pd.DataFrame(
 SCALING = ScalingConfig(target=12_345_678.0, channels=(33_000.0, 44_000.0))
 
 
-@pytest.mark.parametrize("saturation", ["logistic", "michaelis_menten", "s_shaped"])
-@pytest.mark.parametrize("scaling", [None, SCALING])
+ONE_LIFT_MODEL = ("logistic", SCALING)
+OTHER_LIFT_MODELS = [
+    pytest.param(saturation, scaling, marks=pytest.mark.slow)
+    for saturation in ("logistic", "michaelis_menten", "s_shaped")
+    for scaling in (None, SCALING)
+    if (saturation, scaling) != ONE_LIFT_MODEL
+]
+
+
+@pytest.mark.parametrize(("saturation", "scaling"), [ONE_LIFT_MODEL, *OTHER_LIFT_MODELS])
 def test_lift_tests_enter_the_likelihood_on_the_scale_of_the_model(saturation, scaling):
     drawn = drawn_model()
     config = replace(drawn.config, saturation=saturation, scaling=scaling)

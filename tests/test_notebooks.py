@@ -29,6 +29,7 @@ def test_no_outputs_are_committed(path: Path) -> None:
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
 
 
+@pytest.mark.slow
 def test_notebooks_run_in_order(tmp_path: Path, user_environment: dict[str, str]) -> None:
     root = copy_project(tmp_path / "project")
     shutil.copytree(PROJECT / "notebooks", root / "notebooks")
@@ -37,6 +38,8 @@ def test_notebooks_run_in_order(tmp_path: Path, user_environment: dict[str, str]
             PYTHON,
             "-m",
             "pytest",
+            "-p",
+            "nbmake",
             "--nbmake",
             "--nbmake-timeout=240",
             "notebooks",

@@ -25,6 +25,7 @@ def on_another_day() -> dict[str, str]:
     return FREEZE["rendered"](PYPROJECT, "--exclude-newer", "2099-01-01")
 
 
+@pytest.mark.slow
 @needs_uv
 @pytest.mark.parametrize("name", ["pyproject.toml", "requirements.lock", "python_env.yaml"])
 def test_pins_are_those_of_a_fresh_resolution_on_any_day(
@@ -41,6 +42,7 @@ def test_pins_are_those_of_a_fresh_resolution_on_any_day(
     assert here == there, f"{name} is stale; run: uv run .ci/freeze"
 
 
+@pytest.mark.slow
 @needs_uv
 def test_without_the_constraints_versions_hang_on_the_day() -> None:
     """What the date alone would do, and what `--upgrade` starts from."""
@@ -50,6 +52,7 @@ def test_without_the_constraints_versions_hang_on_the_day() -> None:
     assert FREEZE["requirements"](then["requirements.lock"]) != FREEZE["requirements"](now)
 
 
+@pytest.mark.slow
 @needs_uv
 @pytest.mark.parametrize("lock", ["with uv.lock", "without uv.lock"])
 def test_mlflow_makes_the_environment_itself(

@@ -1,7 +1,8 @@
 """Build, sample and read one model: the door of `fits`."""
 
-from mmm_demo.fits.build import Sampling, build_model, sample_posterior, sample_prior
+from mmm_demo.fits.build import Sampling, build_model, sample_posterior
 from mmm_demo.fits.fitted import Decomposition, FittedModel
+from mmm_demo.fits.prior import sample_prior
 from mmm_demo.fits.trace import load_trace, save_trace
 
 __all__ = [

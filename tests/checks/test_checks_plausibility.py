@@ -16,7 +16,9 @@ from mmm_demo.checks.plausibility import (
 )
 from mmm_demo.checks.pointwise import log_likelihood, loo
 from mmm_demo.fits.fitted import Decomposition
+from mmm_demo.fits.response import Response
 from mmm_demo.settings.data import Accepted
+from mmm_demo.settings.experiment import ModelConfig, ScalingConfig
 from mmm_demo.settings.limits import FIT_BATTERIES
 from mmm_demo.sources.simulate import CHANNELS, simulate_market
 
@@ -227,7 +229,11 @@ def leave_one_out(observed: np.ndarray) -> Check:
     means = rng.normal(np.nanmean(observed), 2 / math.sqrt(observed.size), (4, 500))
     sigma = xr.DataArray(np.full((4, 500), 2.0), dims=("chain", "draw"), coords=coords)
     mean = np.repeat(means.reshape(-1, 1), observed.size, axis=1)
-    likelihood = log_likelihood(observed, mean, sigma, DATES[: observed.size].to_numpy())
+    model = ModelConfig(channel_columns=("TV",), yearly_seasonality=0)
+    weeks = pd.DataFrame({"Week": DATES[: observed.size], "Sales": observed})
+    known = xr.Dataset({"y_sigma": sigma})
+    response = Response(model, ScalingConfig(1.0, (1.0,)), known, weeks)
+    likelihood = log_likelihood(response, mean)
     return influence_check(
         loo(likelihood, sigma.to_dataset(name="sigma").assign(mean=sigma * means))
     )

@@ -10,7 +10,8 @@ import xarray as xr
 
 from drawn_model import drawn_model
 from mmm_demo.checks.pointwise import fitted_log_likelihood, log_likelihood, log_prior, loo
-from mmm_demo.settings.experiment import ModelConfig
+from mmm_demo.fits.response import Response
+from mmm_demo.settings.experiment import ModelConfig, ScalingConfig
 
 RNG = np.random.default_rng(8)
 WEEKS = pd.date_range("2024-01-01", periods=40, freq="7D").to_numpy()
@@ -76,20 +77,27 @@ def sigma_of(chains: int, draws: int, value: float = 2.0) -> xr.DataArray:
     )
 
 
+def around(observed: np.ndarray, sigma: xr.DataArray) -> Response:
+    """Return a model that knows nothing but its noise."""
+    model = ModelConfig(channel_columns=("TV",), yearly_seasonality=0)
+    weeks = pd.DataFrame({"Week": WEEKS[: len(observed)], "Sales": observed})
+    return Response(model, ScalingConfig(1.0, (1.0,)), xr.Dataset({"y_sigma": sigma}), weeks)
+
+
 def test_samples_run_chain_by_chain() -> None:
     sigma = sigma_of(2, 3)
     sigma[:] = np.arange(1.0, 7.0).reshape(2, 3)
     mean = np.zeros((6, 40))
-    density = log_likelihood(np.zeros(40), mean, sigma, WEEKS)
+    density = log_likelihood(around(np.zeros(40), sigma), mean)
     np.testing.assert_allclose(density[1, 0], -math.log(4.0 * math.sqrt(2 * math.pi)))
-    turned = log_likelihood(np.zeros(40), mean, sigma.transpose("draw", "chain"), WEEKS)
+    turned = log_likelihood(around(np.zeros(40), sigma.transpose("draw", "chain")), mean)
     xr.testing.assert_equal(turned, density)
 
 
 @pytest.mark.parametrize("shape", [(5, 40), (6, 39), (40, 6)])
 def test_shapes_that_do_not_belong_together_are_refused(shape: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match=r"mean must have shape \(6, 40\).*got"):
-        log_likelihood(np.zeros(40), np.zeros(shape), sigma_of(2, 3), WEEKS)
+        log_likelihood(around(np.zeros(40), sigma_of(2, 3)), np.zeros(shape))
 
 
 def normal_mean_fit(observed: np.ndarray) -> tuple[xr.DataArray, xr.Dataset]:
@@ -98,7 +106,7 @@ def normal_mean_fit(observed: np.ndarray) -> tuple[xr.DataArray, xr.Dataset]:
     means = RNG.normal(observed.mean(), 2 / math.sqrt(weeks), (4, 500))
     mean = np.repeat(means.reshape(-1, 1), weeks, axis=1)
     sigma = sigma_of(4, 500)
-    likelihood = log_likelihood(observed, mean, sigma, WEEKS[:weeks])
+    likelihood = log_likelihood(around(observed, sigma), mean)
     return likelihood, xr.Dataset({"mean": (("chain", "draw"), means)}, dict(sigma.coords))
 
 

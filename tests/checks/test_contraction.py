@@ -7,7 +7,7 @@ import xarray as xr
 from helpers import convergent_trace
 from mmm_demo.checks.contraction import contraction_table, not_identified
 from mmm_demo.settings.experiment import ModelConfig
-from mmm_demo.settings.priors import SUPPORTS, PriorConfig
+from mmm_demo.settings.priors import DEFAULT_PARAMETERS, PriorConfig
 
 MODEL = ModelConfig(channel_columns=("TV", "Radio"), control_columns=("Trend",))
 RNG = np.random.default_rng(3)
@@ -81,5 +81,5 @@ def test_moments_of_every_distribution(prior: PriorConfig, mean: float, sd: floa
 
 def test_no_distribution_is_forgotten() -> None:
     tested = {"Normal", "Laplace", "StudentT", "HalfNormal", "Gamma", "LogNormal"}
-    possible = {name for support in SUPPORTS.values() for name in support}
+    possible = {name for item in DEFAULT_PARAMETERS.values() for name in item.support}
     assert possible == tested | {"Exponential", "Beta"}

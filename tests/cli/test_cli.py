@@ -34,7 +34,8 @@ VERBS |= ON_THE_SPOT
 PLACES = {  # module that does the work of each verb
     "jobs.main": ("main", "fit", "report", "explore"),
     "jobs.plan": ("optimize", "plan_file"),
-    "jobs.evidence": ("evidence", "promote"),
+    "jobs.evidence": ("evidence",),
+    "jobs.promotion": ("promote",),
     "jobs.report": ("card", "compare"),
     "jobs.track": ("track",),
     "jobs.sweep": ("sweep",),

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from mmm_demo.cli.progress import Pace, sweeping, watching
-from mmm_demo.evidence.batteries import Step
+from mmm_demo.evidence.battery import Step
 
 
 def step(number: int, battery: str = "backtest", name: str = "fold", good: bool = True) -> Step:

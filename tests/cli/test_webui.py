@@ -32,6 +32,7 @@ print(run.run_id)
 """
 
 
+@pytest.mark.slow
 def test_ui_first_then_a_run(tmp_path: Path, user_environment: dict[str, str]) -> None:
     """A server on an empty store must not make an experiment that runs cannot write to."""
     root = copy_project(tmp_path / "project")
@@ -55,13 +56,15 @@ def test_ui_first_then_a_run(tmp_path: Path, user_environment: dict[str, str]) -
     assert (root / "mlruns" / "mlflow.db").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed; .ci/run installs it")
 def test_link_shows_verdict_lag_priors_and_roas(
     demo: Demo, tmp_path: Path, user_environment: dict[str, str]
 ) -> None:
     """The printed link leads to a list that has what fits are compared by, on loopback only."""
     command = [sys.executable, "-m", "mmm_demo.cli", "ui"]
-    with served(command, demo.root, user_environment) as (address, process, log):
+    serving = served(command, demo.root, user_environment)
+    with demo.writing, serving as (address, process, log):
         wait_until(lambda: "> stop with Ctrl-C\n" in log.read_text(), process, log)
         assert answers(address)  # at once: whoever clicks on the link gets a page
         (line,) = [line for line in log.read_text().splitlines() if line.startswith("> fits: ")]
@@ -127,6 +130,7 @@ def test_trials_are_linked_where_there_are_any(
     assert "metrics.`score.crps`" in home.tags["mlflow.sharedViewState.trials"]
 
 
+@pytest.mark.slow
 def test_taken_port_is_one_clear_line(tmp_path: Path, user_environment: dict[str, str]) -> None:
     root = copy_project(tmp_path / "project")
     with socket.socket() as taken:

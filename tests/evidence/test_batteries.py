@@ -16,20 +16,18 @@ import xarray as xr
 from drawn_model import drawn_model
 from helpers import good_checks
 from mmm_demo.checks.gate import GateReport
-from mmm_demo.evidence import batteries
-from mmm_demo.evidence.backtest import backtest_checks, fold_table, folds
-from mmm_demo.evidence.batteries import (
+from mmm_demo.evidence import placebo, sensitivity
+from mmm_demo.evidence.backtest import (
+    backtest_checks,
     backtest_folds,
+    fold_table,
+    folds,
     run_backtest,
-    run_placebo,
-    run_recovery,
-    run_sensitivity,
-    variants,
 )
-from mmm_demo.evidence.placebo import placebo_checks
-from mmm_demo.evidence.recovery import recovery_checks
+from mmm_demo.evidence.placebo import placebo_checks, run_placebo
+from mmm_demo.evidence.recovery import recovery_checks, run_recovery
 from mmm_demo.evidence.refit import Refit
-from mmm_demo.evidence.sensitivity import sensitivity_checks
+from mmm_demo.evidence.sensitivity import run_sensitivity, sensitivity_checks, variants
 from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.fits.response import Response, scaling_of
 from mmm_demo.fits.trace import WEEKLY_TABLE
@@ -82,7 +80,8 @@ class Canned:
 def canned(monkeypatch):
     """Every refitter that a battery makes is canned."""
     Canned.made = []
-    monkeypatch.setattr(batteries, "Refitter", Canned)
+    for battery in (placebo, sensitivity):
+        monkeypatch.setattr(battery, "Refitter", Canned)
 
 
 @pytest.fixture
@@ -196,7 +195,7 @@ def test_the_folds_together_are_the_backtest(fitted, refitter, steps):
 def test_a_refit_keeps_what_its_sampler_told():
     drawn = drawn_model()
     stats = xr.Dataset({"diverging": (("chain", "draw"), np.zeros((2, 30), bool))})
-    tree = batteries.as_fitted(Refit(drawn.response, CONVERGED, stats)).trace
+    tree = Refit(drawn.response, CONVERGED, stats).fitted().trace
     xr.testing.assert_identical(tree["sample_stats"].to_dataset(), stats)
 
 
@@ -380,7 +379,7 @@ def test_a_placebo_that_did_not_converge_is_marked(fitted, steps, monkeypatch):
             super().__init__(*args)
             self.bad = {1} if len(Canned.made) == 2 else set()
 
-    monkeypatch.setattr(batteries, "Refitter", Failing)
+    monkeypatch.setattr(placebo, "Refitter", Failing)
     rows = run_placebo(fitted, EVIDENCE, 7, steps.append)
     assert rows["converged"].tolist() == [True, False, True]
     assert np.isnan(placebo_checks(rows)[0].value)  # 1 of 3
@@ -435,7 +434,7 @@ def test_the_most_modes_that_a_model_may_have_become_one_fewer(fitted, modes, ot
     found = variants(replace(fitted.config, yearly_seasonality=modes))
     assert found[f"{other} seasonal modes"].yearly_seasonality == other
     with pytest.raises(ValueError, match="yearly_seasonality"):
-        replace(fitted.config, yearly_seasonality=batteries.MOST_MODES + 1)
+        replace(fitted.config, yearly_seasonality=sensitivity.MOST_MODES + 1)
 
 
 def test_a_prior_for_each_mode_becomes_one_for_all_where_there_are_more(fitted):
@@ -456,7 +455,7 @@ def plans(monkeypatch):
         roas = fitted.response.roas(fitted.spend.to_numpy()).mean(axis=0)
         return SimpleNamespace(table=pd.DataFrame({"planned": 1000 * roas / roas.sum()}))
 
-    monkeypatch.setattr(batteries, "optimize_budget", optimize)
+    monkeypatch.setattr(sensitivity, "optimize_budget", optimize)
     return asked
 
 
@@ -485,7 +484,7 @@ def test_a_variant_that_did_not_converge_is_not_planned(fitted, plans, steps, mo
             super().__init__(*args)
             self.bad = {1} if self.config.saturation == "michaelis_menten" else set()
 
-    monkeypatch.setattr(batteries, "Refitter", Failing)
+    monkeypatch.setattr(sensitivity, "Refitter", Failing)
     rows = run_sensitivity(fitted, BudgetConfig(weeks=4), EVIDENCE, 7, steps.append)
     bad = rows[rows["variant"] == "michaelis-menten saturation"]
     assert bad["planned"].isna().all()
@@ -509,7 +508,7 @@ def test_a_variant_or_a_model_without_a_plan_is_not_assessable(fitted, steps, mo
             raise BudgetError("the solver stopped short of the best plan")
         return SimpleNamespace(table=pd.DataFrame({"planned": [600.0, 400.0]}))
 
-    monkeypatch.setattr(batteries, "optimize_budget", optimize)
+    monkeypatch.setattr(sensitivity, "optimize_budget", optimize)
     rows = run_sensitivity(fitted, BudgetConfig(weeks=4), EVIDENCE, 7, steps.append)
     unplanned = rows["variant"] == "michaelis-menten saturation"
     unplanned = unplanned if family == "michaelis_menten" else ~unplanned
@@ -525,6 +524,6 @@ def test_a_fault_that_is_not_of_the_budget_is_not_hidden(fitted, steps, monkeypa
     def optimize(fitted, budget):
         raise ValueError("another fault")
 
-    monkeypatch.setattr(batteries, "optimize_budget", optimize)
+    monkeypatch.setattr(sensitivity, "optimize_budget", optimize)
     with pytest.raises(ValueError, match="another fault"):
         run_sensitivity(fitted, BudgetConfig(weeks=4), EVIDENCE, 7, steps.append)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from each import each
 from mmm_demo.checks.gate import FAILED, NOT_ASSESSABLE, PASSED
 from mmm_demo.evidence.recovery import recovery_checks, recovery_rows, recovery_summary
 
@@ -69,7 +70,7 @@ def test_of_twenty_intervals_fourteen_suffice_and_thirteen_do_not():
         assert (check.status, check.value, check.limit) == (FAILED, 0.65, 0.7)
 
 
-@pytest.mark.parametrize("count", range(2, 120))
+@each(count=range(2, 120))
 def test_the_limit_is_the_last_count_that_chance_explains(count):
     fewest = next(k for k in range(count + 1) if stats.binom.cdf(k, count, 0.9) >= 0.01)
     assert statuses(table_of([True] * fewest + [False] * (count - fewest))) == {PASSED}

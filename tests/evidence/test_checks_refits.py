@@ -4,14 +4,15 @@ import math
 
 import pytest
 
+from each import each
 from mmm_demo.checks.gate import FAILED, NOT_ASSESSABLE, PASSED, Check
-from mmm_demo.evidence.refits import assessable
+from mmm_demo.evidence.battery import assessable
 
 GOOD = Check("skill", "backtest", 0.5, ">=", 0.0, "40 weeks", "look again")
 BAD = Check("coverage", "backtest", 0.5, ">=", 0.75, "fold 2", "look again")
 
 
-@pytest.mark.parametrize("refits", range(5, 505, 5))
+@each(refits=range(5, 505, 5))
 def test_exactly_one_in_five_unconverged_is_still_assessed(refits):
     converged = [True] * (refits - refits // 5) + [False] * (refits // 5)
     assert assessable([GOOD, BAD], converged) == (GOOD, BAD)

@@ -10,7 +10,7 @@ import pytest
 from bundles import changed, make_bundle, make_folds, make_plan
 from drawn_model import drawn_model
 from mmm_demo.checks.proof import Bundle
-from mmm_demo.evidence import compare_measures as measure
+from mmm_demo.evidence import compare as measure
 from mmm_demo.evidence.compare import Comparison, compare
 from mmm_demo.fits.fitted import WEEK, FittedModel
 from mmm_demo.planning.optimize import optimize_budget
@@ -45,9 +45,9 @@ def test_folds_are_paired_and_the_error_is_that_of_the_pairs() -> None:
 
 
 def test_a_difference_within_two_standard_errors_is_noise() -> None:
-    assert not measure.Difference(3.0, 1.0, 1.0).beyond_noise
-    assert measure.Difference(1.0, 3.1, 1.0).beyond_noise
-    assert not measure.Difference(3.0, 1.0, math.nan).beyond_noise
+    assert not measure.PairedMeasure(3.0, 1.0, 1.0).beyond_noise
+    assert measure.PairedMeasure(1.0, 3.1, 1.0).beyond_noise
+    assert not measure.PairedMeasure(3.0, 1.0, math.nan).beyond_noise
 
 
 def test_one_fold_has_no_standard_error() -> None:
@@ -284,13 +284,16 @@ def test_reasons_stand_in_for_backtests_and_plans() -> None:
 
 def test_noise_is_called_noise(apart: Comparison) -> None:
     for crps, says in (
-        (measure.Difference(100, 101, 0.6), "Neither forecasts better by more than noise: "),
-        (measure.Difference(100, 101, math.nan), "Neither forecasts better by more than noise: "),
-        (measure.Difference(100, 100, 0.0), "Neither forecasts better than the other: "),
-        (measure.Difference(101, 100, 0.2), "B forecasts better than A, by more than noise: "),
+        (measure.PairedMeasure(100, 101, 0.6), "Neither forecasts better by more than noise: "),
+        (
+            measure.PairedMeasure(100, 101, math.nan),
+            "Neither forecasts better by more than noise: ",
+        ),
+        (measure.PairedMeasure(100, 100, 0.0), "Neither forecasts better than the other: "),
+        (measure.PairedMeasure(101, 100, 0.2), "B forecasts better than A, by more than noise: "),
     ):
         assert replace(apart, crps=crps).sentences()[0].startswith(says)
-    elpd = measure.Difference(-100, -150, 10.0, note="read with care")
+    elpd = measure.PairedMeasure(-100, -150, 10.0, note="read with care")
     assert replace(apart, elpd=elpd).sentences()[1] == (
         "A describes the weeks, each left out in turn, better than B, by more than noise: "
         "ELPD -100 against -150, difference +50 (standard error 10); read with care."

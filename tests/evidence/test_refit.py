@@ -16,8 +16,7 @@ import xarray as xr
 
 from drawn_model import drawn_model
 from mmm_demo.checks.gate import GateReport
-from mmm_demo.evidence import refit as of_refit
-from mmm_demo.evidence.refit import CHAINS, Refit, Refitter, graph_key
+from mmm_demo.evidence.refit import CHAINS, GRAPHS, Graphs, Refit, Refitter, graph_key
 from mmm_demo.fits.build import build_model
 from mmm_demo.fits.trace import table_sha256
 from mmm_demo.settings.experiment import ModelConfig, ScalingConfig, free_parameters
@@ -79,6 +78,7 @@ def shifts(one: xr.Dataset, other: xr.Dataset) -> np.ndarray:
     return np.concatenate(found)
 
 
+@pytest.mark.slow
 def test_a_refit_has_the_posterior_of_the_ordinary_fit(whole, fitted):
     assert whole.converged, whole.convergence.reasons()
     ours, theirs = whole.response.posterior, fitted.trace["posterior"].to_dataset()
@@ -93,6 +93,7 @@ def test_a_refit_has_the_posterior_of_the_ordinary_fit(whole, fitted):
         assert ratio.to_numpy() == pytest.approx(1.0, abs=0.2), name
 
 
+@pytest.mark.slow
 def test_other_weeks_of_another_length_are_really_fitted(early, whole, fitted):
     assert early.converged, early.convergence.reasons()
     assert np.abs(shifts(early.response.posterior, whole.response.posterior)).max() > 5
@@ -103,6 +104,7 @@ def test_other_weeks_of_another_length_are_really_fitted(early, whole, fitted):
     assert mean.mean() == pytest.approx(2 * fitted.observed[:104].mean(), rel=0.02)
 
 
+@pytest.mark.slow
 def test_the_scaling_stays_the_first_tables(early, whole, refitter, fitted):
     largest = fitted.table[list(fitted.config.channel_columns)].max()
     assert refitter.scaling.target == fitted.observed.max()
@@ -112,6 +114,7 @@ def test_the_scaling_stays_the_first_tables(early, whole, refitter, fitted):
         assert refit.response.config.scaling == refitter.scaling
 
 
+@pytest.mark.slow
 def test_refits_leave_the_fit_alone(before, whole, early, fitted):
     assert table_sha256(fitted.table) == before.table
     xr.testing.assert_identical(fitted.response.posterior, before.posterior)
@@ -127,6 +130,7 @@ class Few:
     tune: int = 20
 
 
+@pytest.mark.slow
 def test_too_few_draws_are_reported_unconverged_after_a_second_attempt(
     refitter, whole, fitted, monkeypatch
 ):
@@ -148,6 +152,7 @@ def test_too_few_draws_are_reported_unconverged_after_a_second_attempt(
     assert refit.response.posterior.sizes["chain"] == CHAINS
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_draws_and_another_seed_the_same_posterior(
     refitter, whole, fitted
 ):
@@ -194,10 +199,12 @@ def test_every_column_with_such_a_number_is_named(unsampled):
         unsampled.fit(table, seed=1)
 
 
+@pytest.mark.slow
 def test_one_compilation_at_most_served_all(compilations, whole, early):
     assert len(compilations) <= 1  # none where another module needed the same model before
 
 
+@pytest.mark.slow
 def test_a_refit_without_checks_or_with_a_failed_one_is_not_converged(whole):
     assert not Refit(whole.response, GateReport(())).converged
     for check in whole.convergence.checks:
@@ -273,13 +280,13 @@ def graphs(monkeypatch):
         return SimpleNamespace(with_data=lambda **data: (number, data))
 
     monkeypatch.setattr(nutpie, "compile_pymc_model", compile_model)
-    monkeypatch.setattr(of_refit, "_COMPILED", {})
+    monkeypatch.setattr(GRAPHS, "kept", {})
     return made
 
 
-def compiled(config: ModelConfig, longest: int | None = 8):
+def compiled(config: ModelConfig, longest: int | None = 8, graphs: Graphs = GRAPHS):
     """Return the number of the graph that a model gets, and the data that it gets with it."""
-    refitter = Refitter(config, drawn_model().table, SAMPLING, longest)
+    refitter = Refitter(config, drawn_model().table, SAMPLING, longest, graphs=graphs)
     mmm = build_model(refitter._fixed, drawn_model().table, None, refitter.longest_lag)
     return refitter._compile(mmm, None)
 
@@ -309,12 +316,13 @@ def test_a_shared_graph_gets_each_models_own_values(graphs):
     assert (float(data["adstock_weeks"]), float(data["y_sigma_sigma"])) == (4, 0.15)
 
 
-def test_the_oldest_graph_makes_place(graphs, monkeypatch):
-    monkeypatch.setattr(of_refit, "MOST_COMPILED", 2)
-    numbers = [compiled(replace(CONFIG, yearly_seasonality=0, priors={}), longest)[0]
+def test_the_oldest_graph_makes_place(graphs):
+    two = Graphs(most=2)
+    numbers = [compiled(replace(CONFIG, yearly_seasonality=0, priors={}), longest, two)[0]
                for longest in (8, 9, 8, 10, 9, 8)]  # fmt: skip
     assert numbers == [0, 1, 0, 2, 1, 3]
-    assert len(of_refit._COMPILED) == 2
+    assert len(two.kept) == 2
+    assert not GRAPHS.kept
 
 
 def test_a_model_that_cannot_be_sampled_is_no_fault_of_the_program(graphs, monkeypatch):

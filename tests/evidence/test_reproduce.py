@@ -12,7 +12,7 @@ from mmm_demo.evidence.reproduce import (
     EQUAL,
     NOT_ASSESSABLE,
     SAME,
-    Difference,
+    Change,
     Distance,
     Reproduction,
     changed,
@@ -22,7 +22,7 @@ from mmm_demo.settings.experiment import free_parameters
 
 MODEL = make_experiment().model
 PARAMETERS = free_parameters(MODEL)
-NUMBA = Difference("numba", "0.67", "0.68")
+NUMBA = Change("numba", "0.67", "0.68")
 
 
 def draws(seed: int = 1, **settings: int) -> xr.DataTree:
@@ -158,7 +158,7 @@ def test_what_was_not_recorded_explains_nothing():
 
 def test_other_draws_hold_only_with_a_reason():
     near = Distance(equal=False, sds=0.01, errors=1.0, limit=3.5, where="y_sigma")
-    today = Difference("data at the source", "a", "b", explains=False)
+    today = Change("data at the source", "a", "b", explains=False)
     explained = Reproduction("a run", near, (NUMBA, today))
     unexplained = Reproduction("a run", near, (today,))
     assert explained.reproduced

@@ -13,7 +13,7 @@ import xarray as xr
 from drawn_model import drawn_model
 from helpers import PROJECT, PYTHON
 from mmm_demo.checks.pointwise import fitted_log_likelihood, loo
-from mmm_demo.evidence import batteries
+from mmm_demo.evidence import sensitivity
 from mmm_demo.evidence.scores import (
     BACKTEST,
     COVERAGE,
@@ -199,7 +199,7 @@ def test_plan_that_cannot_be_made_is_not_known(monkeypatch: pytest.MonkeyPatch) 
     def refuse(*_: object) -> None:
         raise BudgetError("bounds clash")
 
-    monkeypatch.setattr(batteries, "optimize_budget", refuse)
+    monkeypatch.setattr(sensitivity, "optimize_budget", refuse)
     assert plan_scores(certain_model(), BudgetConfig())["planned"].isna().all()
 
 

@@ -41,7 +41,7 @@ def assert_close(ours: Any, theirs: Any, rtol: float = 1e-9) -> None:
 
 def test_every_channels_true_roas_lies_inside_its_interval(fitted):
     truth = simulate_market(1, 156).truth
-    table = tables.truth_table(fitted, fitted.decompose(), truth)
+    table = tables.result_tables(fitted, fitted.decompose(), truth)["truth"]
     missed = table.loc[~table["inside"], ["channel", "quantity", "truth", "lower_94", "upper_94"]]
     assert missed.empty, f"missed:\n{missed.to_string()}"
 

@@ -10,11 +10,12 @@ import pytest
 import xarray as xr
 
 from drawn_model import DIMS
-from mmm_demo.checks.contraction import STORED_NAMES, prior_distribution
 from mmm_demo.fits.build import build_model, features
 from mmm_demo.fits.fitted import FittedModel
-from mmm_demo.fits.response import Response, concave, saturation, standardised
+from mmm_demo.fits.prior import prior_distribution
+from mmm_demo.fits.response import Response, standardised
 from mmm_demo.fits.trace import WEEKLY_TABLE
+from mmm_demo.forms.registry import STORED_NAMES
 from mmm_demo.settings.experiment import ModelConfig, ScalingConfig
 from mmm_demo.sources.simulate import simulate_market
 
@@ -210,18 +211,6 @@ def test_one_weeks_spend_by_hand(saturation, curve):
 def test_weights_of_the_lags_by_hand(adstock, alpha, weights):
     response = by_hand(lag=3, adstock=adstock, alpha=alpha)
     assert response.weights.ravel() == pytest.approx(weights)
-
-
-@pytest.mark.parametrize("form", ["logistic", "michaelis_menten", "s_shaped"])
-def test_the_slope_is_that_of_the_curve_and_says_whether_it_is_concave(form):
-    curve, slope = saturation(by_hand(form).config)
-    levels = np.linspace(0.0, 8.0, 81)
-    numeric = (curve(levels + 1e-6) - curve(np.maximum(levels - 1e-6, 0))) / np.where(
-        levels > 0, 2e-6, 1e-6
-    )
-    steep = slope(levels, curve(levels))
-    assert steep == pytest.approx(numeric, abs=1e-5)
-    assert concave(by_hand(form).config) == (np.diff(steep) <= 0).all()
 
 
 def test_fewer_weeks_than_the_lag_are_no_error():

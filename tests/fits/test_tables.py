@@ -93,7 +93,7 @@ def test_saturation_rises_from_nothing_to_the_largest_spend(thin):
 
 def test_the_truth_table_holds_each_estimate_against_its_own_truth(thin):
     truth = simulate_market(1, 156).truth
-    table = tables.truth_table(thin, thin.decompose(), truth)
+    table = tables.result_tables(thin, thin.decompose(), truth)["truth"]
     assert table["quantity"].unique().tolist() == ["ROAS", "contribution share"]
     indexed = table.set_index(["quantity", "channel"])
     for channel in thin.config.channel_columns:
@@ -106,7 +106,7 @@ def test_the_truth_table_holds_each_estimate_against_its_own_truth(thin):
 def test_a_missed_truth_is_outside(thin):
     truth = simulate_market(1, 156).truth
     wrong = type(truth)(**(vars(truth) | {"roas": truth.roas * 10}))
-    table = tables.truth_table(thin, thin.decompose(), wrong)
+    table = tables.result_tables(thin, thin.decompose(), wrong)["truth"]
     assert not table.loc[table["quantity"] == "ROAS", "inside"].any()
 
 

@@ -36,6 +36,7 @@ def test_exploration_says_what_the_data_can_tell(kaggle: None, project: Path) ->
     assert {"data/report.csv", "data/report.json"} <= artifacts
 
 
+@pytest.mark.slow
 def test_fit_passes_plans_and_is_called_a_lookalike_everywhere(kaggle: None, project: Path) -> None:
     experiment = load_experiment(project / "experiments" / "dt_mart.yaml")
     done = run_main(experiment, project, lambda _: None, lambda _: None)

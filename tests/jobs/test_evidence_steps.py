@@ -15,14 +15,12 @@ from evidence_tables import backtest_table, placebo_table, recovery_table, sensi
 from helpers import contents, good_checks
 from mmm_demo.checks.gate import GateReport
 from mmm_demo.checks.proof import sha256
-from mmm_demo.evidence import batteries
+from mmm_demo.evidence import battery
 from mmm_demo.evidence.backtest import folds
-from mmm_demo.evidence.batteries import Step
-from mmm_demo.evidence.gathered import Evidence, read_evidence
+from mmm_demo.evidence.battery import Step
+from mmm_demo.evidence.gathered import Evidence, gather, read_evidence
 from mmm_demo.evidence.refit import Refit
-from mmm_demo.jobs import refits
-from mmm_demo.jobs.evidence import run_evidence
-from mmm_demo.jobs.refits import gather, recorded
+from mmm_demo.jobs.evidence import recorded, run_evidence
 from mmm_demo.settings.limits import EVIDENCE_BATTERIES, EvidenceConfig
 from mmm_demo.store.evidence_store import load_evidence
 from mmm_demo.store.registry import NoVersionError
@@ -56,7 +54,7 @@ def canned(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple]]:
         return run
 
     for name in TABLES:
-        monkeypatch.setattr(batteries, f"run_{name}", stand_in(name))
+        monkeypatch.setattr(f"mmm_demo.evidence.{name}.run_{name}", stand_in(name))
     return asked
 
 
@@ -84,12 +82,12 @@ def test_every_battery_that_is_wanted_runs_once_and_no_other(canned):
 def test_the_model_is_made_once_for_the_batteries_that_share_it(canned, monkeypatch):
     made = []
 
-    class Counted(refits.Refitter):
+    class Counted(battery.Refitter):
         def __init__(self, *given):
             made.append(given)
             super().__init__(*given)
 
-    monkeypatch.setattr(refits, "Refitter", Counted)
+    monkeypatch.setattr(battery, "Refitter", Counted)
     gather(BUNDLE, "run", ["placebo", "sensitivity"], None, unheard)
     assert made == []
     gather(BUNDLE, "run", EVIDENCE_BATTERIES, None, unheard)
@@ -110,7 +108,9 @@ def test_what_is_not_wanted_stays_as_it_was(canned):
 
 
 def test_a_battery_that_cannot_run_says_why_and_the_others_run(canned, monkeypatch):
-    monkeypatch.setattr(batteries, "run_backtest", impossible("9 weeks are too few"))
+    monkeypatch.setattr(
+        "mmm_demo.evidence.backtest.run_backtest", impossible("9 weeks are too few")
+    )
     known = Evidence({"backtest": backtest_table()}, "run", BUNDLE.files)
     found = gather(BUNDLE, "run", ["backtest", "placebo"], known, unheard)
     assert found.unassessed == {"backtest": "9 weeks are too few"}
@@ -121,7 +121,7 @@ def test_a_fault_of_the_program_is_no_evidence(canned, monkeypatch):
     def broken(*_: object) -> pd.DataFrame:
         raise RuntimeError("sampler died")
 
-    monkeypatch.setattr(batteries, "run_placebo", broken)
+    monkeypatch.setattr("mmm_demo.evidence.placebo.run_placebo", broken)
     with pytest.raises(RuntimeError, match="sampler died"):
         gather(BUNDLE, "run", ["placebo"], None, unheard)
 
@@ -190,6 +190,7 @@ def files_of(root: Path, run_id: str) -> dict[str, tuple[bytes, int]]:
     }
 
 
+@pytest.mark.slow
 def test_a_real_backtest_is_bound_and_touches_nothing_of_the_fit(
     make_version, demo, store, project, lean, lean_model, monkeypatch
 ):
@@ -228,7 +229,7 @@ def test_a_real_backtest_is_bound_and_touches_nothing_of_the_fit(
     def later(*_: object) -> pd.DataFrame:
         return placebo_table(believed=3)
 
-    monkeypatch.setattr(batteries, "run_placebo", later)
+    monkeypatch.setattr("mmm_demo.evidence.placebo.run_placebo", later)
     second = run_evidence(source.run_id, ["placebo"], unheard, unheard)
     pd.testing.assert_frame_equal(second.evidence.tables["backtest"], table, check_dtype=False)
     tags = again(version).tags

@@ -26,6 +26,7 @@ def story(make_version, store, project: Path, lean: Path, user_environment: dict
     return json.loads(done.out.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_whatever_the_point_the_next_start_works_and_the_champion_is_whole(story, store):
     before: dict[str, Any] = story[0]["found"]
     assert [step["point"] for step in story] == ["", *POINTS, TO_THE_END]

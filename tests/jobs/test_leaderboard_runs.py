@@ -16,8 +16,13 @@ from helpers import GOOD_VALUES
 from mmm_demo.checks.gate import PASSED
 from mmm_demo.evidence import scores
 from mmm_demo.jobs.evidence import run_evidence
-from mmm_demo.jobs.fits import CONTRADICTED, NO_VERDICT, find_candidates, verdict_of
-from mmm_demo.jobs.leaderboard import run_leaderboard
+from mmm_demo.jobs.leaderboard import (
+    CONTRADICTED,
+    NO_VERDICT,
+    find_candidates,
+    run_leaderboard,
+    verdict_of,
+)
 from mmm_demo.settings.experiment import ConfigError
 from mmm_demo.settings.run_keys import SALES_PARAM
 from mmm_demo.store import search
@@ -239,7 +244,7 @@ def test_real_fit_logs_what_it_is_compared_by(demo: Demo, tmp_path: Path) -> Non
 @pytest.mark.parametrize("converged", [True, False])
 def test_backtest_gives_a_fit_its_crps(make_version, monkeypatch, store, converged: bool) -> None:
     canned = forecast(drawn_model().table, LEAN, 100.0, converged)
-    monkeypatch.setattr("mmm_demo.evidence.batteries.run_backtest", lambda *_: canned)
+    monkeypatch.setattr("mmm_demo.evidence.backtest.run_backtest", lambda *_: canned)
     fit = str(make_version().run_id)
     run_evidence(fit, ["backtest"], unheard, unheard)
     logged = store.get_run(fit).data.metrics
@@ -255,7 +260,7 @@ def test_backtest_gives_a_fit_its_crps(make_version, monkeypatch, store, converg
 
 
 def test_evidence_of_another_battery_measures_no_crps(make_version, monkeypatch, store) -> None:
-    monkeypatch.setattr("mmm_demo.evidence.batteries.run_placebo", lambda *_: placebo_table())
+    monkeypatch.setattr("mmm_demo.evidence.placebo.run_placebo", lambda *_: placebo_table())
     fit = str(make_version().run_id)
     run_evidence(fit, ["placebo"], unheard, unheard)
     assert scores.CRPS not in store.get_run(fit).data.metrics

@@ -171,7 +171,8 @@ def test_results_are_logged_and_written_and_a_version_predicts(
 
 def test_figures_of_the_chains_and_results_can_be_drawn(stored: FittedModel) -> None:
     named = [*convergence_figures(stored.trace)]
-    named += result_figures(stored, stored.decompose(), None)
+    parts = stored.decompose()
+    named += result_figures(stored, parts, tables.result_tables(stored, parts, None))
     assert all(png(item.figure).startswith(b"\x89PNG") for item in named)
 
 

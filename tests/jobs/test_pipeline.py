@@ -138,7 +138,8 @@ def test_everything_lies_in_one_experiment_under_the_projects_mlruns(demo):
     logged = client.get_logged_model(model.source.removeprefix("models:/"))
     assert Path(urlparse(logged.artifact_location).path).is_relative_to(root / "mlruns")
     assert logged.experiment_id in used
-    assert not list(root.rglob("mlflow.db-journal"))
+    with demo.writing:
+        assert not list(root.rglob("mlflow.db-journal"))
     assert [path.relative_to(root).as_posix() for path in root.rglob("mlflow.db")] == [
         "mlruns/mlflow.db"
     ]
@@ -302,7 +303,7 @@ def jobs(demo, tmp_path_factory, user_environment) -> dict[str, Job]:
         words = ("-m", "mmm_demo.cli", commands[name], "--experiment", f"experiments/{name}.yaml")
         return run_command(roots[name], user_environment, PYTHON, *words)
 
-    with ThreadPoolExecutor() as pool:
+    with demo.writing, ThreadPoolExecutor() as pool:
         done = dict(zip(roots, pool.map(start, roots), strict=True))
     return {name: Job(roots[name], done[name], before[name]) for name in roots}
 
@@ -319,6 +320,7 @@ def refused_run(refused) -> Run:
     return run
 
 
+@pytest.mark.slow
 def test_a_refused_fit_exits_with_3_and_says_why(refused):
     out, err = refused.shell.out, refused.shell.err
     assert refused.shell.code == 3, out + err
@@ -329,6 +331,7 @@ def test_a_refused_fit_exits_with_3_and_says_why(refused):
     assert "ROAS" not in out + err
 
 
+@pytest.mark.slow
 def test_a_refused_fit_is_a_run_with_everything_measured(refused, refused_run):
     assert refused_run.info.status == "FAILED"
     data = refused_run.data
@@ -346,6 +349,7 @@ def test_a_refused_fit_is_a_run_with_everything_measured(refused, refused_run):
     assert {f"attempts/gate_attempt_{number}.json" for number in (1, 2)} <= found
 
 
+@pytest.mark.slow
 def test_a_refused_fit_is_never_interpreted(refused, refused_run):
     read = ("roas", "share", "truth", "predictive", "plan", "decomposition", "contraction")
     read += ("identification", "lift_tests", "gate.coverage", "gate.media_share")
@@ -360,6 +364,7 @@ def test_a_refused_fit_is_never_interpreted(refused, refused_run):
     assert not [name for name in written if name.endswith(".csv")]
 
 
+@pytest.mark.slow
 def test_a_refused_fit_makes_no_version_and_moves_no_champion(demo, refused, refused_run):
     (version,) = refused.client.search_model_versions("name = 'mmm_demo'")
     assert version.run_id == demo.run_id != refused_run.info.run_id
@@ -367,6 +372,7 @@ def test_a_refused_fit_makes_no_version_and_moves_no_champion(demo, refused, ref
     assert champion.run_id == demo.run_id
 
 
+@pytest.mark.slow
 def test_a_second_job_overwrites_nothing_of_the_first(refused):
     now = made_in(refused.root)
     assert refused.before
@@ -374,11 +380,13 @@ def test_a_second_job_overwrites_nothing_of_the_first(refused):
     assert len(now) > len(refused.before)
 
 
+@pytest.mark.slow
 def test_no_run_is_left_running(jobs):
     for job in jobs.values():
         assert "RUNNING" not in {run.info.status for run in all_runs(job.client)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_main_job_runs_on_a_real_table_to_a_plan(name, jobs):
     source = EXAMPLE_DATA / f"{name}.csv"
@@ -413,6 +421,7 @@ def test_the_main_job_runs_on_a_real_table_to_a_plan(name, jobs):
     assert_output_names(job.root, {fit.info.run_id, plan.info.run_id})
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_draws_in_two_processes(demo, refused, refused_run, tmp_path):
     # The main job had compiled this model before, so the refused fit found the cache warm.
     stored = refused.client.download_artifacts(refused_run.info.run_id, "trace.nc", str(tmp_path))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import xarray as xr
 from conftest import all_runs
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -205,12 +206,23 @@ def test_an_expired_champion_gets_no_plan(make_version, store, project, ask: Ask
 
 
 @pytest.fixture
-def sampled(lean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The draws of the demo fit in place of the sampler's, and no plots; all else is real."""
+def sampled(lean: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The draws of the demo fit in place of the sampler's, and no plots; all else is real.
+
+    Returns the files of draws that the fit reads.
+    """
+    read: list[str] = []
+
+    def counted(path: Path) -> xr.DataTree:
+        read.append(path.name)
+        return load_trace(path)
+
+    monkeypatch.setattr(fit_steps, "load_trace", counted)
     stored = Sampling(load_trace(lean / "trace.nc"), 1.0, "warm")
     monkeypatch.setattr(fit_steps, "sample_posterior", lambda *_, **__: stored)
     for plots in ("prior_figures", "convergence_figures", "result_figures"):
         monkeypatch.setattr(fit_steps, plots, lambda *_: iter(()))
+    return read
 
 
 def hard_to_please(content: dict[str, Any]) -> None:
@@ -231,6 +243,7 @@ def test_a_version_that_loses_is_challenger_and_the_champion_plans(
         "champion": 1,
         "challenger": 2,
     }
+    assert sampled == ["attempt_1.nc"]  # judged as it is stored, and read from there but once
     assert "version 2 of mmm_demo is challenger, not champion:" in answer.out
     assert "The plan uses the champion, version 1." in answer.out
     assert "It rests on mmm_demo version 1, " in answer.out

@@ -17,12 +17,11 @@ from answer import Answer, Ask
 from mmm_demo.checks.proof import Bundle, BundleRefused
 from mmm_demo.cli import verbs as cli
 from mmm_demo.evidence import contest
-from mmm_demo.evidence.batteries import Step
+from mmm_demo.evidence.battery import Step
 from mmm_demo.evidence.gathered import Evidence
-from mmm_demo.jobs import report
-from mmm_demo.jobs.evidence import run_promote
+from mmm_demo.jobs.promotion import run_promote
 from mmm_demo.jobs.report import run_card, run_compare
-from mmm_demo.settings.check_names import check_name
+from mmm_demo.reports.check_names import check_name
 from mmm_demo.store.registry import NoVersionError
 from pages import Page, assert_self_contained
 from versions import data_folder
@@ -236,7 +235,7 @@ class Canned:
 @pytest.fixture
 def canned(monkeypatch: pytest.MonkeyPatch) -> Canned:
     fake = Canned({8: forecast(40_000.0), 7: forecast(50_000.0)})
-    monkeypatch.setattr(report, "backtest_of", fake)
+    monkeypatch.setattr("mmm_demo.jobs.evidence.backtest_of", fake)
     return fake
 
 
@@ -303,7 +302,7 @@ def test_too_few_weeks_for_a_backtest_leave_the_rest_of_the_comparison(
             raise ValueError("12 weeks are too few for a backtest of 5 folds")
         return forecast(1.0)
 
-    monkeypatch.setattr(report, "backtest_of", too_few)
+    monkeypatch.setattr("mmm_demo.jobs.evidence.backtest_of", too_few)
     found = run_compare("demo", "1", "2", project, silent, silent)
     assert "12 weeks are too few" in found.sentences()[0]
     assert len(found.roas) == len(CHANNELS)

@@ -16,7 +16,7 @@ from mlflow.entities import Run as StoredRun
 from helpers import convergent_trace, good_report, make_experiment, small_model
 from mmm_demo.checks import proof
 from mmm_demo.checks.gate import GateReport
-from mmm_demo.evidence.reproduce import ANOTHER, EQUAL, SAME, Difference, Reproduction
+from mmm_demo.evidence.reproduce import ANOTHER, EQUAL, SAME, Change, Reproduction
 from mmm_demo.fits.build import Sampling
 from mmm_demo.fits.environment import FAST, STRICT, environment, environment_params
 from mmm_demo.fits.trace import WEEKLY_TABLE, load_trace, save_trace, table_sha256
@@ -151,6 +151,7 @@ def rewrite_trace(folder: Path, change: Callable[[xr.DataTree], None]) -> None:
     save_trace(trace, folder / proof.TRACE)
 
 
+@pytest.mark.slow
 def test_the_main_jobs_fit_is_equal_bit_for_bit_in_another_process(
     demo: Demo, store: MlflowClient, project: Path
 ):
@@ -233,7 +234,7 @@ def source(**changes: Any) -> Source:
     return replace(plain, **changes)
 
 
-def found(of: Source, root: Path, cache: str = "warm") -> dict[str, Difference]:
+def found(of: Source, root: Path, cache: str = "warm") -> dict[str, Change]:
     """Return what differs, by name; a market's file lies in the folder unless it was changed."""
     sampling = Sampling(of.trace, 0.1, cache)
     return {item.what: item for item in differences(of, sampling, root)}

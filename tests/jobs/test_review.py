@@ -22,17 +22,17 @@ from evidence_tables import placebo_table, sensitivity_table
 from helpers import contents
 from mmm_demo.checks.gate import GateRefused
 from mmm_demo.checks.proof import Bundle
-from mmm_demo.evidence import batteries
+from mmm_demo.evidence import backtest
 from mmm_demo.evidence.backtest import fold_table, folds
-from mmm_demo.evidence.batteries import Step
+from mmm_demo.evidence.battery import Step
 from mmm_demo.evidence.contest import same_model
 from mmm_demo.evidence.gathered import Evidence
 from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.fits.response import scaling_of
 from mmm_demo.fits.trace import LIFT_TESTS
-from mmm_demo.jobs.evidence import Contest, run_evidence, run_promote
+from mmm_demo.jobs.evidence import run_evidence
 from mmm_demo.jobs.main import with_scaling
-from mmm_demo.jobs.promotion import ContestLost
+from mmm_demo.jobs.promotion import Contest, ContestLost, run_promote
 from mmm_demo.settings.experiment import ConfigError, ExperimentConfig, ModelConfig, ScalingConfig
 from mmm_demo.settings.experiment_file import load_experiment
 from mmm_demo.settings.limits import EvidenceConfig, GateConfig
@@ -84,7 +84,7 @@ class Canned:
     asked: list[SimpleNamespace] = field(default_factory=list)
 
     def __call__(self, refitter, table, lift_tests, seed, watch) -> pd.DataFrame:
-        """Stand in for `batteries.run_backtest`."""
+        """Stand in for `backtest.run_backtest`."""
         self.asked.append(
             SimpleNamespace(refitter=refitter, table=table, lift_tests=lift_tests, seed=seed)
         )
@@ -101,7 +101,7 @@ class Canned:
 def canned(monkeypatch: pytest.MonkeyPatch) -> Canned:
     """Canned backtests: the drawn model scores 100."""
     stand_in = Canned([(drawn_model().config, 100.0)])
-    monkeypatch.setattr(batteries, "run_backtest", stand_in)
+    monkeypatch.setattr(backtest, "run_backtest", stand_in)
     monkeypatch.setattr("mmm_demo.evidence.contest.plans_of", lambda *_: "not planned here")
     return stand_in
 
@@ -685,6 +685,7 @@ def last_promotion(client: MlflowClient) -> Run:
     return latest
 
 
+@pytest.mark.slow
 def test_a_real_contest_refits_both_and_leaves_both_versions_as_they_are(
     make_version, demo, store, lean_model
 ):

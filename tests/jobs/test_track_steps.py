@@ -125,6 +125,7 @@ def test_a_tracked_plan_is_on_its_own_run_the_plans_run_the_version_and_the_card
     assert {"4 of 4", "4 of 4 (100%)", "1 of 1", "1 held"} <= set(page.texts[start : start + 40])
 
 
+@pytest.mark.slow
 def test_sales_far_from_the_promise_are_not_held_and_other_spend_is_not_followed(
     plan, came, store, project
 ):
@@ -139,6 +140,7 @@ def test_sales_far_from_the_promise_are_not_held_and_other_spend_is_not_followed
     assert find_version("demo", 1).tags[f"track.{plan.run.run_id[:8]}"].endswith("not followed")
 
 
+@pytest.mark.slow
 def test_a_superseded_champion_is_still_held_to_its_promises(
     plan, came, make_version, store, project
 ):
@@ -167,6 +169,7 @@ def test_a_version_that_does_not_prove_its_pass_is_refused_and_nothing_is_writte
     assert not [name for name in metrics if name.startswith("track.")]
 
 
+@pytest.mark.slow
 def test_a_plan_of_another_fit_is_refused(plan, came, make_version, store, project):
     other = make_version()
     with open_run("forged", "plan") as run:
@@ -208,6 +211,7 @@ def test_a_plan_run_that_failed_or_does_not_tell_its_window_is_refused(store, pr
         find_plan(old.run_id, None)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_edited_into_a_pass_changes_no_record(plan, came, store, project):
     done = track(plan, came(shift=-5.0), project)
     store.log_metric(done.run.run_id, "coverage_94", 1.0)

@@ -10,14 +10,14 @@ from helpers import good_report, plain_experiment
 from mmm_demo.checks.gate import Check, GateReport
 from mmm_demo.evidence.gathered import Evidence
 from mmm_demo.evidence.placebo import placebo_row
-from mmm_demo.reports.card import version_card
-from mmm_demo.reports.card_verdict import (
+from mmm_demo.reports.card import (
     CardInput,
     battery_status,
     battery_table,
     figure,
     lead,
     said,
+    version_card,
 )
 from mmm_demo.settings.experiment_file import from_dict
 from mmm_demo.settings.limits import EVIDENCE_BATTERIES

@@ -9,8 +9,7 @@ from test_page import EVIL
 
 from bundles import changed, make_bundle, make_folds, make_plan
 from drawn_model import drawn_model
-from mmm_demo.evidence.compare import Comparison, compare
-from mmm_demo.evidence.compare_measures import Difference, Regret
+from mmm_demo.evidence.compare import Comparison, PairedMeasure, Regret, compare
 from mmm_demo.plots.compare import roas_of_both
 from mmm_demo.reports.compare_page import comparison_figures, comparison_page
 from mmm_demo.settings.experiment import ModelConfig
@@ -64,7 +63,7 @@ def test_page_of_the_least_there_can_be(found: Comparison) -> None:
         found,
         differences=found.differences[:0],
         folds=found.folds[:0],
-        crps=Difference.unknown("the data of B lack Radio"),
+        crps=PairedMeasure.unknown("the data of B lack Radio"),
         money=found.money[:0],
         plan_overlap=float("nan"),
         regret_a=Regret.unknown("no plans"),

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
+from each import each
 from helpers import TIGHTER, make_experiment, refusal
 from mmm_demo.checks.gate import REQUIRED
 from mmm_demo.settings.limits import (
@@ -78,28 +79,29 @@ def test_the_tables_lie_on_either_side_of_the_default() -> None:
         assert loose > default[limit] > tight or loose < default[limit] < tight, limit
 
 
-@pytest.mark.parametrize(("limit", "value"), LOOSER.items())
-def test_no_limit_can_be_loosened(limit: str, value: float) -> None:
+@each(limit=LOOSER)
+def test_no_limit_can_be_loosened(limit: str) -> None:
+    value = LOOSER[limit]
     assert f"gate.{limit}: " in refusal(gate={limit: value})
     with pytest.raises(ValueError, match=limit):
         GateConfig(**{limit: value})
 
 
-@pytest.mark.parametrize("limit", LOOSER)
-@pytest.mark.parametrize("value", NO_NUMBER, ids=repr)
+@each(limit=LOOSER, value=NO_NUMBER)
 def test_no_limit_can_be_switched_off(limit: str, value: object) -> None:
     assert f"gate.{limit}" in refusal(gate={limit: value})
     with pytest.raises(ValueError, match=limit):
         GateConfig(**{limit: value})
 
 
-@pytest.mark.parametrize("limit", TIGHTER)
+@each(limit=TIGHTER)
 def test_no_limit_is_read_from_text(limit: str) -> None:
     assert f"gate.{limit}" in refusal(gate={limit: str(TIGHTER[limit])})
 
 
-@pytest.mark.parametrize(("limit", "value"), TIGHTER.items())
-def test_every_limit_can_be_tightened(limit: str, value: object) -> None:
+@each(limit=TIGHTER)
+def test_every_limit_can_be_tightened(limit: str) -> None:
+    value = TIGHTER[limit]
     assert getattr(GateConfig(), limit) != value
     assert getattr(make_experiment(gate={limit: value}).gate, limit) == value
 
@@ -111,8 +113,7 @@ def test_a_limit_that_nothing_can_keep_is_refused() -> None:
     assert "gate.max_age_days: " in refusal(gate={"max_age_days": 0})
 
 
-@pytest.mark.parametrize("limit", ["chains_min", "max_age_days", "max_gap_weeks"])
-@pytest.mark.parametrize("value", [5.0, 5.5])
+@each(limit=["chains_min", "max_age_days", "max_gap_weeks"], value=[5.0, 5.5])
 def test_what_is_counted_is_a_whole_number(limit: str, value: float) -> None:
     assert f"gate.{limit}: " in refusal(gate={limit: value})
 
@@ -144,14 +145,15 @@ def test_tighter_with_takes_what_two_ranges_share() -> None:
 # --- choices ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "value"), NONSENSE, ids=lambda value: repr(value)[:40])
-def test_nonsense_is_no_choice(name: str, value: object) -> None:
+@each(choice=NONSENSE)
+def test_nonsense_is_no_choice(choice: tuple[str, object]) -> None:
+    name, value = choice
     assert f"gate.{name}" in refusal(gate={name: value})
     with pytest.raises(ValueError, match=name):
         GateConfig(**{name: value})
 
 
-@pytest.mark.parametrize("name", ENDS)
+@each(name=ENDS)
 def test_ends_of_the_range_are_possible(name: str) -> None:
     for value in ENDS[name]:
         given = list(value) if isinstance(value, tuple) else value
@@ -189,7 +191,7 @@ def test_every_field_of_the_evidence_is_tested() -> None:
     assert set(EVIDENCE_ENDS) == {field.name for field in fields(EvidenceConfig)}
 
 
-@pytest.mark.parametrize("name", EVIDENCE_ENDS)
+@each(name=EVIDENCE_ENDS)
 def test_evidence_has_its_range(name: str) -> None:
     low, high = EVIDENCE_ENDS[name]
     for value in (low, high):
@@ -198,7 +200,6 @@ def test_evidence_has_its_range(name: str) -> None:
         assert f"evidence.{name}: " in refusal(evidence={name: value})
 
 
-@pytest.mark.parametrize("name", EVIDENCE_ENDS)
-@pytest.mark.parametrize("value", [*NO_NUMBER, 5.0, 5.5, "5"], ids=repr)
+@each(name=EVIDENCE_ENDS, value=[*NO_NUMBER, 5.0, 5.5, "5"])
 def test_evidence_is_counted_in_whole_numbers(name: str, value: object) -> None:
     assert f"evidence.{name}: " in refusal(evidence={name: value})

@@ -183,12 +183,14 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
     return {"base": [base]} | {name: json.loads(line) for name, line in said.items()}
 
 
+@pytest.mark.slow
 def test_mlflow_itself_finds_the_store_from_a_sub_folder(answers: dict[str, list]) -> None:
     tracking, registry, names = answers["inside"]
     assert tracking == registry == database(answers["base"][0] / "inside")
     assert "MLFLOW_EXPERIMENT_NAME" in names
 
 
+@pytest.mark.slow
 def test_mlflow_itself_keeps_an_explicit_store(answers: dict[str, list]) -> None:
     base = answers["base"][0]
     tracking, registry, names = answers["explicit"]
@@ -197,6 +199,7 @@ def test_mlflow_itself_keeps_an_explicit_store(answers: dict[str, list]) -> None
     assert not (base / "explicit" / "mlruns").exists()
 
 
+@pytest.mark.slow
 def test_mlflow_itself_is_left_alone_outside(answers: dict[str, list]) -> None:
     _, _, names = answers["outside"]
     assert names == []

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from each import each
 from mmm_demo.fits.trace import table_sha256
 from mmm_demo.sources.simulate import (
     CARRYOVER_WEEKS,
@@ -21,7 +22,7 @@ from mmm_demo.sources.simulate import (
 SEEDS = range(30)
 MARKETS = {seed: simulate_market(seed) for seed in SEEDS}
 WEEKS = 156
-every_seed = pytest.mark.parametrize("market", MARKETS.values(), ids=map(str, MARKETS))
+every_seed = each(seed=SEEDS)
 
 
 def rest(market: SimulatedMarket) -> np.ndarray:
@@ -40,8 +41,8 @@ def explained(market: SimulatedMarket) -> tuple[np.ndarray, np.ndarray]:
 
 
 @every_seed
-def test_table_has_the_promised_form(market: SimulatedMarket) -> None:
-    table = market.table
+def test_table_has_the_promised_form(seed: int) -> None:
+    table = MARKETS[seed].table
     assert list(table.columns) == ["Week", "Sales", *CHANNELS, *CONTROLS]
     assert len(table) == WEEKS >= 104 and len(CHANNELS) >= 4
     assert (table["Week"].dt.day_of_week == 0).all()
@@ -54,8 +55,8 @@ def test_table_has_the_promised_form(market: SimulatedMarket) -> None:
 
 
 @every_seed
-def test_true_shares_are_between_2_and_15_percent(market: SimulatedMarket) -> None:
-    truth = market.truth
+def test_true_shares_are_between_2_and_15_percent(seed: int) -> None:
+    market, truth = MARKETS[seed], MARKETS[seed].truth
     assert list(truth.share.index) == list(CHANNELS)
     assert truth.share.between(0.02, 0.15).all(), truth.share
     total = market.table["Sales"].sum()
@@ -65,8 +66,8 @@ def test_true_shares_are_between_2_and_15_percent(market: SimulatedMarket) -> No
 
 
 @every_seed
-def test_one_pair_of_channels_is_correlated(market: SimulatedMarket) -> None:
-    assert np.corrcoef(*market.table[list(CORRELATED_PAIR)].to_numpy().T)[0, 1] >= 0.5
+def test_one_pair_of_channels_is_correlated(seed: int) -> None:
+    assert np.corrcoef(*MARKETS[seed].table[list(CORRELATED_PAIR)].to_numpy().T)[0, 1] >= 0.5
 
 
 def noise_share(market: SimulatedMarket) -> float:
@@ -78,9 +79,9 @@ def noise_share(market: SimulatedMarket) -> float:
 
 
 @every_seed
-def test_noise_is_5_to_7_percent_of_mean_sales(market: SimulatedMarket) -> None:
+def test_noise_is_5_to_7_percent_of_mean_sales(seed: int) -> None:
     # With 149 degrees of freedom an estimate scatters by 6 % around the truth: allow three times.
-    assert 0.05 * 0.82 < noise_share(market) < 0.07 * 1.18
+    assert 0.05 * 0.82 < noise_share(MARKETS[seed]) < 0.07 * 1.18
 
 
 def test_noise_is_5_to_7_percent_of_mean_sales_over_all_seeds() -> None:
@@ -90,8 +91,8 @@ def test_noise_is_5_to_7_percent_of_mean_sales_over_all_seeds() -> None:
 
 
 @every_seed
-def test_season_and_controls_drive_sales(market: SimulatedMarket) -> None:
-    _, weights = explained(market)
+def test_season_and_controls_drive_sales(seed: int) -> None:
+    _, weights = explained(MARKETS[seed])
     trend, promotion = weights[1:3] / MEAN_SALES
     assert 0.02 < trend < 0.18
     assert 0.05 < promotion < 0.25
@@ -105,7 +106,8 @@ def test_season_is_seen_over_all_seeds() -> None:
 
 
 @every_seed
-def test_trend_is_a_control_column(market: SimulatedMarket) -> None:
+def test_trend_is_a_control_column(seed: int) -> None:
+    market = MARKETS[seed]
     trend = market.table["Trend"]
     assert (trend.diff().dropna() > 0).all()
     assert np.allclose(trend.diff().dropna(), trend.diff().iloc[1])

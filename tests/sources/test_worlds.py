@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from each import each
 from helpers import PROJECT
 from mmm_demo.settings.experiment_file import load_experiment
 from mmm_demo.sources.simulate import (
@@ -25,8 +26,8 @@ from mmm_demo.tables.contract import Contract, validate_table
 
 SEEDS = range(6)
 CENT = 0.011  # sales and spend are rounded to cents
-every_fault = pytest.mark.parametrize("fault", FAULTS)
-every_seed = pytest.mark.parametrize("seed", SEEDS)
+every_fault = each(fault=FAULTS)
+every_seed = each(seed=SEEDS)
 MEDIA_ONLY = (
     "reverse_causality",
     "collinear_channels",
@@ -105,7 +106,7 @@ def test_truth_adds_up(fault: str, seed: int) -> None:
     assert (later > -CENT).all() and (later < 0.1 * inside).all() and later.max() > 0
 
 
-@pytest.mark.parametrize("fault", MEDIA_ONLY)
+@each(fault=MEDIA_ONLY)
 @every_seed
 def test_a_fault_of_media_leaves_the_rest_of_sales_alone(fault: str, seed: int) -> None:
     assert np.allclose(added(fault, seed), 0.0, atol=CENT)
@@ -135,7 +136,7 @@ def test_same_seed_gives_the_same_world(fault: str) -> None:
 
 
 @every_fault
-@pytest.mark.parametrize("weeks", [104, 260])
+@each(weeks=[104, 260])
 def test_length_is_as_asked(fault: str, weeks: int) -> None:
     market = simulate_world(fault, 5, weeks)
     assert len(market.table) == len(market.truth.contributions) == weeks

@@ -31,6 +31,7 @@ def script(store, project: Path, user_environment: dict[str, str]) -> Script:
     return run
 
 
+@pytest.mark.slow
 def test_eight_processes_that_log_at_once_lose_nothing(script, store):
     children = script("store_jobs.py", "log", PROCESSES)
     assert [child["error"] for child in children] == [""] * PROCESSES
@@ -69,6 +70,7 @@ def promotions(store) -> list[tuple[str, str, str, str]]:
     ]
 
 
+@pytest.mark.slow
 def test_two_promotions_at_once_end_with_one_champion_and_both_recorded(
     make_version, script, store
 ):

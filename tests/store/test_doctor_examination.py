@@ -75,8 +75,15 @@ def test_a_moved_project_plans_again_after_the_fix(settled, make_version, monkey
     assert not settled.exists()
 
 
-def test_a_copy_of_the_main_jobs_project_gets_a_life_of_its_own(demo, monkeypatch, tmp_path):
-    root = tmp_path / "copy"
+@pytest.fixture
+def undisturbed(demo):
+    """The main job's project, to which no other process adds a run meanwhile."""
+    with demo.writing:
+        yield demo
+
+
+def test_a_copy_of_the_main_jobs_project_gets_a_life_of_its_own(undisturbed, monkeypatch, tmp_path):
+    demo, root = undisturbed, tmp_path / "copy"
     shutil.copytree(demo.root / "mlruns", root / "mlruns")
     for name in (*PROJECT_FILES, "requirements.lock"):
         copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copyfile

@@ -42,6 +42,7 @@ def opened(store):
 # Runs
 
 
+@pytest.mark.slow
 def test_a_run_of_a_living_process_is_left_alone_and_of_a_killed_one_is_closed(opened, store):
     child, run_id = opened
     assert store.get_run(run_id).info.status == "RUNNING"
@@ -66,6 +67,7 @@ def test_a_run_of_this_process_is_no_finding(store):
         assert run_findings() == []
 
 
+@pytest.mark.slow
 def test_a_run_without_a_process_cannot_be_told_and_the_command_to_close_it_works(store):
     run_id = store.create_run("0", run_name="of mlflow run").info.run_id
     (found,) = run_findings()

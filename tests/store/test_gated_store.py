@@ -357,6 +357,7 @@ def server(
         yield Server(address, direct)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("api", ["api", "ajax-api"])
 def test_rest_answers_403_with_the_reason(server, api):
     call = f"{api}/2.0/mlflow/registered-models/alias"
@@ -369,6 +370,7 @@ def test_rest_answers_403_with_the_reason(server, api):
     assert status == 200
 
 
+@pytest.mark.slow
 def test_a_client_of_the_server_is_refused_and_a_recorded_promotion_is_not(server, refused):
     client = MlflowClient(tracking_uri=server.address, registry_uri=server.address)
     with pytest.raises(MlflowException, match="mmm_demo takes no copies"):
@@ -392,6 +394,7 @@ def page(server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> Iter
         yield opened_page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [f"{FOREIGN}/versions/1"], indirect=True)
 def test_button_promote_model_of_the_ui_is_refused_with_the_reason(server, page):
     for text in ("Promote model", "Select a model", OURS, "Promote"):
@@ -401,6 +404,7 @@ def test_button_promote_model_of_the_ui_is_refused_with_the_reason(server, page)
     assert len(server.direct.search_model_versions(f"name = '{OURS}'")) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [f"{OURS}/versions/3"], indirect=True)
 def test_alias_dialog_of_the_ui_is_refused_with_the_reason(server, page):
     page.click("Add")

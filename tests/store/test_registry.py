@@ -13,7 +13,6 @@ import xarray as xr
 import yaml
 from click.testing import CliRunner
 from mlflow import MlflowClient
-from mlflow.cli import gc
 from mlflow.entities.model_registry import ModelVersion
 from pymc_marketing.mmm import MMM
 
@@ -360,6 +359,8 @@ def test_files_forged_as_a_whole_differ_from_what_the_fit_wrote_down(make_versio
 
 def collect_garbage(version: ModelVersion) -> None:
     """Delete a version's run and logged model, and have MLflow take their files for good."""
+    from mlflow.cli import gc  # seconds to load
+
     client = MlflowClient()
     client.delete_run(version.run_id)
     client.delete_logged_model(version.source.removeprefix("models:/"))

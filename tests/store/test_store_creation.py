@@ -49,6 +49,7 @@ def test_mlflow_opens_its_stores_through_the_lock():
         assert group.get(scheme) == "mmm_demo.store.creation:open_tracking_store"
 
 
+@pytest.mark.slow
 def test_all_who_start_at_once_in_a_new_project_work_even_after_one_was_killed(jobs, tmp_path):
     killed, *children = jobs("first-after-a-kill")
     mlruns = tmp_path / "project" / "mlruns"
@@ -66,10 +67,12 @@ def test_all_who_start_at_once_in_a_new_project_work_even_after_one_was_killed(j
     assert found == {"Default": str(mlruns / "0"), "mmm_demo": str(mlruns / "1")}
 
 
+@pytest.mark.slow
 def test_without_the_lock_they_do_not(jobs):
     assert any(child["error"] for child in jobs("first-without-lock"))
 
 
+@pytest.mark.slow
 @needs_postgresql
 def test_all_who_start_at_once_on_a_new_postgresql_work(jobs):
     with postgresql() as address:

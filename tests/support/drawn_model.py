@@ -5,9 +5,10 @@ from functools import cache
 import numpy as np
 import xarray as xr
 
-from mmm_demo.checks.contraction import STORED_NAMES, prior_distribution
 from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.prior import prior_distribution
 from mmm_demo.fits.trace import WEEKLY_TABLE
+from mmm_demo.forms.registry import STORED_NAMES
 from mmm_demo.settings.experiment import ModelConfig
 from mmm_demo.settings.priors import PriorConfig
 from mmm_demo.sources.simulate import simulate_market

@@ -32,14 +32,15 @@ from mlflow import MlflowClient
 from forked import together
 from mmm_demo.checks import proof
 from mmm_demo.checks.gate import GateFile
-from mmm_demo.fits.build import Sampling, sample_prior
+from mmm_demo.fits.build import Sampling
 from mmm_demo.fits.fitted import Decomposition, FittedModel
+from mmm_demo.fits.prior import sample_prior
 from mmm_demo.fits.response import scaling_of
 from mmm_demo.fits.trace import load_trace
-from mmm_demo.jobs import evidence, promotion
 from mmm_demo.jobs import fit as fit_steps
 from mmm_demo.jobs import main as pipeline
 from mmm_demo.jobs import plan as plan_steps
+from mmm_demo.jobs import promotion
 from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.experiment_file import load_experiment
 from mmm_demo.sources.market import load_market
@@ -228,7 +229,7 @@ def look() -> dict[str, Any]:
     with without_pictures():
         plan = plan_steps.run_optimize(MARKET, {}, Path.cwd(), unheard)
     number = int(plan.version.version)  # loaded and proven
-    done = evidence.run_promote(MARKET, number, "still works", False, unheard, unheard)
+    done = promotion.run_promote(MARKET, number, "still works", False, unheard, unheard)
     return {
         "champion": number,
         "previous": int(former.version) if former else None,

@@ -20,12 +20,12 @@ from mmm_demo.jobs import sweep as sweep_steps
 from mmm_demo.jobs.sweep import SweepResult, run_sweep
 from mmm_demo.settings.sweep import Space
 from mmm_demo.sweeps.search import Link
-from mmm_demo.sweeps.trial import Outcome, Task
+from mmm_demo.sweeps.trial import Task, TrialResult
 from mmm_demo.sweeps.workers import Workers
 
 LAG, MODES = "model.adstock_max_lag", "model.yearly_seasonality"
 SEARCH = {LAG: [2, 3], MODES: [1, 2]}
-Do = Callable[[Link, Task], Outcome]
+Do = Callable[[Link, Task], TrialResult]
 
 
 class Killed(BaseException):
@@ -47,11 +47,11 @@ def value_of(task: Task) -> float:
     return 10.0 * model.adstock_max_lag + model.yearly_seasonality
 
 
-def passing(_: Link, task: Task) -> Outcome:
+def passing(_: Link, task: Task) -> TrialResult:
     """Pass, with a table, a metric and a trace."""
     value = value_of(task)
     tables = {"scores/roas.csv": pd.DataFrame({"channel": ["TV"], "median": [value]})}
-    return Outcome("passed", "", value, {"score.crps": value}, tables, f"{value}".encode())
+    return TrialResult("passed", "", value, {"score.crps": value}, tables, f"{value}".encode())
 
 
 class Inline(Executor):

@@ -12,11 +12,12 @@ from mlflow.entities import Run as StoredRun
 from mlflow.entities.model_registry import ModelVersion
 
 from helpers import convergent_trace, good_report, move_alias_by_force
-from mmm_demo.checks.contraction import STORED_NAMES, prior_distribution
 from mmm_demo.checks.proof import FILES, TRACE, sha256, write_config, write_gate
 from mmm_demo.evidence.gathered import EVIDENCE, Evidence
+from mmm_demo.fits.prior import prior_distribution
 from mmm_demo.fits.trace import WEEKLY_TABLE, load_trace, save_trace, table_sha256
-from mmm_demo.jobs.promotion import Judge, Promotion, promote
+from mmm_demo.forms.registry import STORED_NAMES
+from mmm_demo.jobs.promotion import Objections, Promotion, promote
 from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.store.evidence_store import bind_evidence
 from mmm_demo.store.gated_store import ACCEPTED, promotion_params
@@ -26,7 +27,7 @@ from mmm_demo.store.runs import open_run, temporary_folder
 
 
 def nothing_against(*_: object) -> tuple[str, ...]:
-    """Judge that has nothing against any version."""
+    """Objections of one who has nothing against any version."""
     return ()
 
 
@@ -35,7 +36,7 @@ def run_promotion(
     *,
     reason: str = "a test",
     rollback: bool = False,
-    judge: Judge = nothing_against,
+    judge: Objections = nothing_against,
     market: str = "demo",
 ) -> Promotion:
     """Promote a version of a market in a run of its own."""

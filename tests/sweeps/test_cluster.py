@@ -26,7 +26,7 @@ from mmm_demo.sweeps.search import open_storage
 from mmm_demo.sweeps.versions import require_same, versions
 from postgres import needs_postgresql
 
-pytestmark = needs_postgresql
+pytestmark = [needs_postgresql, pytest.mark.slow]
 DONE_BEFORE = f"all {cluster.TRIALS} trials were done before"
 
 

@@ -14,7 +14,7 @@ from mmm_demo.settings.yaml_file import read_mapping
 from mmm_demo.store.runs import open_run
 from mmm_demo.sweeps.runs import REASON, TRIAL, VERDICT, Trials
 from mmm_demo.sweeps.search import Search
-from mmm_demo.sweeps.trial import Outcome, Task
+from mmm_demo.sweeps.trial import Task, TrialResult
 from mmm_demo.sweeps.versions import versions
 from mmm_demo.sweeps.worker import do_trial
 from swept import LAG, MODES, Inline, canned, passing, runs_of, value_of, write_sweep
@@ -108,9 +108,9 @@ def test_a_trial_is_a_run_that_can_be_compared_and_fitted_again(store, project):
 def test_each_trial_is_told_with_the_best_so_far(store, project):
     said: list[tuple[int, str, str]] = []
 
-    def some(link, task: Task) -> Outcome:
+    def some(link, task: Task) -> TrialResult:
         if task.experiment.model.yearly_seasonality == 2:
-            return Outcome("pruned", "worse than the best")
+            return TrialResult("pruned", "worse than the best")
         return passing(link, task)
 
     work_off(write_sweep(project), project, Inline(some), said)
@@ -123,7 +123,7 @@ def test_each_trial_is_told_with_the_best_so_far(store, project):
 
 def test_there_is_no_best_before_one_passes(store, project):
     said: list[tuple[int, str, str]] = []
-    work_off(write_sweep(project), project, Inline(lambda *_: Outcome("failed", "no")), said)
+    work_off(write_sweep(project), project, Inline(lambda *_: TrialResult("failed", "no")), said)
     assert {best for _, _, best in said} == {"none passed yet"}
 
 
@@ -202,7 +202,7 @@ def test_channels_may_be_grouped_and_controls_added(store, project):
 def test_trials_run_at_once_and_each_ends_as_itself(store, project):
     overtaken, ended = threading.Event(), []
 
-    def slow(link, task: Task) -> Outcome:
+    def slow(link, task: Task) -> TrialResult:
         if task.experiment.name == "s_0":
             assert overtaken.wait(30)  # it would wait in vain, if trials were done one by one
         elif len(ended) >= 3:

@@ -16,7 +16,7 @@ from optuna.trial import Trial, TrialState
 
 from mmm_demo.settings.sweep import SweepConfig
 from mmm_demo.sweeps.search import Asked, Link, Search, _drop_torn_line, open_storage
-from mmm_demo.sweeps.trial import Outcome
+from mmm_demo.sweeps.trial import TrialResult
 
 LAG, SIGMA = "model.adstock_max_lag", "model.priors.saturation_beta.sigma"
 GRID = {LAG: [2, 4, 8], SIGMA: {"low": 0.1, "high": 0.3, "step": 0.1}}
@@ -39,8 +39,8 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(tmp_path / "sweeps" / "studies.log")
 
 
-def passed(value: float) -> Outcome:
-    return Outcome("passed", value=value)
+def passed(value: float) -> TrialResult:
+    return TrialResult("passed", value=value)
 
 
 def score(asked: Asked) -> float:
@@ -165,10 +165,10 @@ def test_telling_goes_on_where_a_process_died_in_it(journal, monkeypatch):
     search.tell(first, passed(9.0))
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(optuna.Study, "tell", die)
-        search.tell(asked, Outcome("failed", "rhat"))
+        search.tell(asked, TrialResult("failed", "rhat"))
     again = Search(journal, grid(), "i")
     assert again.ask() == asked
-    again.tell(asked, Outcome("failed", "rhat"))
+    again.tell(asked, TrialResult("failed", "rhat"))
     row = again.table().iloc[1]
     assert (row["verdict"], row["reason"]) == ("failed", "rhat")
 
@@ -179,9 +179,11 @@ def test_the_best_is_the_best_that_passed(journal, objective, good, bad):
     assert search.best is None
     outcomes = [
         passed(bad),
-        Outcome("failed", "did not converge", value=good * 100 if objective == "elpd" else -5.0),
+        TrialResult(
+            "failed", "did not converge", value=good * 100 if objective == "elpd" else -5.0
+        ),
         passed(good),
-        Outcome("pruned", "hopeless", value=-99.0),
+        TrialResult("pruned", "hopeless", value=-99.0),
     ]
     asked = [search.ask() for _ in outcomes]
     for one, outcome in zip(asked, outcomes, strict=True):
@@ -197,7 +199,7 @@ def test_the_best_is_the_best_that_passed(journal, objective, good, bad):
 def test_nothing_is_best_where_nothing_passed(journal):
     search = Search(journal, grid(), "i")
     for _ in range(2):
-        search.tell(search.ask(), Outcome("failed", "no"))
+        search.tell(search.ask(), TrialResult("failed", "no"))
     assert search.best is None
     assert search.importances() == {}
 
@@ -206,7 +208,7 @@ def test_convergence_is_a_constraint_and_no_penalty(journal):
     search = Search(journal, sampled("tpe"), "i")
     for verdict in ("passed", "failed", "pruned"):
         value = 3.0 if verdict == "passed" else math.nan
-        search.tell(search.ask(), Outcome(verdict, value=value))
+        search.tell(search.ask(), TrialResult(verdict, value=value))
     kept = [trial.constraints for trial in search._study.trials]
     assert kept == [{"not_passed": 0.0}, {"not_passed": 1.0}, {"not_passed": 0.0}]
     assert [trial.value for trial in search._study.trials] == [3.0, None, None]
@@ -241,7 +243,7 @@ def test_a_trial_that_reported_and_did_not_pass_has_no_value(journal):
     for verdict in ("pruned", "failed"):
         asked = search.ask()
         Link(journal, search.name, asked.key, True).hopeless(weeks([5.0, 6.0]))
-        search.tell(asked, Outcome(verdict, "why"))
+        search.tell(asked, TrialResult(verdict, "why"))
     assert search.table()["value"].isna().all()
 
 
@@ -364,7 +366,7 @@ def test_a_failed_trial_is_no_rival(journal):
     search = Search(journal, sampled(early_stopping=True), "i")
     asked = search.ask()
     Link(journal, search.name, asked.key, True).hopeless(weeks([1.0] * 8))
-    search.tell(asked, Outcome("failed", "did not converge"))
+    search.tell(asked, TrialResult("failed", "did not converge"))
     assert not Link(journal, search.name, search.ask().key, True).hopeless(weeks([9.0] * 8))
 
 

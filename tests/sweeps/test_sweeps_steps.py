@@ -23,7 +23,7 @@ from mmm_demo.settings.run_keys import SALES_PARAM
 from mmm_demo.settings.sweep import Space
 from mmm_demo.store.locks import locked
 from mmm_demo.store.runs import StoreError, experiment_id
-from mmm_demo.sweeps.trial import Outcome
+from mmm_demo.sweeps.trial import TrialResult
 from mmm_demo.tables.lift import COLUMNS
 from swept import (
     LAG,
@@ -177,7 +177,7 @@ def test_a_sweep_goes_on_when_its_experiment_file_was_moved(space, project, stor
 
 
 def test_where_nothing_passes_there_is_no_file_and_the_page_says_so(space, project, store):
-    with canned(lambda *_: Outcome("failed", "rhat_max 1.5", metrics={"gate.rhat_max": 1.5})):
+    with canned(lambda *_: TrialResult("failed", "rhat_max 1.5", metrics={"gate.rhat_max": 1.5})):
         result = sweep(space, project)
     assert result.best is None
     assert result.file is None
@@ -212,7 +212,7 @@ def test_lift_tests_are_part_of_the_data(space, project, monkeypatch):
 def test_an_error_leaves_no_run_running_and_the_sweep_goes_on(space, project, store):
     calls = []
 
-    def broken(link: Any, task: Any) -> Outcome:
+    def broken(link: Any, task: Any) -> TrialResult:
         calls.append(task.experiment.name)
         if len(calls) == 3:
             raise ZeroDivisionError
@@ -246,7 +246,7 @@ def test_ctrl_c_ends_every_run_as_killed(space, project, store):
 
 @pytest.mark.parametrize("place", ["future", "submit"])
 def test_a_worker_that_died_is_a_clear_error(space, project, store, place):
-    def dead(*_: Any) -> Outcome:
+    def dead(*_: Any) -> TrialResult:
         raise BrokenProcessPool("a child was killed")
 
     with canned(dead) as executor, pytest.raises(RuntimeError) as broken:
@@ -296,6 +296,7 @@ def test_a_sweep_writes_as_often_as_is_said_here(two):
 
 # Most of the others were tried as well. 2 and 13 make runs, 29 ends a trial, 30 to 33 tell the
 # study, 44 publishes, 47 says that it did, 48 ends the run.
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [2, 13, 27, 29, 32, 44, WRITES - 1, WRITES])
 def test_a_sweep_that_was_killed_ends_with_one_run_and_one_value_per_trial(two, write):
     space, root, client = two()
@@ -326,6 +327,7 @@ def test_a_sweep_that_was_killed_ends_with_one_run_and_one_value_per_trial(two, 
     assert len(all_runs(client)) == 3
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_killed_again_and_again_comes_to_its_end(space, project, store):
     deaths = 0
     space = write_sweep(project, {LAG: [2, 3]})
@@ -345,6 +347,7 @@ def test_a_sweep_that_is_killed_again_and_again_comes_to_its_end(space, project,
 # Two at once, and `mlflow run`
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", [None, "sqlite"])
 def test_two_processes_never_do_the_same_sweep_at_once(space, project, store, address):
     storage = None if address is None else f"sqlite:///{project / 'mlruns' / 'studies.db'}"

@@ -19,8 +19,8 @@ from mmm_demo.checks.gate import GateReport
 from mmm_demo.evidence import scores
 from mmm_demo.evidence.backtest import folds
 from mmm_demo.evidence.refit import Refit
-from mmm_demo.fits import build
 from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.prior import sample_prior
 from mmm_demo.fits.response import Response, scaling_of
 from mmm_demo.fits.trace import load_trace
 from mmm_demo.settings.experiment import ExperimentConfig, ModelConfig
@@ -28,7 +28,7 @@ from mmm_demo.settings.limits import EvidenceConfig
 from mmm_demo.settings.priors import PriorConfig
 from mmm_demo.sources.simulate import simulate_market
 from mmm_demo.sweeps import trial
-from mmm_demo.sweeps.trial import Outcome, Task, run_trial
+from mmm_demo.sweeps.trial import Task, TrialResult, run_trial
 
 SAMPLING = EvidenceConfig(folds=3, horizon_weeks=6)
 CONVERGED = GateReport(tuple(c for c in good_checks() if c.stage == "convergence"))
@@ -182,7 +182,7 @@ def test_a_trial_does_not_change_what_it_is_given():
 # A trial that does not
 
 
-def assert_uninterpreted(outcome: Outcome) -> None:
+def assert_uninterpreted(outcome: TrialResult) -> None:
     """Nothing that says what media do, or how well the model does, may come of such a trial."""
     assert outcome.verdict != "passed"
     assert outcome.reason
@@ -285,13 +285,12 @@ def test_too_few_weeks_for_the_folds_are_an_error_for_the_worker():
 
 
 def shares(config: ModelConfig, table: pd.DataFrame, monkeypatch) -> list[float]:
-    """Return the share of impossible sales that the trial finds, and that PyMC's draws have."""
+    """Return the share of impossible sales that the trial finds, and that the main job finds."""
     monkeypatch.setattr(trial, "PRIOR_DRAWS", 4000)
-    monkeypatch.setattr(build, "PRIOR_DRAWS", 4000)
     given = replace(make_experiment(), model=config)
     ours = trial._prior_check(task(experiment=given, table=table))
     observed = table[config.target_column].to_numpy()
-    theirs = prior_check(build.sample_prior(config, table, seed=3), observed, given.gate)
+    theirs = prior_check(sample_prior(config, table, 3, draws=4000), observed, given.gate)
     assert ours == replace(theirs, value=ours.value)
     return [ours.value, theirs.value]
 

@@ -10,7 +10,7 @@ import pytest
 
 from mmm_demo.sweeps import worker
 from mmm_demo.sweeps.search import Link
-from mmm_demo.sweeps.trial import Outcome
+from mmm_demo.sweeps.trial import TrialResult
 from mmm_demo.sweeps.versions import versions
 from mmm_demo.sweeps.worker import do_trial
 
@@ -19,7 +19,7 @@ LINK = Link("nowhere", "s", 1, stops_early=True)
 
 def test_a_trial_is_done_with_the_link_to_its_study(monkeypatch):
     seen: list[Any] = []
-    outcome = Outcome("passed", value=1.0)
+    outcome = TrialResult("passed", value=1.0)
     monkeypatch.setattr(worker, "run_trial", lambda *given: seen.extend(given) or outcome)
     assert do_trial(LINK, "task", versions()) is outcome
     assert seen == ["task", LINK.hopeless]
@@ -27,7 +27,7 @@ def test_a_trial_is_done_with_the_link_to_its_study(monkeypatch):
 
 @pytest.mark.parametrize("error", [ValueError, np.linalg.LinAlgError])
 def test_what_cannot_be_fitted_is_a_failed_trial_with_its_reason(monkeypatch, error):
-    def impossible(*_: Any) -> Outcome:
+    def impossible(*_: Any) -> TrialResult:
         raise error("9 weeks are too few")
 
     monkeypatch.setattr(worker, "run_trial", impossible)
@@ -37,7 +37,7 @@ def test_what_cannot_be_fitted_is_a_failed_trial_with_its_reason(monkeypatch, er
 
 
 def test_a_fault_of_the_program_is_no_verdict_on_a_trial(monkeypatch):
-    def broken(*_: Any) -> Outcome:
+    def broken(*_: Any) -> TrialResult:
         raise KeyError("a bug")
 
     monkeypatch.setattr(worker, "run_trial", broken)
@@ -54,11 +54,11 @@ def test_a_worker_with_other_versions_fits_nothing(monkeypatch):
 def test_a_process_does_one_trial_at_a_time(monkeypatch):
     busy = threading.Lock()
 
-    def alone(*_: Any) -> Outcome:
+    def alone(*_: Any) -> TrialResult:
         assert busy.acquire(blocking=False)
         time.sleep(0.02)
         busy.release()
-        return Outcome("passed", value=1.0)
+        return TrialResult("passed", value=1.0)
 
     monkeypatch.setattr(worker, "run_trial", alone)
     with ThreadPoolExecutor(4) as pool:

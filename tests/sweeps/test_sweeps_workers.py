@@ -57,6 +57,7 @@ def alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_workers_are_other_processes_that_stay(pool):
     workers, pids = pool
     assert workers.count() == 2
@@ -66,6 +67,7 @@ def test_workers_are_other_processes_that_stay(pool):
     assert workers.lost == (BrokenExecutor,)
 
 
+@pytest.mark.slow
 def test_a_worker_starts_with_nothing_of_this_process(pool):
     """A forked one would share the threads and locks of its parent."""
     workers, _ = pool
@@ -74,6 +76,7 @@ def test_a_worker_starts_with_nothing_of_this_process(pool):
     assert workers.executor.submit(eval, code).result() is False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, RuntimeError])
 def test_nobody_waits_for_trials_when_a_sweep_breaks_off(fault):
     start = time.monotonic()
@@ -87,11 +90,13 @@ def test_nobody_waits_for_trials_when_a_sweep_breaks_off(fault):
     assert gone(pids, 10)
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_lost():
     with pytest.raises(BrokenProcessPool), start_workers(1, None) as workers:
         workers.executor.submit(os.kill, workers.executor.submit(os.getpid).result(), 9).result()
 
 
+@pytest.mark.slow
 def test_workers_end_with_a_sweep_that_is_killed(tmp_path):
     script = tmp_path / "sweep.py"
     script.write_text(SWEEP)
@@ -108,6 +113,7 @@ def test_workers_end_with_a_sweep_that_is_killed(tmp_path):
     assert gone(pids, 20)
 
 
+@pytest.mark.slow
 def test_a_worker_makes_place_after_so_many_trials():
     with start_workers(1, None, trials_each=2) as workers:
         pids = [workers.executor.submit(os.getpid).result() for _ in range(4)]

@@ -405,6 +405,7 @@ def calibrated(tmp_path_factory: pytest.TempPathFactory) -> FittedModel:
     return FittedModel(MODEL, load_trace(path))
 
 
+@pytest.mark.slow
 def test_a_fit_learns_from_its_tests_and_keeps_them(calibrated: FittedModel) -> None:
     assert set(calibrated.trace["posterior"].data_vars) == set(free_parameters(MODEL))
     tests = calibrated.lift_tests
@@ -416,6 +417,7 @@ def test_a_fit_learns_from_its_tests_and_keeps_them(calibrated: FittedModel) -> 
     assert table["unexpected_sign"].tolist() == [False, True]
 
 
+@pytest.mark.slow
 def test_a_calibrated_model_is_read_as_any_other(calibrated: FittedModel) -> None:
     parts = calibrated.decompose()  # the library's own graph, rebuilt without the tests
     media = calibrated.response.contributions(calibrated.spend.to_numpy())

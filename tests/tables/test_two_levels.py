@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from each import each
 from mmm_demo.tables.two_levels import dotted, is_many, lasts, two_levels
 
 Rng = np.random.Generator
@@ -53,8 +54,7 @@ ORDINARY: dict[str, Callable[[Rng], np.ndarray]] = {
 }
 
 
-@pytest.mark.parametrize("kind", ORDINARY)
-@pytest.mark.parametrize("seed", range(25))
+@each(kind=ORDINARY, seed=range(25))
 def test_ordinary_spend_has_one_unit(kind: str, seed: int) -> None:
     values = ORDINARY[kind](np.random.default_rng(seed))
     high = two_levels(values, "high")
@@ -63,7 +63,7 @@ def test_ordinary_spend_has_one_unit(kind: str, seed: int) -> None:
     assert not lasts(high, values > 0)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@each(seed=range(10))
 @pytest.mark.parametrize(
     "rows",
     [slice(0, 30), slice(40, 50), slice(None, None, 5), slice(100, None)],
@@ -78,7 +78,7 @@ def test_weeks_in_thousands_are_seen_and_no_others(rows: slice, seed: int) -> No
     assert not two_levels(values, "high").any()
 
 
-@pytest.mark.parametrize("seed", range(10))
+@each(seed=range(10))
 def test_a_unit_that_changed_for_good_is_seen_upwards(seed: int) -> None:
     values = lognormal(np.random.default_rng(seed))
     values[-30:] *= 1000
@@ -95,8 +95,7 @@ def test_one_week_is_odd_where_nothing_comes_near_it() -> None:
     assert not two_levels(values, "low").any()
 
 
-@pytest.mark.parametrize("seed", range(10))
-@pytest.mark.parametrize("mean", [5.0, 7.0, 8.0])
+@each(seed=range(10), mean=[5.0, 7.0, 8.0])
 def test_dots_between_thousands_are_seen_in_any_number(mean: float, seed: int) -> None:
     money = np.round(lognormal(np.random.default_rng(seed), 1.0, mean)).clip(max=99_999)
     read = np.where(money >= 1000, money / 1000, money)

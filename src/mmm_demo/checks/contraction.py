@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import stats
 
+from mmm_demo.fits.prior import prior_distribution
+from mmm_demo.forms.registry import STORED_NAMES
 from mmm_demo.settings.experiment import ModelConfig
 from mmm_demo.settings.names import key
 from mmm_demo.settings.priors import PriorConfig
@@ -12,7 +13,6 @@ from mmm_demo.settings.priors import PriorConfig
 # A posterior that is less than a tenth narrower than its prior (in variance) and has moved by less
 # than half of the prior's standard deviation is, for all that matters, the prior.
 MIN_CONTRACTION, MIN_SHIFT = 0.10, 0.50
-STORED_NAMES = {"intercept": "intercept_contribution"}  # config's name -> the trace's
 
 
 def contraction_table(posterior: xr.Dataset, config: ModelConfig) -> pd.DataFrame:
@@ -67,39 +67,6 @@ def _moments(prior: PriorConfig, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of a prior, one of each per item."""
     frozen = prior_distribution(prior)
     return np.broadcast_to(frozen.mean(), count), np.broadcast_to(frozen.std(), count)
-
-
-def prior_distribution(prior: PriorConfig) -> stats.distributions.rv_frozen:
-    """Return a prior as SciPy's distribution, on the model's scale.
-
-    A prior with a list of values is that many distributions in one: `logpdf` and `rvs` take them
-    along the last axis.
-
-    Raises
-    ------
-    ValueError
-        When the distribution is none that a prior may have.
-    """
-    of = {name: np.asarray(value) for name, value in prior.parameters.items()}
-    match prior.distribution:
-        case "Normal":
-            return stats.norm(of["mu"], of["sigma"])
-        case "Laplace":
-            return stats.laplace(of["mu"], of["b"])
-        case "StudentT":
-            return stats.t(of["nu"], of["mu"], of["sigma"])
-        case "HalfNormal":
-            return stats.halfnorm(scale=of["sigma"])
-        case "Gamma":
-            return stats.gamma(of["alpha"], scale=1 / of["beta"])
-        case "LogNormal":
-            return stats.lognorm(of["sigma"], scale=np.exp(of["mu"]))
-        case "Exponential":
-            return stats.expon(scale=1 / of["lam"])
-        case "Beta":
-            return stats.beta(of["alpha"], of["beta"])
-        case _:
-            raise ValueError(f"unknown prior distribution {prior.distribution!r}; see `priors`")
 
 
 def label(row: pd.Series) -> str:

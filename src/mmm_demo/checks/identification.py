@@ -8,14 +8,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mmm_demo.checks.contraction import contraction_table, prior_distribution
+from mmm_demo.checks.contraction import contraction_table
 from mmm_demo.checks.gate import DATA_DRIVEN, NOT_ASSESSABLE, PRIOR_DRIVEN, Check
 from mmm_demo.checks.pointwise import DRAW, log_likelihood, log_prior
 from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.prior import prior_draws
 
 STAGE = "identification"
-
-MEDIA = ("adstock_alpha", "saturation_lam", "saturation_beta")
 SENSITIVITY_LIMIT = 0.05  # ArviZ' threshold for power-scaling
 OVERLAP_LIMIT = 0.7
 CORRELATION_LIMIT = -0.7
@@ -44,9 +43,10 @@ def identification_table(fitted: FittedModel, likelihood: xr.DataArray) -> pd.Da
     sensitivity = power_sensitivity(roas, likelihood, log_prior(posterior, fitted.config))
     table = judge_channels(roas, prior, sensitivity, fitted.spend.sum())
     contraction = contraction_table(posterior, fitted.config)
-    media = contraction[contraction["parameter"].isin(MEDIA)]
+    names = [*fitted.config.channel_parameters]
+    media = contraction[contraction["parameter"].isin(names)]
     wide = media.pivot(index="item", columns="parameter", values="contraction")
-    return table.merge(wide[list(MEDIA)], left_on="channel", right_index=True)
+    return table.merge(wide[names], left_on="channel", right_index=True)
 
 
 def channel_labels(fitted: FittedModel) -> dict[str, str]:
@@ -65,12 +65,7 @@ def channel_labels(fitted: FittedModel) -> dict[str, str]:
         dims=("sample", "channel"),
         coords={"channel": list(fitted.config.channel_columns)},
     )
-    likelihood = log_likelihood(
-        fitted.observed,
-        response.mean(fitted.table),
-        posterior["y_sigma"] * fitted.target_scale,
-        weeks=fitted.weeks,
-    )
+    likelihood = log_likelihood(response, response.mean(fitted.table))
     sensitivity = power_sensitivity(roas, likelihood, log_prior(posterior, fitted.config))
     prior = prior_roas(fitted, draws=roas.sizes["sample"])
     table = judge_channels(roas, prior, sensitivity, fitted.spend.sum())
@@ -160,13 +155,8 @@ def prior_roas(fitted: FittedModel, draws: int, seed: int = 0) -> xr.DataArray:
     xarray.DataArray
         Dims (sample, channel), as `FittedModel.roas`.
     """
-    rng = np.random.default_rng(seed)
-    shape = (1, draws, len(fitted.config.channel_columns))
-    drawn = {
-        name: prior_distribution(fitted.config.priors[name]).rvs(shape, random_state=rng)
-        for name in MEDIA
-    }
-    media = xr.Dataset({name: ((*DRAW, "channel"), values) for name, values in drawn.items()})
+    streams = dict.fromkeys(fitted.config.channel_parameters, np.random.default_rng(seed))
+    media = prior_draws(fitted.config, draws, streams)
     response = replace(fitted.response, posterior=media)
     return xr.DataArray(
         response.roas(fitted.spend.to_numpy()),

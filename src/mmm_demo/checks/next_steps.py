@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mmm_demo.checks.contraction import STORED_NAMES
 from mmm_demo.checks.gate import FAILED, Check, GateReport
+from mmm_demo.forms.registry import STORED_NAMES
 from mmm_demo.settings.experiment import ModelConfig, SamplerConfig
 
 ENTANGLED, ALIKE = 0.9, 0.8  # |correlation| of two parameters, and of two channels' spend

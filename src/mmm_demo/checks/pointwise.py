@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mmm_demo.checks.contraction import STORED_NAMES, prior_distribution
 from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.prior import prior_distribution
+from mmm_demo.fits.response import Response
+from mmm_demo.forms.registry import STORED_NAMES
 from mmm_demo.settings.experiment import ModelConfig
 
 DRAW = ("chain", "draw")
@@ -21,29 +23,20 @@ HIGH_K = "Estimated shape parameter of Pareto distribution"
 
 def fitted_log_likelihood(fitted: FittedModel) -> xr.DataArray:
     """Return a fitted model's log-likelihood of each week, see `log_likelihood`."""
-    sigma = fitted.trace["posterior"]["y_sigma"] * fitted.target_scale
-    return log_likelihood(
-        fitted.observed, fitted.decompose().mean.to_numpy(), sigma, weeks=fitted.weeks
-    )
+    return log_likelihood(fitted.response, fitted.decompose().mean.to_numpy())
 
 
-def log_likelihood(
-    observed: np.ndarray, mean: np.ndarray, sigma: xr.DataArray, weeks: np.ndarray
-) -> xr.DataArray:
-    """Return the log density of each week's sales under each draw.
+def log_likelihood(response: Response, mean: np.ndarray) -> xr.DataArray:
+    """Return the log density of each training week's sales under each draw.
 
     Everything is in sales units, so that models that scale the target differently compare.
 
     Parameters
     ----------
-    observed
-        Sales, shape (week,).
+    response
+        The model with its draws and training weeks.
     mean
         The model's mean, shape (sample, week), samples chain by chain.
-    sigma
-        Standard deviation of the noise, dims (chain, draw).
-    weeks
-        Dates, shape (week,).
 
     Returns
     -------
@@ -53,21 +46,20 @@ def log_likelihood(
     Raises
     ------
     ValueError
-        When the shapes do not belong together.
+        When the mean is not of these draws and weeks.
     """
-    sigma = sigma.transpose(*DRAW)
-    wanted = (sigma.size, len(weeks))
-    if mean.shape != wanted or observed.shape != wanted[1:]:
+    weeks = response.training[response.config.date_column].to_numpy()
+    draws = {dim: response.posterior[dim] for dim in DRAW}
+    shape = (*(response.posterior.sizes[dim] for dim in DRAW), len(weeks))
+    if mean.shape != (shape[0] * shape[1], shape[2]):
         raise ValueError(
-            f"mean must have shape {wanted} and observed {wanted[1:]} for these draws and weeks; "
-            f"got {mean.shape} and {observed.shape}"
+            f"mean must have shape {(shape[0] * shape[1], shape[2])} for these draws and weeks; "
+            f"got {mean.shape}"
         )
-    spread = sigma.to_numpy().reshape(-1, 1)
-    density = -0.5 * ((observed - mean) / spread) ** 2 - np.log(spread * np.sqrt(2 * np.pi))
     return xr.DataArray(
-        density.reshape(*sigma.shape, -1),
+        response.log_density(mean).reshape(shape),
         dims=(*DRAW, "week"),
-        coords={**{dim: sigma[dim] for dim in DRAW}, "week": weeks},
+        coords={**draws, "week": weeks},
         name="log_likelihood",
     )
 
@@ -90,7 +82,7 @@ def log_prior(posterior: xr.Dataset, config: ModelConfig) -> xr.DataArray:
     xarray.DataArray
         Dims (chain, draw).
     """
-    total = xr.zeros_like(posterior["y_sigma"].transpose(*DRAW))
+    total = xr.DataArray(0.0, {dim: posterior[dim] for dim in DRAW}, DRAW)
     for name, prior in config.priors.items():
         stored = STORED_NAMES.get(name, name)
         if stored not in posterior:

@@ -10,9 +10,9 @@ from mmm_demo.checks.convergence import convergence_checks
 from mmm_demo.checks.gate import GateFile, GateRefused, GateReport, PassedGate
 from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.fits.trace import TraceError, load_trace, table_sha256
+from mmm_demo.settings.batteries import FIT_BATTERIES
 from mmm_demo.settings.experiment import ExperimentConfig, GateConfig, free_parameters, to_dict
 from mmm_demo.settings.experiment_file import from_dict
-from mmm_demo.settings.limits import FIT_BATTERIES
 
 TRACE, CONFIG, GATE = "trace.nc", "config.json", "gate.json"
 FILES = (TRACE, CONFIG, GATE)

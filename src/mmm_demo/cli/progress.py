@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from mmm_demo.evidence.batteries import Step, Watch
+from mmm_demo.evidence.battery import Step, Watch
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from mmm_demo.cli.terminal import (
     show_track,
 )
 from mmm_demo.cli.values import OrUnset
+from mmm_demo.settings.batteries import EVIDENCE_BATTERIES
 from mmm_demo.settings.project import apply_defaults, require_project_root
 
 if TYPE_CHECKING:
@@ -177,11 +178,11 @@ def promote(market: str, number: int | None, reason: str, rollback: bool) -> Non
     if rollback and number is not None:
         raise click.UsageError("--rollback goes back to the previous champion; drop --version")
     from mmm_demo.cli.progress import watching
-    from mmm_demo.jobs import evidence as review
+    from mmm_demo.jobs.promotion import run_promote
 
     require_project_root()  # elsewhere, MLflow would make a new store in the working directory
     with watching(console) as watch:
-        review.run_promote(market, number, reason, rollback, say, watch)
+        run_promote(market, number, reason, rollback, say, watch)
 
 
 @cli.command()
@@ -189,7 +190,7 @@ def promote(market: str, number: int | None, reason: str, rollback: bool) -> Non
 @click.option(
     "--battery",
     "batteries",
-    type=click.Choice(["all", "backtest", "recovery", "placebo", "sensitivity"]),
+    type=click.Choice(["all", *EVIDENCE_BATTERIES]),
     multiple=True,
     help="Only this one; may be given again. Others keep what they found before.",
 )

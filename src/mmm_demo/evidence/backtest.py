@@ -1,10 +1,14 @@
 """Backtest: whether the model forecasts weeks it has not seen better than a naive rule."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
 from mmm_demo.checks.gate import Check
-from mmm_demo.evidence.refits import assessable
+from mmm_demo.evidence.battery import Battery, Step, Watch, assessable
+from mmm_demo.evidence.refit import Refit, Refitter
 
 STAGE = "backtest"
 SEASON, SEASONAL_FROM = 52, 65  # with fewer weeks there are no 13 errors of a year-old forecast
@@ -153,3 +157,83 @@ def backtest_checks(by_fold: pd.DataFrame) -> tuple[Check, ...]:
         Check("backtest_coverage_94", STAGE, float(coverage), ">=", 0.75, place, ADVICE),
     )
     return assessable(checks, list(by_fold["converged"]))
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold of a backtest, counted from 1: its refit, and one row per forecast week."""
+
+    number: int
+    total: int
+    refit: Refit
+    forecast: pd.DataFrame
+
+
+def run_backtest(
+    refitter: Refitter,
+    table: pd.DataFrame,
+    lift_tests: pd.DataFrame | None,
+    seed: int,
+    watch: Watch,
+) -> pd.DataFrame:
+    """Forecast the last weeks from rolling origins, each by a model that never saw them.
+
+    The scaling stays the fit's: it says what the priors mean, so all folds have the same priors.
+
+    Parameters
+    ----------
+    refitter
+        Of the model to test.
+    table
+        Weekly table; a fold trains on its first weeks.
+    lift_tests
+        Experiments that calibrate the model; a fold knows those of its own weeks.
+    seed
+        Of the refits.
+    watch
+        Is told of each refit.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per forecast week: fold, week and the columns of `score_weeks`.
+    """
+    parts = []
+    for fold in backtest_folds(refitter, table, lift_tests, seed):
+        parts.append(fold.forecast)
+        summed = fold_table(fold.forecast).iloc[0]
+        measured = {name: summed[name] for name in ("crps", "naive_crps", "mape", "coverage_94")}
+        until = f"fold {fold.number}, trained on {len(fold.refit.response.training)} weeks"
+        watch(Step(STAGE, fold.number, fold.total, until, fold.refit, measured))
+    return pd.concat(parts, ignore_index=True)
+
+
+def backtest_folds(
+    refitter: Refitter, table: pd.DataFrame, lift_tests: pd.DataFrame | None, seed: int
+) -> Iterator[Fold]:
+    """Yield the folds of `run_backtest` one by one, each as soon as it is fitted."""
+    config, evidence = refitter.config, refitter.sampling
+    plan = folds(len(table), evidence.folds, evidence.horizon_weeks)
+    for number, (train, end) in enumerate(plan, 1):
+        known = table.head(train).reset_index(drop=True)
+        refit = refitter.fit(known, seed + number, lift_tests)
+        sales = refit.response.sales(table.head(end), np.random.default_rng(seed + number))
+        observed = table[config.target_column].to_numpy()
+        scores = score_weeks(observed[train:end], sales[:, train:], observed[:train])
+        scores.insert(0, "fold", number)
+        scores.insert(1, "week", table[config.date_column].iloc[train:end].to_numpy())
+        yield Fold(number, len(plan), refit, scores.assign(converged=refit.converged))
+
+
+BACKTEST = Battery(
+    name=STAGE,
+    question="Does it forecast weeks that it has not seen?",
+    checks={
+        "backtest_crps_skill": "backtest CRPS skill",
+        "backtest_coverage_94": "backtest weeks inside the 94 % interval",
+    },
+    run=lambda of: run_backtest(
+        of.refitter, of.fitted.table, of.fitted.lift_tests, of.seed, of.watch
+    ),
+    judge=lambda rows: backtest_checks(fold_table(rows)),
+)

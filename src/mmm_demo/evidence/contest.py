@@ -10,7 +10,7 @@ import pandas as pd
 from mmm_demo.checks.gate import DATA_DRIVEN, NOT_ASSESSABLE, PRIOR_DRIVEN, Check
 from mmm_demo.checks.identification import channel_labels, overlap
 from mmm_demo.checks.proof import Bundle
-from mmm_demo.evidence.refits import assessable
+from mmm_demo.evidence.battery import assessable
 from mmm_demo.fits.trace import table_sha256
 from mmm_demo.planning.optimize import optimize_budget
 from mmm_demo.planning.plan import Plan

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,14 +11,13 @@ from typing import Any
 import pandas as pd
 
 from mmm_demo.checks.gate import Check, GateRefused, GateReport, read_check
-from mmm_demo.evidence.backtest import backtest_checks, fold_table
-from mmm_demo.evidence.placebo import placebo_checks
-from mmm_demo.evidence.recovery import recovery_checks
-from mmm_demo.evidence.sensitivity import sensitivity_checks
-from mmm_demo.settings.limits import EVIDENCE_BATTERIES, GateConfig
+from mmm_demo.checks.proof import Bundle
+from mmm_demo.evidence.batteries import BATTERIES
+from mmm_demo.evidence.battery import Examination, Watch
+from mmm_demo.settings.limits import GateConfig
 
 EVIDENCE = "evidence.json"
-FLAGS = {"converged", "inside", "believed"}
+FLAGS = {"converged"}.union(*(battery.flags for battery in BATTERIES.values()))
 UNREADABLE = (
     KeyError,
     TypeError,
@@ -58,23 +57,17 @@ class Evidence:
     @cached_property
     def checks(self) -> tuple[Check, ...]:
         """Checks of every battery, judged from the tables."""
-        judges = {
-            "backtest": lambda table: backtest_checks(fold_table(table)),
-            "recovery": recovery_checks,
-            "placebo": placebo_checks,
-            "sensitivity": sensitivity_checks,
-        }
         found: list[Check] = []
-        for battery in EVIDENCE_BATTERIES:
-            if battery in self.tables:
-                found += judges[battery](self.tables[battery])
-            elif battery in self.unassessed:
-                found.append(_not_run(battery, self.unassessed[battery]))
+        for name, battery in BATTERIES.items():
+            if name in self.tables:
+                found += battery.judge(self.tables[name])
+            elif name in self.unassessed:
+                found.append(_not_run(name, self.unassessed[name]))
         return tuple(found)
 
     def failures(self, limits: GateConfig) -> tuple[str, ...]:
         """Say which batteries that an experiment requires did not pass; empty when all did."""
-        required = [name for name in limits.require if name in EVIDENCE_BATTERIES]
+        required = [name for name in limits.require if name in BATTERIES]
         made = {check.stage for check in self.checks}
         report = GateReport(self.checks, tuple(required))
         said = [f"{check}; {check.advice}" for check in report.failures]
@@ -132,6 +125,36 @@ class Evidence:
         for name, digest in files.items():
             if self.files.get(name) != digest:
                 raise GateRefused(f"{EVIDENCE} is about another {name} than this version's")
+
+
+def gather(
+    bundle: Bundle, fit_run: str, wanted: Sequence[str], known: Evidence | None, watch: Watch
+) -> Evidence:
+    """Run the batteries that are wanted; those known before stay as they were.
+
+    Parameters
+    ----------
+    bundle, fit_run
+        Proven files of the fit, and its run.
+    wanted
+        Names of batteries.
+    known
+        Evidence gathered before about the same files.
+    watch
+        Is told of each refit.
+    """
+    of = bundle.experiment
+    examination = Examination(bundle.fitted, of.budget, of.evidence, of.sampler.seed, watch)
+    tables = dict(known.tables) if known else {}
+    unassessed = dict(known.unassessed) if known else {}
+    for name in wanted:
+        tables.pop(name, None)
+        unassessed.pop(name, None)
+        try:
+            tables[name] = BATTERIES[name].run(examination)
+        except ValueError as fault:  # too few weeks, or a budget that a variant cannot plan
+            unassessed[name] = str(fault)
+    return Evidence(tables, fit_run, bundle.files, unassessed)
 
 
 def read_evidence(path: Path) -> Evidence:

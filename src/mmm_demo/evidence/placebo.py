@@ -1,12 +1,18 @@
 """Placebo: whether the model finds sales for a channel that cannot have brought any."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from mmm_demo.checks.gate import Check
-from mmm_demo.evidence.refits import assessable
+from mmm_demo.evidence.battery import Battery, Step, Watch, assessable
+from mmm_demo.evidence.refit import Refitter
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.settings.experiment import ModelConfig, ScalingConfig
+from mmm_demo.settings.limits import EvidenceConfig
+from mmm_demo.settings.priors import PriorConfig
 
 STAGE = "placebo"
 SHARE_MAX = 0.02
@@ -85,3 +91,76 @@ def placebo_checks(table: pd.DataFrame) -> tuple[Check, ...]:
         "the model credits media with what something else does; look for a missing driver",
     )
     return assessable([check], list(table["converged"]))
+
+
+def run_placebo(
+    fitted: FittedModel, evidence: EvidenceConfig, seed: int, watch: Watch
+) -> pd.DataFrame:
+    """Add a channel that cannot have worked: a real one, shifted in a circle.
+
+    Channels take turns, the one with the largest spend first. Where they have priors of their own
+    only that one is used, as priors are compiled in.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of `placebo_row`.
+    """
+    config, table, rows = fitted.config, fitted.table, []
+    by_spend = list(fitted.spend.sum().sort_values(ascending=False).index)
+    own_priors = any(
+        isinstance(value, tuple)
+        for name in config.channel_parameters
+        for value in config.priors[name].parameters.values()
+    )
+    sources = by_spend[:1] if own_priors else by_spend
+    by_weeks = shifts(len(table), config.adstock_max_lag, evidence.placebos)
+    for number, shift in enumerate(by_weeks, 1):
+        source = sources[(number - 1) % len(sources)]
+        changed = with_placebo(table, source, shift)
+        extended = _with_channel(config, source)
+        refit = Refitter(extended, changed, evidence).fit(changed, seed + number, fitted.lift_tests)
+        spend = changed[list(extended.channel_columns)].to_numpy()
+        brought = refit.response.contributions(spend)[:, :, -1].sum(axis=1)
+        shares = brought / changed[config.target_column].sum()
+        rows.append(placebo_row(source, shift, shares, refit.converged))
+        name = f"{source} shifted by {shift} weeks"
+        measured = {"share_lower_5": rows[-1]["share_lower_5"]}
+        watch(Step(STAGE, number, evidence.placebos, name, refit, measured))
+    return pd.DataFrame(rows)
+
+
+def _with_channel(config: ModelConfig, source: str) -> ModelConfig:
+    """Return the model with the placebo as a last channel, with the source's priors and scale."""
+    place = config.channel_columns.index(source)
+    priors = {
+        name: _longer(prior, place) if name in config.channel_parameters else prior
+        for name, prior in config.priors.items()
+    }
+    scaling = config.scaling
+    if scaling:
+        scaling = ScalingConfig(scaling.target, (*scaling.channels, scaling.channels[place]))
+    return replace(
+        config,
+        channel_columns=(*config.channel_columns, free_name(config.columns)),
+        priors=priors,
+        scaling=scaling,
+    )
+
+
+def _longer(prior: PriorConfig, place: int) -> PriorConfig:
+    longer = {
+        name: (*value, value[place]) if isinstance(value, tuple) else value
+        for name, value in prior.parameters.items()
+    }
+    return replace(prior, parameters=longer)
+
+
+PLACEBO = Battery(
+    name=STAGE,
+    question="Does it see through a channel that cannot have brought sales?",
+    checks={"placebo_believed": "placebos believed"},
+    run=lambda of: run_placebo(of.fitted, of.sampling, of.seed, of.watch),
+    judge=placebo_checks,
+    flags=frozenset({"believed"}),
+)

@@ -1,11 +1,15 @@
 """Parameter recovery on the real spend: whether such data would show a known truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from mmm_demo.checks.gate import Check
-from mmm_demo.evidence.refits import assessable
+from mmm_demo.evidence.battery import Battery, Step, Watch, assessable
+from mmm_demo.evidence.refit import Refitter
+from mmm_demo.fits.response import Response
 
 STAGE = "recovery"
 LEVEL, TAIL = 0.90, 0.01
@@ -83,3 +87,60 @@ def recovery_summary(table: pd.DataFrame) -> pd.DataFrame:
         coverage_90=("inside", "mean"),
         replicates=("replicate", "nunique"),
     ).reset_index()
+
+
+def run_recovery(refitter: Refitter, response: Response, seed: int, watch: Watch) -> pd.DataFrame:
+    """Simulate sales from single draws of the posterior on the real spend, and find them again.
+
+    Lift tests stay out: the question is what these weeks and this spend can tell.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of `recovery_rows` with quantity and converged.
+    """
+    config, table, evidence = response.config, response.training, refitter.sampling
+    spend = table[list(config.channel_columns)]
+    rng, parts = np.random.default_rng(seed), []
+    for number in range(1, evidence.replicates + 1):
+        truth = _one_draw(response, rng)
+        sales = truth.sales(table, rng)[0]
+        refit = refitter.fit(table.assign(**{config.target_column: sales}), seed + number)
+        for quantity, of in (("contribution", _contributions), ("ROAS", _roas)):
+            true = pd.Series(of(truth, spend)[0], spend.columns)
+            rows = recovery_rows(number, true, of(refit.response, spend))
+            parts.append(rows.assign(quantity=quantity, converged=refit.converged))
+        measured = {
+            "median_error": float(parts[-1]["relative_error"].abs().median()),
+            "inside_90": float(parts[-1]["inside"].mean()),
+        }
+        name = f"replicate {number}"
+        watch(Step(STAGE, number, evidence.replicates, name, refit, measured))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _one_draw(response: Response, rng: np.random.Generator) -> Response:
+    sizes = response.posterior.sizes
+    place = {dim: [int(rng.integers(sizes[dim]))] for dim in ("chain", "draw")}
+    return replace(response, posterior=response.posterior.isel(place))
+
+
+def _contributions(response: Response, spend: pd.DataFrame) -> np.ndarray:
+    return response.contributions(spend.to_numpy()).sum(axis=1)
+
+
+def _roas(response: Response, spend: pd.DataFrame) -> np.ndarray:
+    return response.roas(spend.to_numpy())
+
+
+RECOVERY = Battery(
+    name=STAGE,
+    question="Would such data bring a known truth back?",
+    checks={
+        "recovery_contribution_coverage_90": "recovered contributions inside 90 % intervals",
+        "recovery_roas_coverage_90": "recovered ROAS inside 90 % intervals",
+    },
+    run=lambda of: run_recovery(of.refitter, of.fitted.response, of.seed, of.watch),
+    judge=recovery_checks,
+    flags=frozenset({"inside"}),
+)

@@ -1,21 +1,28 @@
 """Many fits of one model: compiled once, sampled again and again on other data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import nutpie
 import pandas as pd
 import xarray as xr
 
 from mmm_demo.checks.convergence import convergence_checks
 from mmm_demo.checks.gate import GateReport
-from mmm_demo.fits.build import MMM, build_model
-from mmm_demo.fits.environment import usable_cores
+from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.fits.response import Response, scaling_of
-from mmm_demo.fits.trace import SAMPLE_STATS, as_written
+from mmm_demo.fits.trace import SAMPLE_STATS, WEEKLY_TABLE, as_written, stored_table
 from mmm_demo.settings.experiment import ModelConfig, free_parameters
 from mmm_demo.settings.limits import EvidenceConfig, GateConfig
 from mmm_demo.tables.lift import known_in, lift_sha256
+
+# Libraries that build and sample models take seconds to import. Whoever only reads what refits
+# left behind, as every plan does, never pays them.
+if TYPE_CHECKING:
+    from nutpie.compile_pymc import CompiledPyMCModel
+
+    from mmm_demo.fits.build import MMM
 
 CHAINS = 4
 TARGET_ACCEPT, RETRY_TARGET_ACCEPT = 0.98, 0.99
@@ -45,6 +52,40 @@ class Refit:
         """Whether every convergence check passed."""
         return bool(self.convergence.checks) and not self.convergence.failures
 
+    def fitted(self) -> FittedModel:
+        """Return the refit as a fitted model, to plan and to take apart."""
+        weeks = stored_table(self.response.training)
+        groups = {"posterior": self.response.posterior, "sample_stats": self.sample_stats}
+        tree = xr.DataTree.from_dict(groups | {WEEKLY_TABLE: weeks})
+        return FittedModel(self.response.config, tree)
+
+
+@dataclass
+class Graphs:
+    """Compiled graphs by `graph_key`, at most so many; the oldest makes place for a new one."""
+
+    most: int
+    kept: dict[str, tuple["CompiledPyMCModel", "MMM"]] = field(default_factory=dict)
+
+    def compiled(
+        self, key: str, mmm: "MMM", parameters: Sequence[str]
+    ) -> tuple["CompiledPyMCModel", "MMM"]:
+        """Return a compiled graph, and the model that it was compiled from."""
+        import nutpie
+
+        if key not in self.kept:
+            if len(self.kept) >= self.most:
+                del self.kept[next(iter(self.kept))]
+            graph = nutpie.compile_pymc_model(
+                mmm.model, freeze_model=False, var_names=list(parameters)
+            )
+            self.kept[key] = graph, mmm
+        return self.kept[key]
+
+
+# Every refitter of this process shares these: a sweep has one for each trial.
+GRAPHS = Graphs(MOST_COMPILED)
+
 
 class Refitter:
     """A compiled model that takes any weekly table of its columns, of any length.
@@ -65,6 +106,8 @@ class Refitter:
         Models with a lag of up to so many weeks share one compilation; the model's own by default.
     cores
         Chains that are sampled at once; all that this process may use by default.
+    graphs
+        Where compiled graphs are kept.
     """
 
     def __init__(
@@ -74,7 +117,10 @@ class Refitter:
         sampling: EvidenceConfig,
         longest_lag: int | None = None,
         cores: int | None = None,
+        graphs: Graphs = GRAPHS,
     ) -> None:
+        from mmm_demo.fits.environment import usable_cores
+
         self.scaling = config.scaling or scaling_of(config, table)
         self.config, self.sampling = config, sampling
         self.longest_lag = longest_lag or config.adstock_max_lag
@@ -84,6 +130,7 @@ class Refitter:
                 f"{self.longest_lag}"
             )
         self.cores = cores or min(CHAINS, usable_cores())
+        self.graphs = graphs
         self._fixed = replace(config, scaling=self.scaling)
 
     def fit(self, table: pd.DataFrame, seed: int, lift_tests: pd.DataFrame | None = None) -> Refit:
@@ -122,6 +169,10 @@ class Refitter:
         target_accept: float,
         lift_tests: pd.DataFrame | None,
     ) -> Refit:
+        import nutpie
+
+        from mmm_demo.fits.build import build_model
+
         mmm = build_model(self._fixed, table, lift_tests, self.longest_lag)
         compiled = self._compile(mmm, lift_tests)
         try:
@@ -151,28 +202,16 @@ class Refitter:
         kept = stats[[name for name in SAMPLE_STATS if name in stats]]
         return Refit(response, GateReport(checks), kept)
 
-    def _compile(
-        self, mmm: MMM, lift_tests: pd.DataFrame | None
-    ) -> nutpie.compile_pymc.CompiledPyMCModel:
+    def _compile(self, mmm: "MMM", lift_tests: pd.DataFrame | None) -> "CompiledPyMCModel":
         """Return the compiled graph with the model's values of data, lag and priors."""
         key = graph_key(self._fixed, lift_tests, self.longest_lag)
-        if key not in _COMPILED:
-            if len(_COMPILED) >= MOST_COMPILED:
-                del _COMPILED[next(iter(_COMPILED))]
-            compiled = nutpie.compile_pymc_model(
-                mmm.model, freeze_model=False, var_names=list(free_parameters(self.config))
-            )
-            _COMPILED[key] = compiled, mmm
-        compiled, first = _COMPILED[key]
+        compiled, first = self.graphs.compiled(key, mmm, list(free_parameters(self.config)))
         data = {item.name: np.asarray(item.get_value()) for item in mmm.model.data_vars}
         # Chains start near the priors of the model that was compiled: without this, draws would
         # hang on which model a process met first.
         for item in first.model.data_vars:
             item.set_value(data[item.name])
         return compiled.with_data(**data)
-
-
-_COMPILED: dict[str, tuple[nutpie.compile_pymc.CompiledPyMCModel, MMM]] = {}
 
 
 def graph_key(config: ModelConfig, lift_tests: pd.DataFrame | None, longest_lag: int) -> str:

@@ -49,7 +49,7 @@ class Distance:
 
 
 @dataclass(frozen=True)
-class Difference:
+class Change:
     """Something that is not as it was.
 
     Attributes
@@ -86,7 +86,7 @@ class Reproduction:
 
     fit_run: str
     distance: Distance
-    differences: tuple[Difference, ...]
+    differences: tuple[Change, ...]
 
     @property
     def result(self) -> str:
@@ -98,7 +98,7 @@ class Reproduction:
         return SAME if self.distance.errors <= self.distance.limit else ANOTHER
 
     @property
-    def reasons(self) -> tuple[Difference, ...]:
+    def reasons(self) -> tuple[Change, ...]:
         """What could explain that the draws differ; empty for equal draws."""
         if self.distance.equal:
             return ()
@@ -157,7 +157,7 @@ class Reproduction:
         return "Nothing that the run recorded differs, so why the draws differ is not known."
 
 
-def changed(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[Difference, ...]:
+def changed(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[Change, ...]:
     """Compare circumstances by name; one that was not recorded explains nothing.
 
     Parameters
@@ -166,9 +166,9 @@ def changed(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[Difference
         Values by name, at the fit and at the reproduction.
     """
     if not then:  # said once
-        return (Difference("versions and machine", NOT_RECORDED, "known", explains=False),)
+        return (Change("versions and machine", NOT_RECORDED, "known", explains=False),)
     return tuple(
-        Difference(name, then.get(name, NOT_RECORDED), value, explains=name in then)
+        Change(name, then.get(name, NOT_RECORDED), value, explains=name in then)
         for name, value in now.items()
         if then.get(name) != value
     )

@@ -37,7 +37,7 @@ def backtest_scores(forecast: pd.DataFrame) -> dict[str, float]:
     Parameters
     ----------
     forecast
-        Rows of `batteries.run_backtest`.
+        Rows of `backtest.run_backtest`.
 
     Returns
     -------
@@ -102,13 +102,7 @@ def pointwise(response: Response) -> pd.DataFrame:
     """
     from mmm_demo.checks.pointwise import log_likelihood, loo, loo_table
 
-    table, config = response.training, response.config
-    likelihood = log_likelihood(
-        table[config.target_column].to_numpy(),
-        response.mean(table),
-        response.posterior["y_sigma"] * response.scaling.target,
-        weeks=table[config.date_column].to_numpy(),
-    )
+    likelihood = log_likelihood(response, response.mean(response.training))
     return loo_table(loo(likelihood, response.posterior))
 
 
@@ -154,7 +148,7 @@ def plan_scores(fitted: FittedModel, budget: BudgetConfig) -> pd.DataFrame:
 
     The money is NaN where no plan can be made.
     """
-    from mmm_demo.evidence.batteries import planned
+    from mmm_demo.evidence.sensitivity import planned
 
     channels = list(fitted.config.channel_columns)
     return pd.DataFrame({"channel": channels, "planned": planned(fitted, budget)})

@@ -1,14 +1,23 @@
 """Sensitivity: whether ROAS and plan hang on choices that the data cannot decide."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from mmm_demo.checks.gate import Check
-from mmm_demo.evidence.refits import assessable
+from mmm_demo.evidence.battery import Battery, Step, Watch, assessable
+from mmm_demo.evidence.refit import Refitter
+from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.planning.optimize import optimize_budget
+from mmm_demo.planning.window import BudgetError
+from mmm_demo.settings.experiment import BudgetConfig, ModelConfig, with_forms
+from mmm_demo.settings.limits import EvidenceConfig
 
 STAGE = "sensitivity"
 BASE = "as fitted"
 MOVED_MAX = 0.25
+MOST_MODES = 10  # that a model may have
 ADVICE = "a modelling choice decides this result; say so, or test the channel in the field"
 
 
@@ -67,3 +76,73 @@ def _worst(values: np.ndarray, names: pd.Series) -> tuple[float, str]:
     if not len(values) or not np.isfinite(values).all():
         return float("nan"), "not measured"
     return float(values.max()), str(names.iloc[int(values.argmax())])
+
+
+def variants(config: ModelConfig) -> dict[str, ModelConfig]:
+    """Return the model under another lag, saturation family and seasonality."""
+    lag = config.adstock_max_lag // 2 if config.adstock_max_lag > 2 else config.adstock_max_lag * 2
+    family = config.form("saturation").other
+    modes = config.yearly_seasonality
+    modes += 1 if modes < MOST_MODES else -1
+    seasonal = {item.name for item in config.form("seasonality").parameters}
+    priors = {
+        name: replace(prior, parameters={n: _first(v) for n, v in prior.parameters.items()})
+        if name in seasonal
+        else prior
+        for name, prior in config.priors.items()
+    }
+    return {
+        f"lag of {lag} weeks": replace(config, adstock_max_lag=lag),
+        f"{family.replace('_', '-')} saturation": with_forms(config, saturation=family),
+        f"{modes} seasonal modes": replace(config, yearly_seasonality=modes, priors=priors),
+    }
+
+
+def _first(value: float | tuple[float, ...]) -> float:
+    return value[0] if isinstance(value, tuple) else value
+
+
+def run_sensitivity(
+    fitted: FittedModel, budget: BudgetConfig, evidence: EvidenceConfig, seed: int, watch: Watch
+) -> pd.DataFrame:
+    """Fit the same weeks under other modelling choices; ROAS and plan of each.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of `roas_rows` with planned and converged, the model itself first.
+    """
+    table, spend = fitted.table, fitted.spend.to_numpy()
+    channels = list(fitted.config.channel_columns)
+    base = roas_rows(BASE, channels, fitted.response.roas(spend))
+    parts = [base.assign(planned=planned(fitted, budget), converged=True)]
+    choices = variants(fitted.config)
+    for number, (name, config) in enumerate(choices.items(), 1):
+        refitter = Refitter(config, table, evidence)
+        refit = refitter.fit(table, seed + number, fitted.lift_tests)
+        rows = roas_rows(name, channels, refit.response.roas(spend))
+        money = planned(refit.fitted(), budget) if refit.converged else float("nan")
+        parts.append(rows.assign(planned=money, converged=refit.converged))
+        measured = {f"roas.{row.channel}": row.roas for row in rows.itertuples()}
+        watch(Step(STAGE, number, len(choices), name, refit, measured))
+    return pd.concat(parts, ignore_index=True)
+
+
+def planned(fitted: FittedModel, budget: BudgetConfig) -> np.ndarray | float:
+    """Return the planned money by channel; NaN, which is not assessable, where none can be made."""
+    try:
+        return optimize_budget(fitted, budget).table["planned"].to_numpy()
+    except BudgetError:
+        return float("nan")
+
+
+SENSITIVITY = Battery(
+    name=STAGE,
+    question="Does the result outlast other modelling choices?",
+    checks={
+        "sensitivity_roas": "ROAS moved by another model, in half-widths",
+        "sensitivity_plan": "share of the planned money moved by another model",
+    },
+    run=lambda of: run_sensitivity(of.fitted, of.budget, of.sampling, of.seed, of.watch),
+    judge=sensitivity_checks,
+)

@@ -1,125 +1,33 @@
 """Build and sample one marketing mix model."""
 
-import logging
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
-
-# One thread per chain: BLAS threads on top only fight the chains for the cores.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pymc as pm
 import pytensor
-import pytensor.tensor as pt
 import pytensor.xtensor as ptx
 import xarray as xr
 from pymc_extras.prior import Prior
-from pymc_marketing.mmm import (
-    MMM,
-    AdstockTransformation,
-    BinomialAdstock,
-    GeometricAdstock,
-    LogisticSaturation,
-    SaturationTransformation,
-)
+from pymc_marketing.mmm import MMM
 from pymc_marketing.mmm.scaling import FixedScaling, Scaling
-from pymc_marketing.mmm.transformers import batched_convolution
-from pymc_marketing.serialization import serialization
 
 from mmm_demo.fits.environment import usable_cores
-from mmm_demo.fits.response import LOG_3, scaling_of, standardised
+from mmm_demo.fits.response import scaling_of, standardised
 from mmm_demo.fits.trace import slim
+from mmm_demo.forms.graphs import LAG_DATA, own_adstock
+from mmm_demo.forms.kinds import Adstock, Form, Saturation, short
+from mmm_demo.forms.parameter import Parameter
+from mmm_demo.forms.registry import FORMS
 from mmm_demo.settings.experiment import ModelConfig, SamplerConfig
 from mmm_demo.settings.names import variable
-from mmm_demo.settings.priors import PriorConfig
+from mmm_demo.settings.priors import CONTROL_EFFECT, PriorConfig
 from mmm_demo.tables.lift import NUMBERS
 
-PRIOR_DRAWS = 500
 LIFT_LIKELIHOOD = "lift_measurements"
-
-
-# PyMC announces each step's variables; the pipeline says in its own words what it does.
-logging.getLogger("pymc").setLevel(logging.WARNING)
-
-
-@serialization.register  # fits are stored with it
-class HalfSaturation(SaturationTransformation):
-    """Michaelis-Menten in the parameters of the logistic saturation.
-
-    The rate `lam` puts half of the saturation where the logistic one has it, at log(3) / lam, so
-    the same priors say the same and only the form of the curve differs.
-    """
-
-    lookup_name = "half_saturation"
-    default_priors: ClassVar[dict[str, Prior]] = LogisticSaturation.default_priors
-
-    def function(self, x: Any, lam: Any, beta: Any, *, dim: str | None = None) -> Any:
-        """Return the response to scaled spend `x`."""
-        return beta * lam * x / (lam * x + LOG_3)
-
-
-@serialization.register
-class SShapedSaturation(HalfSaturation):
-    """Hill curve of slope 2: little happens below a threshold; half of the effect at log(3) / lam.
-
-    A slope of its own for each channel is more than weekly data can tell.
-    """
-
-    lookup_name = "s_shaped"
-
-    def function(self, x: Any, lam: Any, beta: Any, *, dim: str | None = None) -> Any:
-        """Return the response to scaled spend `x`."""
-        return beta * (lam * x) ** 2 / ((lam * x) ** 2 + LOG_3**2)
-
-
-SATURATIONS = {
-    "logistic": LogisticSaturation,
-    "michaelis_menten": HalfSaturation,
-    "s_shaped": SShapedSaturation,
-}
-ADSTOCKS = {"geometric": GeometricAdstock, "binomial": BinomialAdstock}
-
-
-class OpenGeometricAdstock(AdstockTransformation):
-    """Geometric adstock whose number of weeks is data, up to `l_max`.
-
-    Weights from that week on are zero, so mean and draws are those of the shorter adstock.
-    """
-
-    lookup_name = "open_geometric"
-    default_priors: ClassVar[dict[str, Prior]] = GeometricAdstock.default_priors
-
-    def function(self, x: Any, alpha: Any, *, dim: str) -> Any:
-        """Return what works of the spend `x` along `dim`."""
-        kernel = f"{dim}_kernel"
-        weeks = ptx.as_xtensor(pm.Data(LAG_DATA, float(self.l_max)))
-        lags = ptx.as_xtensor(pt.arange(self.l_max, dtype="float64"), dims=(kernel,))
-        weights = self.weights(ptx.as_xtensor(alpha), lags, weeks) * (lags < weeks)
-        weights = weights / weights.sum(dim=kernel)
-        return batched_convolution(x, weights, dim=dim, kernel_dim=kernel)
-
-    def weights(self, alpha: Any, lags: Any, weeks: Any) -> Any:
-        """Return the weight of each lag; those that are too late need not be right."""
-        return ptx.math.power(alpha, lags)
-
-
-class OpenBinomialAdstock(OpenGeometricAdstock):
-    """Binomial adstock whose number of weeks is data, up to `l_max`."""
-
-    lookup_name = "open_binomial"
-
-    def weights(self, alpha: Any, lags: Any, weeks: Any) -> Any:
-        """Return the weight of each lag; those that are too late need not be right."""
-        left = ptx.math.maximum(1 - lags / (weeks + 1), 1e-9)  # late ones must stay real numbers
-        return ptx.math.power(left, 1 / alpha - 1)
-
-
-OPEN_ADSTOCKS = {"geometric": OpenGeometricAdstock, "binomial": OpenBinomialAdstock}
-LAG_DATA = "adstock_weeks"
 # Names that PyMC-Marketing gives to parts of its own, and refuses or mixes up as a column's.
 TAKEN = frozenset({"y", "channel"})
 
@@ -161,32 +69,38 @@ def build_model(
     """
     scaling = config.scaling or scaling_of(config, table)
     channels = [inside(name) for name in config.channel_columns]
-    prior = _fixed_prior if longest_lag is None else _open_prior
-    model_config = {"intercept": prior(config.priors["intercept"])}
-    noise = prior(config.priors["y_sigma"])
-    model_config["likelihood"] = Prior("Normal", sigma=noise, dims="date")
+    make = _fixed_prior if longest_lag is None else _open_prior
+
+    def prior(parameter: Parameter) -> Prior:
+        return make(config.priors[parameter.name], (parameter.dim,) if parameter.dim else ())
+
+    def priors(form: Form) -> dict[str, Prior]:
+        return {short(item.name): prior(item) for item in form.parameters}
+
+    adstock, saturation = config.form("adstock"), config.form("saturation")
+    modes = config.yearly_seasonality
+    parts = config.form("baseline").graph(prior, modes)
+    model_config = parts.pop("model_config") | {"likelihood": config.form("noise").graph(prior)}
     if config.control_columns:
-        model_config["gamma_control"] = prior(config.priors["gamma_control"], ("control",))
-    if config.yearly_seasonality:
-        model_config["gamma_fourier"] = prior(config.priors["gamma_fourier"], ("fourier_mode",))
+        model_config["gamma_control"] = prior(CONTROL_EFFECT)
+    if modes:
+        parts |= config.form("seasonality").graph(prior, modes)
+        model_config |= parts.pop("model_config")
     mmm = MMM(
         date_column=inside(config.date_column),
         target_column=variable(config.target_column),
         channel_columns=channels,
         control_columns=[inside(name) for name in config.control_columns] or None,
-        yearly_seasonality=config.yearly_seasonality or None,
-        adstock=_adstock(config, prior, longest_lag),
-        saturation=SATURATIONS[config.saturation](
-            priors={
-                name: prior(config.priors[f"saturation_{name}"], ("channel",))
-                for name in ("lam", "beta")
-            }
+        adstock=adstock_class(adstock, longest_lag is not None)(
+            l_max=longest_lag or config.adstock_max_lag, priors=priors(adstock)
         ),
+        saturation=saturation_class(saturation)(priors=priors(saturation)),
         scaling=Scaling(
             target=FixedScaling(dims=(), value=scaling.target),
             channel=FixedScaling(dims=(), value=dict(zip(channels, scaling.channels, strict=True))),
         ),
         model_config=model_config,
+        **parts,
     )
     mmm.build_model(features(config, table, table), target(config, table))
     if longest_lag is not None:
@@ -199,14 +113,23 @@ def build_model(
     return mmm
 
 
-_MakePrior = Callable[..., Prior]
+@cache
+def saturation_class(form: Saturation) -> type:
+    """Return PyMC-Marketing's class of a saturation."""
+    return form.graph()
 
 
-def _adstock(config: ModelConfig, prior: _MakePrior, longest: int | None) -> AdstockTransformation:
-    priors = {"alpha": prior(config.priors["adstock_alpha"], ("channel",))}
-    if longest is None:
-        return ADSTOCKS[config.adstock](l_max=config.adstock_max_lag, priors=priors)
-    return OPEN_ADSTOCKS[config.adstock](l_max=longest, priors=priors)
+@cache
+def adstock_class(form: Adstock, open_lag: bool) -> type:
+    """Return PyMC-Marketing's class of an adstock, see `own_adstock`."""
+    return (None if open_lag else form.library()) or own_adstock(form, open_lag)
+
+
+# Once there is a class, PyMC-Marketing can load the traces that name it.
+for _form in FORMS["saturation"].values():
+    saturation_class(_form)
+for _form in FORMS["adstock"].values():
+    adstock_class(_form, open_lag=False)
 
 
 def _fixed_prior(prior: PriorConfig, dims: tuple[str, ...] = ()) -> Prior:
@@ -241,25 +164,6 @@ def target(config: ModelConfig, table: pd.DataFrame) -> pd.Series:
 def inside(column: str) -> str:
     """Return what a column is called inside of the model library."""
     return variable(column, TAKEN)
-
-
-def sample_prior(config: ModelConfig, table: pd.DataFrame, seed: int) -> np.ndarray:
-    """Draw sales from the prior alone; lift tests are evidence and have no part in it.
-
-    Returns
-    -------
-    numpy.ndarray
-        Sales in original units, shape (sample, week).
-    """
-    mmm = build_model(config, table)
-    draws = mmm.sample_prior_predictive(
-        features(config, table, table),
-        target(config, table),
-        samples=PRIOR_DRAWS,
-        random_seed=seed,
-        compile_kwargs={"mode": "FAST_COMPILE"},  # 500 draws: compiling costs more than drawing
-    )
-    return draws["y"].transpose("sample", "date").to_numpy() * target_scale(mmm)
 
 
 def target_scale(mmm: MMM) -> float:

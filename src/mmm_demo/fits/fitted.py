@@ -119,7 +119,7 @@ class FittedModel:
 
         names = ["channel_contribution", "mu", "y"]
         names += ["control_contribution"] if self.config.control_columns else []
-        names += ["yearly_seasonality_contribution"] if self.config.yearly_seasonality else []
+        names += [self._season] if self.config.yearly_seasonality else []
         draws = self.mmm.sample_posterior_predictive(
             features(self.config, weeks, self.table),
             extend_idata=False,
@@ -130,6 +130,10 @@ class FittedModel:
         )
         draws = as_written(draws, self.config).reset_index("sample", drop=True).rename(date="week")
         return draws.transpose("sample", "week", ...) * self.target_scale
+
+    @property
+    def _season(self) -> str:
+        return self.config.form("seasonality").contribution
 
     @property
     def weeks(self) -> np.ndarray:
@@ -154,12 +158,12 @@ class FittedModel:
         """Return the parts of sales in the training weeks."""
         inside = self._passes.isel(week=slice(0, len(self.table)))
         nothing = xr.zeros_like(inside["mu"])
-        intercept = self.trace["posterior"]["intercept_contribution"].to_numpy().reshape(-1)
+        baseline = self.response.baseline(self.table)
         return Decomposition(
             channels=inside["channel_contribution"],
             controls=inside.get("control_contribution", nothing.expand_dims(control=["none"])),
-            seasonality=inside.get("yearly_seasonality_contribution", nothing),
-            baseline=nothing + xr.DataArray(intercept * self.target_scale, dims="sample"),
+            seasonality=inside.get(self._season, nothing),
+            baseline=nothing + xr.DataArray(baseline, dims=("sample", "week")),
             mean=inside["mu"],
         )
 
@@ -174,6 +178,10 @@ class FittedModel:
         xarray.DataArray
             Dims (sample, channel), sales units per spend unit.
         """
+        return self._roas
+
+    @cached_property
+    def _roas(self) -> xr.DataArray:
         spend = xr.DataArray(self.spend.sum().to_numpy(), dims="channel")
         return self._passes["channel_contribution"].sum("week") / spend
 

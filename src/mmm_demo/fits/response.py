@@ -4,8 +4,6 @@ The tests hold it to PyMC-Marketing's own graph. Where something hangs on the mo
 that is unknown here (the decomposition that must add up), `fitted` asks the library instead.
 """
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,65 +11,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from mmm_demo.forms.kinds import carried, short
 from mmm_demo.settings.experiment import ModelConfig, ScalingConfig
-
-LOG_3 = math.log(3.0)
-DAYS_OF_YEAR = 365.25
-_Curve = Callable[[np.ndarray], np.ndarray]
-_Slope = Callable[[np.ndarray, np.ndarray], np.ndarray]
-
-
-def _logistic(x: np.ndarray) -> np.ndarray:
-    # This is tanh(x / 2), but faster; in place, because it is memory that takes the time.
-    left = np.exp(np.negative(x))
-    reached = 1 - left
-    left += 1
-    reached /= left
-    return reached
-
-
-def _logistic_slope(x: np.ndarray, reached: np.ndarray) -> np.ndarray:
-    steep = reached * reached
-    np.subtract(0.5, np.multiply(steep, 0.5, out=steep), out=steep)
-    return steep
-
-
-# Saturation of spend times its rate, from 0 to 1, and its slope there. Each form has half of its
-# effect at log(3), so one prior of the rate says the same of all of them.
-_FORMS: dict[str, tuple[_Curve, _Slope]] = {
-    "logistic": (_logistic, _logistic_slope),
-    "michaelis_menten": (lambda x: x / (x + LOG_3), lambda x, reached: (1 - reached) ** 2 / LOG_3),
-    "s_shaped": (
-        lambda x: x**2 / (x**2 + LOG_3**2),
-        lambda x, reached: 2 * x * (1 - reached) ** 2 / LOG_3**2,
-    ),
-}
-
-
-# Weight of each lag before they are made to add up to 1; alpha (sample, 1, channel), lag (lag, 1).
-_ADSTOCKS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "geometric": lambda alpha, lag: alpha**lag,
-    "binomial": lambda alpha, lag: (1 - lag / (len(lag) + 1)) ** (1 / alpha - 1),
-}
 
 
 def scaling_of(config: ModelConfig, table: pd.DataFrame) -> ScalingConfig:
     """Return the scaling that a table gives by itself: its largest sale and spends."""
     spend = table[list(config.channel_columns)].max()
     return ScalingConfig(float(table[config.target_column].max()), tuple(map(float, spend)))
-
-
-def saturation(config: ModelConfig) -> tuple[_Curve, _Slope]:
-    """Return a model's saturation of rate times spend, from 0 to 1, and its slope.
-
-    The slope takes rate times spend and what the saturation is there.
-    """
-    return _FORMS[config.saturation]
-
-
-def concave(config: ModelConfig) -> bool:
-    """Whether each further unit of spend brings less than the one before, at every level."""
-    return config.saturation != "s_shaped"
 
 
 def standardised(controls: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
@@ -112,9 +59,23 @@ class Response:
     @cached_property
     def weights(self) -> np.ndarray:
         """Share of a week's spend that works at each lag, shape (sample, lag, channel)."""
-        lags = np.arange(self.config.adstock_max_lag)[:, None]
-        raw = _ADSTOCKS[self.config.adstock](self.draws("adstock_alpha")[:, None, :], lags)
-        return raw / raw.sum(axis=1, keepdims=True)
+        form = self.config.form("adstock")
+        return form.shares(self.config.adstock_max_lag, **form.pick(self.draws))
+
+    @cached_property
+    def rate(self) -> np.ndarray:
+        """What scaled spend is multiplied by before it saturates, shape (sample, channel)."""
+        return self.config.form("saturation").rate(self.draws)
+
+    @cached_property
+    def height(self) -> np.ndarray:
+        """What a saturation of 1 brings, in scaled sales, shape (sample, channel)."""
+        return self.config.form("saturation").height(self.draws)
+
+    @cached_property
+    def bend(self) -> dict[str, np.ndarray]:
+        """Further parameters of the saturation curve, shape (sample, channel)."""
+        return self.config.form("saturation").bend(self.draws)
 
     def saturated(self, scaled: np.ndarray) -> np.ndarray:
         """Return the response to adstocked spend, both scaled; last axes (..., channel).
@@ -124,8 +85,9 @@ class Response:
         scaled
             Shape (sample or 1, point, channel).
         """
-        lam, beta = (self.draws(f"saturation_{name}")[:, None, :] for name in ("lam", "beta"))
-        return beta * saturation(self.config)[0](lam * scaled)
+        form, rate, height = self.config.form("saturation"), self.rate, self.height
+        bend = {name: value[..., None, :] for name, value in self.bend.items()}
+        return height[..., None, :] * form.curve(rate[..., None, :] * scaled, **bend)
 
     def contributions(self, spend: np.ndarray) -> np.ndarray:
         """Return what media bring in contiguous weeks with nothing before them.
@@ -140,30 +102,38 @@ class Response:
         numpy.ndarray
             Sales units, shape (sample, week, channel).
         """
-        scaled, weights = spend / np.array(self.scaling.channels), self.weights
-        carried = np.zeros((len(weights), *scaled.shape))
-        for lag in range(min(self.config.adstock_max_lag, len(scaled))):
-            carried[:, lag:] += weights[:, lag, None] * scaled[: len(scaled) - lag]
-        return self.saturated(carried) * self.scaling.target
+        works = carried(spend / np.array(self.scaling.channels), self.weights)
+        return self.saturated(works) * self.scaling.target
 
     def others(self, weeks: pd.DataFrame) -> np.ndarray:
         """Return baseline, controls and seasonality together, sales units, (sample, week)."""
-        parts = [self.draws("intercept_contribution")[:, None]]
+        parts = [self._coefficients("baseline")]
         parts += [self.draws("gamma_control")] if self.config.control_columns else []
-        parts += [self.draws("gamma_fourier")] if self.config.yearly_seasonality else []
-        basis = np.column_stack([np.ones(len(weeks)), self.design(weeks)])
+        parts += [self._coefficients("seasonality")] if self.config.yearly_seasonality else []
+        basis = np.hstack([self._basis("baseline", weeks), self.design(weeks)])
         return np.hstack(parts) @ basis.T * self.scaling.target
+
+    def baseline(self, weeks: pd.DataFrame) -> np.ndarray:
+        """Return the baseline, sales units, shape (sample, week)."""
+        level = self._coefficients("baseline") @ self._basis("baseline", weeks).T
+        return level * self.scaling.target
 
     def design(self, weeks: pd.DataFrame) -> np.ndarray:
         """Return standardised controls and the yearly basis, shape (week, variable)."""
         parts = [np.empty((len(weeks), 0))]
         if controls := list(self.config.control_columns):
             parts.append(standardised(weeks[controls], self.training[controls]).to_numpy())
-        if modes := self.config.yearly_seasonality:
-            days = pd.DatetimeIndex(weeks[self.config.date_column]).day_of_year.to_numpy()
-            angles = 2 * np.pi * days[:, None] * np.arange(1, modes + 1) / DAYS_OF_YEAR
-            parts += [np.sin(angles), np.cos(angles)]
+        if self.config.yearly_seasonality:
+            parts.append(self._basis("seasonality", weeks))
         return np.hstack(parts)
+
+    def _coefficients(self, kind: str) -> np.ndarray:
+        form = self.config.form(kind)
+        return form.coefficients(**form.pick(self.draws))
+
+    def _basis(self, kind: str, weeks: pd.DataFrame) -> np.ndarray:
+        dates = weeks[self.config.date_column].to_numpy()
+        return self.config.form(kind).basis(dates, self.config.yearly_seasonality)
 
     def mean(self, weeks: pd.DataFrame) -> np.ndarray:
         """Return expected sales of contiguous weeks, shape (sample, week)."""
@@ -172,13 +142,26 @@ class Response:
 
     def sales(self, weeks: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
         """Draw sales of contiguous weeks, noise included, shape (sample, week)."""
-        mean = self.mean(weeks)
-        return mean + rng.normal(size=mean.shape) * self.noise[:, None]
+        parameters = {name: value[..., None] for name, value in self._noise.items()}
+        return self.config.form("noise").draw(self.mean(weeks), rng, **parameters)
 
-    @cached_property
+    @property
     def noise(self) -> np.ndarray:
         """Standard deviation of a week's noise, sales units, shape (sample,)."""
-        return self.draws("y_sigma") * self.scaling.target
+        return self.config.form("noise").spread(**self._noise)
+
+    def log_density(self, mean: np.ndarray) -> np.ndarray:
+        """Return the log density of the training weeks' sales around a mean, (sample, week)."""
+        parameters = {name: value[..., None] for name, value in self._noise.items()}
+        observed = self.training[self.config.target_column].to_numpy()
+        return self.config.form("noise").log_density(observed, mean, **parameters)
+
+    @cached_property
+    def _noise(self) -> dict[str, np.ndarray]:
+        """Parameters of the noise, amounts in sales units, shape (sample,)."""
+        form, scale = self.config.form("noise"), self.scaling.target
+        units = {short(item.name): scale if item.in_sales else 1.0 for item in form.parameters}
+        return {name: value * units[name] for name, value in form.pick(self.draws).items()}
 
     def roas(self, spend: np.ndarray) -> np.ndarray:
         """Return incremental ROAS, carryover after the last week included, (sample, channel)."""

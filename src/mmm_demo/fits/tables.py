@@ -71,8 +71,15 @@ def _curves(fitted: FittedModel, draws: np.ndarray, name: str, axis: np.ndarray)
     return pd.concat(curves, ignore_index=True)
 
 
-def truth_table(fitted: FittedModel, parts: Decomposition, truth: Truth) -> pd.DataFrame:
+def truth_table(roas: pd.DataFrame, shares: pd.DataFrame, truth: Truth) -> pd.DataFrame:
     """Hold estimates against the truth of a simulated market.
+
+    Parameters
+    ----------
+    roas, shares
+        ROAS and share of sales by channel (`describe`).
+    truth
+        Of the market.
 
     Returns
     -------
@@ -81,14 +88,38 @@ def truth_table(fitted: FittedModel, parts: Decomposition, truth: Truth) -> pd.D
         lower_94, upper_94 and inside (bool).
     """
     rows = []
-    for quantity, draws, true in (
-        ("ROAS", fitted.roas(), truth.roas),
-        ("contribution share", contribution_shares(fitted, parts), truth.share),
+    for quantity, table, true in (
+        ("ROAS", roas, truth.roas),
+        ("contribution share", shares.drop(columns="spend_share"), truth.share),
     ):
-        table = describe(draws)
-        table.insert(1, "quantity", quantity)
-        table.insert(2, "truth", true.reindex(table["channel"]).to_numpy())
-        rows.append(table)
+        known = table.copy()
+        known.insert(1, "quantity", quantity)
+        known.insert(2, "truth", true.reindex(table["channel"]).to_numpy())
+        rows.append(known)
     joined = pd.concat(rows, ignore_index=True)
     inside = joined["truth"].between(joined["lower_94"], joined["upper_94"])
     return joined.assign(inside=inside)
+
+
+def result_tables(
+    fitted: FittedModel, parts: Decomposition, truth: Truth | None
+) -> dict[str, pd.DataFrame]:
+    """Return what a fit says, each table made once, by name.
+
+    Parameters
+    ----------
+    fitted, parts
+        Model and its decomposition.
+    truth
+        Of a simulated market; without it there is no table `truth`.
+    """
+    made = {
+        "roas": describe(fitted.roas()),
+        "channel_shares": share_table(fitted, parts),
+        "contributions": contribution_table(fitted, parts),
+        "adstock": adstock_table(fitted),
+        "saturation": saturation_table(fitted),
+    }
+    if truth is not None:
+        made["truth"] = truth_table(made["roas"], made["channel_shares"], truth)
+    return made

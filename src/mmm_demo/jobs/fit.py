@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import xarray as xr
 
 from mmm_demo.checks import convergence, proof
 from mmm_demo.checks.contraction import contraction_key, contraction_table, not_identified
@@ -13,9 +14,10 @@ from mmm_demo.checks.judge import Judged
 from mmm_demo.checks.next_steps import Attempt, advised, ground_of
 from mmm_demo.evidence import scores
 from mmm_demo.fits import tables
-from mmm_demo.fits.build import Sampling, sample_posterior, sample_prior
+from mmm_demo.fits.build import Sampling, sample_posterior
 from mmm_demo.fits.fitted import Decomposition, FittedModel
 from mmm_demo.fits.lift_report import compare_with_model
+from mmm_demo.fits.prior import sample_prior
 from mmm_demo.fits.trace import load_trace, sales_sha256, save_trace, table_sha256
 from mmm_demo.reports import summary
 from mmm_demo.reports.figures import (
@@ -24,8 +26,8 @@ from mmm_demo.reports.figures import (
     prior_figures,
     result_figures,
 )
+from mmm_demo.settings.batteries import FIT_BATTERIES
 from mmm_demo.settings.experiment import ExperimentConfig, free_parameters
-from mmm_demo.settings.limits import FIT_BATTERIES
 from mmm_demo.settings.names import key
 from mmm_demo.settings.run_keys import LABEL_TAG, SALES_PARAM, WARNINGS_TAG, Say, by_channel
 from mmm_demo.sources.market import MarketingData, known_truth, load_market
@@ -190,22 +192,28 @@ def check_prior(job: Job) -> GateReport:
     return report
 
 
-def sample(job: Job, report: GateReport) -> GateReport:
+def sample(job: Job, report: GateReport) -> tuple[GateReport, xr.DataTree]:
     """Sample, at most twice; convergence gate over the trace as it is stored.
 
     Nothing is read from a trace that did not converge but the plots that show why.
+
+    Returns
+    -------
+    report
+        With the checks of convergence.
+    trace
+        As it was read back from the file that is kept.
     """
     experiment, tried = job.experiment, list[Attempt]()
     first = experiment.sampler.target_accept
     for attempt, target in enumerate(dict.fromkeys([first, max(first, RETRY_TARGET_ACCEPT)]), 1):
         stored = job.folder / f"attempt_{attempt}.nc"
-        checks = _attempt(job, attempt, target, stored)
+        checks, trace = _attempt(job, attempt, target, stored)
         tried.append(Attempt(target, checks))
         if not checks.failures:
             break
         job.say(f"attempt {attempt} did not converge")
     stored.rename(job.folder / proof.TRACE)
-    trace = load_trace(job.folder / proof.TRACE)
     if checks.failures:
         posterior = trace["posterior"].to_dataset()
         ground = ground_of(experiment.model, experiment.sampler, job.data.table, posterior)
@@ -216,10 +224,12 @@ def sample(job: Job, report: GateReport) -> GateReport:
     job.publisher.figures(convergence_figures(trace))
     if report.failures:
         _refuse(job, report)
-    return report
+    return report, trace
 
 
-def _attempt(job: Job, attempt: int, target_accept: float, stored: Path) -> GateReport:
+def _attempt(
+    job: Job, attempt: int, target_accept: float, stored: Path
+) -> tuple[GateReport, xr.DataTree]:
     experiment = job.experiment
     sampler = experiment.sampler
     job.say(f"sampling, attempt {attempt}: {sampler.chains} chains, target_accept {target_accept}")
@@ -231,16 +241,14 @@ def _attempt(job: Job, attempt: int, target_accept: float, stored: Path) -> Gate
         lift_tests=job.data.lift_tests,
     )
     save_trace(sampling.trace, stored)
-    parameters = free_parameters(experiment.model)
+    trace, parameters = load_trace(stored), free_parameters(experiment.model)
     checks = GateReport(
-        convergence.convergence_checks(
-            load_trace(stored), parameters, experiment.gate, sampler.chains
-        )
+        convergence.convergence_checks(trace, parameters, experiment.gate, sampler.chains)
     )
     _log_attempt(job.run, attempt, target_accept, sampling, checks)
     for check in checks.checks:
         job.say(str(check))
-    return checks
+    return checks, trace
 
 
 def _log_attempt(
@@ -285,8 +293,8 @@ def publish_results(
     publisher: Publisher, experiment: ExperimentConfig, fitted: FittedModel, parts: Decomposition
 ) -> Results:
     """Publish tables, plots and metrics of a fit that passed."""
-    roas = tables.describe(fitted.roas())
-    shares = tables.share_table(fitted, parts)
+    made = tables.result_tables(fitted, parts, known_truth(experiment.data))
+    roas, shares, truth = made["roas"], made["channel_shares"], made.get("truth")
     metrics = by_channel("roas", roas, "median") | by_channel("share", shares, "mean")
     metrics |= by_channel("roas_lower_94", roas, "lower_94")
     metrics |= by_channel("roas_upper_94", roas, "upper_94")
@@ -295,19 +303,11 @@ def publish_results(
     predictive = convergence.predictive_metrics(fitted.observed, fitted.predictive())
     metrics |= {f"predictive.{name}": value for name, value in predictive.items()}
     metrics["decomposition.negative_baseline"] = convergence.negative_baseline_share(parts)
-    name, known = experiment.name, known_truth(experiment.data)
-    publisher.table(roas, f"roas_{name}")
-    publisher.table(shares, f"channel_shares_{name}")
-    publisher.table(tables.contribution_table(fitted, parts), f"contributions_{name}")
-    publisher.table(tables.adstock_table(fitted), f"adstock_{name}")
-    publisher.table(tables.saturation_table(fitted), f"saturation_{name}")
-    publisher.table(told, f"contraction_{name}")
-    truth = None
-    if known is not None:
-        truth = tables.truth_table(fitted, parts, known)
-        publisher.table(truth, f"truth_{name}")
+    for name, table in {**made, "contraction": told}.items():
+        publisher.table(table, f"{name}_{experiment.name}")
+    if truth is not None:
         metrics |= _truth_metrics(truth)
-    publisher.figures(result_figures(fitted, parts, known))
+    publisher.figures(result_figures(fitted, parts, made))
     publisher.run.log(metrics=metrics)
     return Results(roas, truth, not_identified(told))
 

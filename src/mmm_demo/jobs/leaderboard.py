@@ -1,16 +1,16 @@
 """The leaderboard of a market: fits ranked by evidence, as a run of its own."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from mmm_demo.evidence.ranking import Leaderboard, rank
-from mmm_demo.evidence.scores import ELPD
+from mmm_demo.checks.gate import REQUIRED, Check
+from mmm_demo.evidence import scores
+from mmm_demo.evidence.ranking import PASSED, Candidate, Leaderboard, Tables, rank
 from mmm_demo.evidence.spread import levels, plan_spread, plans_of, roas_of, roas_spread, settings
-from mmm_demo.jobs.fits import find_candidates
 from mmm_demo.plots import leaderboard as plots
 from mmm_demo.plots.style import NamedFigure
 from mmm_demo.reports import leaderboard
@@ -19,9 +19,16 @@ from mmm_demo.settings.names import bullets
 from mmm_demo.settings.run_keys import Say
 from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher
-from mmm_demo.store.runs import Run, open_run, store_errors
+from mmm_demo.store.runs import Run, open_run, store_errors, temporary_folder
+from mmm_demo.store.search import Found, search_runs
 
 MOST = 40  # models that a figure can show
+VERDICT_TAGS = {"fit": "gate", "trial": "trial.verdict"}
+SWEEP_TAG, REASON_TAG = "sweep", "trial.reason"
+NO_VERDICT, CONTRADICTED = "no verdict", "contradicted"
+# What every fit is judged by. The others of `gate.REQUIRED` count where they are on record.
+CONVERGENCE = ("rhat_max", "ess_bulk_min", "ess_tail_min", "divergences", "chains", "bfmi_min")
+CONVERGENCE += ("max_depth_share",)
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ def with_weights(board: Leaderboard, say: Say) -> Leaderboard:
     known = {
         item.candidate.run_id: item.candidate.tables.pointwise
         for item in board.equal
-        if math.isfinite(item.candidate.scores[ELPD])
+        if math.isfinite(item.candidate.scores[scores.ELPD])
     }
     if missing := len(board.equal) - len(known):
         say(f"weights: {missing} of the equally good models have no ELPD and get none")
@@ -127,3 +134,96 @@ def leaderboard_figures(board: Leaderboard) -> Iterator[NamedFigure]:
     if len(plans):
         figure = plots.plan_shares(plans, equal, len(board.ranked))
         yield NamedFigure("diagnostics", "leaderboard", "plan_shares", figure)
+
+
+def find_candidates(market: str, sweep: str | None = None) -> list[Candidate]:
+    """Return the fits and trials of a market, the latest first.
+
+    Parameters
+    ----------
+    market
+        Whose fits.
+    sweep
+        Only the trials of this sweep.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is none; names the sweeps that there are.
+    """
+    kinds = ("trial",) if sweep else ("fit", "trial")
+    found = [(kind, item) for kind in kinds for item in search_runs(kind, market)]
+    chosen = [pair for pair in found if sweep is None or pair[1].tags.get(SWEEP_TAG) == sweep]
+    if not chosen and sweep:
+        names = sorted({item.tags.get(SWEEP_TAG, "") for _, item in found} - {""})
+        raise FileNotFoundError(
+            f"no trial of sweep {sweep!r} in market {market!r}; "
+            f"sweeps there: {', '.join(names) or 'none, run: mmm-demo sweep'}"
+        )
+    if not chosen:
+        raise FileNotFoundError(f"no fit in market {market!r}; run: mmm-demo fit")
+    return [_candidate(kind, item) for kind, item in chosen]
+
+
+def _candidate(kind: str, found: Found) -> Candidate:
+    verdict, reason = verdict_of(kind, found.status, found.tags, found.metrics)
+    return Candidate(
+        run_id=found.run_id,
+        name=found.name,
+        kind=kind,
+        verdict=verdict,
+        reason=reason,
+        started=found.started,
+        params=found.params,
+        rhat=found.metrics.get("gate.rhat_max", math.nan),
+        tables=_tables(found) if verdict == PASSED else Tables(),
+    )
+
+
+def verdict_of(
+    kind: str, status: str, tags: Mapping[str, str], metrics: Mapping[str, float]
+) -> tuple[str, str]:
+    """Return a fit's verdict and why it is no pass.
+
+    Anybody can change a tag, so one that says passed counts only where what the gate measured says
+    the same.
+
+    Parameters
+    ----------
+    kind, status
+        `fit` or `trial`; status of the run.
+    tags, metrics
+        What it logged.
+    """
+    claimed = tags.get(VERDICT_TAGS[kind], NO_VERDICT)
+    against = [check for check in _gate_checks(metrics) if not check.passed]
+    if claimed == PASSED:
+        return (CONTRADICTED, f"called passed, but {_said(against)}") if against else (PASSED, "")
+    if claimed == NO_VERDICT:
+        return claimed, f"its run is {status} and has no verdict"
+    measured = [check for check in against if f"gate.{check.name}" in metrics]
+    return claimed, tags.get(REASON_TAG) or _said(measured) or "see gate.json of its run"
+
+
+def _said(checks: list[Check]) -> str:
+    return "; ".join(map(str, checks))
+
+
+def _gate_checks(metrics: Mapping[str, float]) -> list[Check]:
+    """Judge again what was measured; of the convergence, all must have been."""
+    return [
+        Check(name, "", metrics.get(f"gate.{name}", math.nan), *limit)
+        for name, limit in REQUIRED.items()
+        if name in CONVERGENCE or f"gate.{name}" in metrics
+    ]
+
+
+def _tables(found: Found) -> Tables:
+    with temporary_folder() as folder:
+        if not found.download(scores.FOLDER, folder):  # fitted before scores were on record
+            return Tables()
+        names = (scores.BACKTEST, scores.POINTWISE, scores.ROAS, scores.PLAN)
+        try:
+            return Tables(*(scores.read_table(folder, name) for name in names))
+        except ValueError as error:
+            raise ValueError(f"run {found.run_id} of a fit that passed: {error}") from None

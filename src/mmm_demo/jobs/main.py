@@ -10,13 +10,11 @@ import pandas as pd
 from mmm_demo.checks import proof
 from mmm_demo.checks.gate import GateReport
 from mmm_demo.checks.judge import judge
-from mmm_demo.evidence.batteries import Watch
+from mmm_demo.evidence.battery import Watch
 from mmm_demo.evidence.contest import MAIN_JOB, same_model
 from mmm_demo.fits.environment import environment_params
 from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.fits.response import scaling_of
-from mmm_demo.fits.trace import load_trace
-from mmm_demo.jobs.evidence import run_promote
 from mmm_demo.jobs.fit import (
     Job,
     Results,
@@ -32,7 +30,7 @@ from mmm_demo.jobs.fit import (
     tell_flags,
 )
 from mmm_demo.jobs.plan import PlanResult, run_optimize
-from mmm_demo.jobs.promotion import ContestLost
+from mmm_demo.jobs.promotion import ContestLost, run_promote
 from mmm_demo.reports import summary
 from mmm_demo.reports.explore_page import exploration_page
 from mmm_demo.reports.figures import convergence_figures, exploration_named
@@ -142,8 +140,8 @@ def _fit(
         job = Job(run, experiment, data, publisher, folder, say)
         proof.write_config(folder, experiment)
         report = check_prior(job)
-        report = sample(job, report)
-        fitted = FittedModel(experiment.model, load_trace(folder / proof.TRACE))
+        report, trace = sample(job, report)
+        fitted = FittedModel(experiment.model, trace)
         parts = fitted.decompose()
         judged = judge(fitted, parts, experiment.gate, experiment.data.accept)
         report = report.with_checks(judged.checks)

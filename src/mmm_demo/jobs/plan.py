@@ -15,10 +15,10 @@ from mmm_demo.planning.optimize import Planner
 from mmm_demo.planning.plan import Plan
 from mmm_demo.planning.study import study_plans
 from mmm_demo.planning.window import BudgetError, Window, window_of
+from mmm_demo.reports.check_names import check_name
 from mmm_demo.reports.page import png
 from mmm_demo.reports.plan_page import Ground, basis, plan_figures, plan_page
 from mmm_demo.reports.summary import flag_lines, plan_markdown
-from mmm_demo.settings.check_names import check_name
 from mmm_demo.settings.data import DataConfig
 from mmm_demo.settings.experiment import BudgetConfig, registered_model_name
 from mmm_demo.settings.experiment_file import with_budget

@@ -6,9 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmm_demo.checks.gate import GateRefused
+from mmm_demo.checks.gate import Check, GateRefused, GateReport
 from mmm_demo.checks.proof import FILES, Bundle, BundleRefused, require_pass
+from mmm_demo.evidence import contest
+from mmm_demo.evidence.backtest import fold_table
+from mmm_demo.evidence.battery import Watch
+from mmm_demo.evidence.compare import money_table, plan_overlap
 from mmm_demo.evidence.gathered import Evidence
+from mmm_demo.jobs.evidence import paired_backtests, recorded
+from mmm_demo.settings.experiment import registered_model_name
+from mmm_demo.settings.run_keys import Say
+from mmm_demo.settings.wording import roas, roas_with_interval
 from mmm_demo.store.evidence_store import load_evidence
 from mmm_demo.store.gated_store import ACCEPTED, CHAMPION, promotion_params
 from mmm_demo.store.record import COPY_TAG, promoted, require_promoted
@@ -21,13 +29,14 @@ from mmm_demo.store.registry import (
     fetched,
     find_alias,
     find_version,
+    promoting,
     prove_files,
     prove_version,
 )
-from mmm_demo.store.runs import Run
+from mmm_demo.store.runs import Run, open_run, store_errors
 
 # Challenger's files, its evidence and the champion's files -> why it may not become champion.
-Judge = Callable[[Bundle, Evidence | None, Bundle | None], tuple[str, ...]]
+Objections = Callable[[Bundle, Evidence | None, Bundle | None], tuple[str, ...]]
 
 
 class ContestLost(GateRefused):
@@ -83,8 +92,39 @@ def plan_promotion(new: int, champion: int | None) -> list[SetAlias]:
     return [*moves, SetAlias(CHAMPION, new)]
 
 
+@store_errors()
+def run_promote(
+    market: str,
+    number: int | None,
+    reason: str,
+    rollback: bool,
+    say: Say,
+    watch: Watch,
+    parent: Run | None = None,
+) -> Promotion:
+    """Promote a version that passes every required check and beats the champion, or roll back.
+
+    One at a time: who waits for another is held against the champion that the other one made.
+
+    Raises
+    ------
+    ContestLost
+        When the version is no better; it is the challenger now.
+    """
+    registered_model_name(market)  # a market that cannot be leaves no run behind
+    with open_run(f"promote {market}", "promotion", parent) as run, promoting(market, say):
+        if number is None and not rollback:
+            number = int(find_version(market).version)
+        command = f"mmm-demo promote --market {market} --version {number}"
+        against = Contest(run, say, recorded(run, watch), reason, command)
+        done = promote(run, market, number, reason, rollback, against)
+    was = "no champion before" if done.former is None else f"before: version {done.former}"
+    say(f"champion of {done.name} is version {done.version} ({was})")
+    return done
+
+
 def promote(
-    run: Run, market: str, number: int | None, reason: str, rollback: bool, judge: Judge
+    run: Run, market: str, number: int | None, reason: str, rollback: bool, objections: Objections
 ) -> Promotion:
     """Make a version the champion, after proving it again and a contest. The run is the record.
 
@@ -102,7 +142,7 @@ def promote(
         Why, in words.
     rollback
         Swap champion and previous instead. No contest: it undoes one, and must work at once.
-    judge
+    objections
         Says what speaks against the version.
 
     Raises
@@ -129,7 +169,7 @@ def promote(
     if rollback:
         require_promoted(version)  # anyone may set the alias `previous`
     elif not (former and former.version == version.version and promoted(former)):
-        against = judge(bundle, load_evidence(version), _proven(run, former))
+        against = objections(bundle, load_evidence(version), _proven(run, former))
         _settle(run, version, former, against)
     _require_unmoved(market, former)
     run.log(tags=ACCEPTED)  # from here on, the store lets the champion move
@@ -212,3 +252,108 @@ def _keep_copy(run: Run, version: ModelVersion, data: Path) -> None:
     """Keep the proven files in the promotion run: `mlflow gc` may take those of the fit."""
     for name in FILES:
         run.log_file(data / name, BUNDLE)
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What a promotion asks of a version; the answers are logged on the promotion's run.
+
+    Attributes
+    ----------
+    run, say, watch
+        The promotion's run, progress messages, told of each refit.
+    reason
+        Why the version is promoted.
+    command
+        What promotes it, for who has to give a reason.
+    """
+
+    run: Run
+    say: Say
+    watch: Watch
+    reason: str = ""
+    command: str = "mmm-demo promote"
+
+    def __call__(
+        self, bundle: Bundle, evidence: Evidence | None, champion: Bundle | None
+    ) -> tuple[str, ...]:
+        """Return why a version may not become champion; nothing when it may.
+
+        Parameters
+        ----------
+        bundle, evidence
+            The challenger's proven files, and what is known beyond its fit.
+        champion
+            The champion's proven files; None where there is no champion that proves its pass.
+        """
+        limits = bundle.experiment.gate
+        known = evidence or Evidence({}, bundle.gate.run_id, bundle.files)
+        against = list(known.failures(limits))
+        checks: list[Check] = []
+        if champion is not None:
+            if foreign := contest.held_to(champion, bundle).refused:  # nothing can be compared
+                against += foreign
+            else:
+                checks = [
+                    self._forecasts(bundle, evidence, champion),
+                    *self._refresh(bundle, champion),
+                    self._knowledge(bundle, champion),
+                ]
+        for check in checks:
+            self.say(str(check))
+        self.run.log(metrics=GateReport(tuple(checks)).metrics())
+        self.run.log_text(json.dumps(GateReport(tuple(checks)).to_dict(), indent=2), "contest.json")
+        return (*against, *contest.reasons(checks))
+
+    def _forecasts(self, bundle: Bundle, evidence: Evidence | None, champion: Bundle) -> Check:
+        worse_max = bundle.experiment.gate.worse_crps_max
+        if contest.same_forecasts(bundle, champion):
+            return contest.tie_check(worse_max)
+        self.say("contest: both forecast the same weeks of the challenger's data")
+        found = paired_backtests(champion, bundle, evidence, self.watch)
+        if isinstance(found, str):
+            return contest.not_comparable(worse_max, found)
+        theirs, mine = found
+        for name, forecast in (("challenger", mine), ("champion", theirs)):
+            self.run.log_text(forecast.to_csv(index=False), f"tables/backtest_{name}.csv")
+        return contest.crps_check(fold_table(mine), fold_table(theirs), worse_max)
+
+    def _plans(self, bundle: Bundle, champion: Bundle) -> None:
+        """Show how the recommended plan would change."""
+        plans = contest.plans_of(champion, bundle)
+        if isinstance(plans, str):
+            self.say(f"plans cannot be compared: {plans}")
+            return
+        money = money_table(*plans)
+        self.run.log_text(money.to_csv(index=False), "tables/plans.csv")
+        self.run.log(metrics={"contest.plan_overlap": plan_overlap(money)})
+        for row in money.itertuples():
+            self.say(f"planned spend {row.channel}: {row.a:,.0f} -> {row.b:,.0f}")
+
+    def _refresh(self, bundle: Bundle, champion: Bundle) -> list[Check]:
+        """Show what moved; the same model on newer data must stay inside the champion's ROAS."""
+        moved = contest.stability(champion, bundle)
+        why = contest.explain(champion, bundle)
+        self.run.log_text(moved.to_csv(index=False), "tables/stability.csv")
+        self.run.log_text(why.to_csv(index=False), "tables/differences.csv")
+        for row in moved.itertuples():
+            self.say(
+                f"ROAS {row.channel}: "
+                f"{roas_with_interval(row.champion, row.lower_94, row.upper_94)} -> "
+                f"{roas(row.challenger)}, overlap {row.overlap:.0%}"
+            )
+        for row in why.itertuples():
+            self.say(f"differs: {row.setting}: {row.champion} -> {row.challenger}")
+        if len(why):
+            self._plans(bundle, champion)
+        refresh = contest.same_configuration(bundle, champion)
+        return [contest.refresh_check(moved)] if refresh else []
+
+    def _knowledge(self, bundle: Bundle, champion: Bundle) -> Check:
+        """Tell whose ROAS the data no longer tell; a contest is not won by ignorance."""
+        known = contest.lost_knowledge(champion, bundle)
+        self.run.log_text(known.to_csv(index=False), "tables/labels.csv")
+        for row in known[known["lost"] != "no"].itertuples():
+            self.say(f"ROAS {row.channel}: {row.champion} in the champion, {row.challenger} now")
+        refresh = contest.same_configuration(bundle, champion)
+        return contest.knowledge_check(known, refresh, self.reason, self.command)

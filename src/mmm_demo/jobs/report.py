@@ -10,12 +10,11 @@ from mmm_demo.checks.judge import judge
 from mmm_demo.checks.proof import Bundle, BundleRefused
 from mmm_demo.evidence import contest
 from mmm_demo.evidence.backtest import fold_table
-from mmm_demo.evidence.batteries import Watch
+from mmm_demo.evidence.battery import Watch
 from mmm_demo.evidence.compare import Comparison, compare
 from mmm_demo.fits import tables
 from mmm_demo.fits.lift_report import compare_with_model
-from mmm_demo.jobs.evidence import backtest_of
-from mmm_demo.jobs.refits import recorded
+from mmm_demo.jobs.evidence import paired_backtests, recorded
 from mmm_demo.reports.card import CardInput, version_card
 from mmm_demo.reports.compare_page import comparison_page
 from mmm_demo.settings.names import bullets
@@ -121,7 +120,9 @@ def run_compare(market: str, a: str, b: str, root: Path, say: Say, watch: Watch)
         run.log(params={"compare.a": names[0], "compare.b": names[1]})
         one, other = (registry.prove_version(version) for version in versions)
         say(f"backtests: {names[0]} and {names[1]} on the weeks of the latter")
-        folds = _backtests(one, other, versions, recorded(run, watch))
+        known = load_evidence(versions[1])
+        forecasts = paired_backtests(one, other, known, recorded(run, watch))
+        folds = forecasts if isinstance(forecasts, str) else tuple(map(fold_table, forecasts))
         say("plans of both")
         found = compare(one, other, folds, contest.plans_of(one, other))
         publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
@@ -132,16 +133,3 @@ def run_compare(market: str, a: str, b: str, root: Path, say: Say, watch: Watch)
         run.describe("\n".join(bullets(found.sentences())))
     say(f"page: {page}")
     return found
-
-
-def _backtests(
-    one: Bundle, other: Bundle, versions: list[registry.ModelVersion], watch: Watch
-) -> tuple[pd.DataFrame, pd.DataFrame] | str:
-    try:
-        table = contest.common_table(one, other)
-        theirs = backtest_of(other, other, other.fitted.table, load_evidence(versions[1]), watch)
-        same = contest.same_forecasts(one, other)
-        mine = theirs if same else backtest_of(one, other, table, None, watch)
-    except ValueError as fault:  # no common weeks, or too few for the folds
-        return str(fault)
-    return fold_table(mine), fold_table(theirs)

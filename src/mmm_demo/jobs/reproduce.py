@@ -13,7 +13,7 @@ from mmm_demo.checks import proof
 from mmm_demo.checks.gate import GateFile
 from mmm_demo.evidence.reproduce import (
     NOT_RECORDED,
-    Difference,
+    Change,
     Reproduction,
     changed,
     compare_draws,
@@ -160,7 +160,7 @@ def refit(source: Source) -> Sampling:
     )
 
 
-def differences(source: Source, sampling: Sampling, root: Path) -> tuple[Difference, ...]:
+def differences(source: Source, sampling: Sampling, root: Path) -> tuple[Change, ...]:
     """Return everything that is not as it was at the fit."""
     then = {
         name.removeprefix(PREFIX): value
@@ -178,7 +178,7 @@ def differences(source: Source, sampling: Sampling, root: Path) -> tuple[Differe
     )
 
 
-def _files(source: Source) -> list[Difference]:
+def _files(source: Source) -> list[Change]:
     """Compare the run's files with what the run wrote down about them."""
     found = [
         (name, source.sealed.get(name, digest), digest) for name, digest in source.hashes.items()
@@ -190,22 +190,22 @@ def _files(source: Source) -> list[Difference]:
     elif LIFT in params:
         found.append(("lift tests of trace.nc", params[LIFT], "none"))
     return [
-        Difference(name, _short(then or NOT_RECORDED), _short(now), explains=then is not None)
+        Change(name, _short(then or NOT_RECORDED), _short(now), explains=then is not None)
         for name, then, now in found
         if then != now
     ]
 
 
-def _settings(source: Source) -> list[Difference]:
+def _settings(source: Source) -> list[Change]:
     """Compare `config.json` with the params of the run, which no one can change."""
     return [
-        Difference(name, source.params[name], str(value))
+        Change(name, source.params[name], str(value))
         for name, value in flat_params(source.experiment).items()
         if name.startswith(DECIDES_DRAWS) and source.params.get(name, str(value)) != str(value)
     ]
 
 
-def _code(then: Mapping[str, str], now: Mapping[str, str]) -> list[Difference]:
+def _code(then: Mapping[str, str], now: Mapping[str, str]) -> list[Change]:
     """Compare the commits; what was not committed may be anything."""
     told = []
     for tags in (then, now):
@@ -215,33 +215,33 @@ def _code(then: Mapping[str, str], now: Mapping[str, str]) -> list[Difference]:
     changes = any(tags.get(DIRTY) == "true" for tags in (then, now))
     if told[0] == told[1] and not changes:
         return []
-    return [Difference("code", told[0], told[1], explains=known)]
+    return [Change("code", told[0], told[1], explains=known)]
 
 
-def _cache(then: Mapping[str, str], sampling: Sampling, strict: bool) -> list[Difference]:
+def _cache(then: Mapping[str, str], sampling: Sampling, strict: bool) -> list[Change]:
     """Tell of a cold compile cache, whose code rounds otherwise unless arithmetic is strict."""
     told = then.get("compile_cache", NOT_RECORDED), sampling.compile_cache
     if "cold" not in told:
         return []
-    return [Difference("compile cache", *told, explains=not strict)]
+    return [Change("compile cache", *told, explains=not strict)]
 
 
-def _source_today(source: Source, root: Path) -> list[Difference]:
+def _source_today(source: Source, root: Path) -> list[Change]:
     """Compare with what the data's source gives today, where nothing must be downloaded."""
     data, recorded = source.experiment.data, source.params.get(DATA, NOT_RECORDED)
     name = "data at the source"
     if data.source not in ("simulated", "csv"):
-        return [Difference(name, _short(recorded), "not looked up: a download", explains=False)]
+        return [Change(name, _short(recorded), "not looked up: a download", explains=False)]
     try:
         market = load_market(data, source.experiment.model, root)
     except (DataError, OSError) as fault:
-        return [Difference(name, _short(recorded), f"cannot be read: {fault}", explains=False)]
+        return [Change(name, _short(recorded), f"cannot be read: {fault}", explains=False)]
     found = [(name, recorded, table_sha256(market.table))]
     tests = "none" if market.lift_tests is None else lift_sha256(market.lift_tests)
     found.append(("lift tests at the source", source.params.get(LIFT, "none"), tests))
     # The fit is made again from its own table, so no draw comes from a changed source.
     return [
-        Difference(what, _short(then), _short(now), explains=False)
+        Change(what, _short(then), _short(now), explains=False)
         for what, then, now in found
         if then != now
     ]

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from mmm_demo.fits.fitted import FittedModel
-from mmm_demo.fits.response import concave
 from mmm_demo.planning.doubts import counted, require_margin
 from mmm_demo.planning.feasible import Region, region_of
 from mmm_demo.planning.honesty import rank_pairs, smallest_move
@@ -89,7 +88,7 @@ class Planner:
     @property
     def concave(self) -> bool:
         """Whether one search finds the best plan."""
-        return concave(self.fitted.config)
+        return self.fitted.config.form("saturation").concave
 
     def plan(self, scenario: Scenario) -> Plan:
         """Return the best plan for a scenario.

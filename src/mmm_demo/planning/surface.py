@@ -11,7 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
-from mmm_demo.fits.response import Response, saturation
+from mmm_demo.fits.response import Response
+from mmm_demo.forms.kinds import Saturation
 from mmm_demo.planning.window import Window
 
 
@@ -65,15 +66,25 @@ class Media:
     def rate_weights(self) -> np.ndarray:
         """Rate of saturation times adstock weight per unit of money, (channel, lag, sample)."""
         money = np.array(self.response.scaling.channels) * self.window.cost
-        lam = self.response.draws("saturation_lam")[:: self.step]
-        weights = self.response.weights[:: self.step] * (lam / money)[:, None, :]
+        rate = self.response.rate[:: self.step]
+        weights = self.response.weights[:: self.step] * (rate / money)[:, None, :]
         return np.ascontiguousarray(weights.transpose(2, 1, 0))
 
     @cached_property
     def worth(self) -> np.ndarray:
         """Sales of full saturation, (channel, 1, sample)."""
-        beta = self.response.draws("saturation_beta")[:: self.step]
-        return (beta * self.response.scaling.target).T[:, None, :]
+        height = self.response.height[:: self.step]
+        return (height * self.response.scaling.target).T[:, None, :]
+
+    @cached_property
+    def bend(self) -> dict[str, np.ndarray]:
+        """Further parameters of the saturation curve, (channel, 1, sample)."""
+        return {n: of[:: self.step].T[:, None, :] for n, of in self.response.bend.items()}
+
+    @property
+    def form(self) -> Saturation:
+        """The form of saturation."""
+        return self.response.config.form("saturation")
 
     @property
     def reach(self) -> int:
@@ -89,8 +100,7 @@ class Media:
     @cached_property
     def baseline(self) -> np.ndarray:
         """Share of saturation that earlier spend reaches alone, (channel, week, sample)."""
-        curve, _ = saturation(self.response.config)
-        return curve(self.carried)
+        return self.form.curve(self.carried, **self.bend)
 
     @cached_property
     def carry_in(self) -> np.ndarray:
@@ -107,10 +117,9 @@ class Media:
 
     def brought(self, level: np.ndarray) -> Brought:
         """Return what rate-scaled adstocked spend of the window brings."""
-        curve, slope = saturation(self.response.config)
         level = self.carried + level
-        reached = curve(level)
-        steep, weeks = slope(level, reached), self.window.weeks
+        reached = self.form.curve(level, **self.bend)
+        steep, weeks = self.form.slope(level, reached, **self.bend), self.window.weeks
         steep *= self.worth
         gain = reached
         gain -= self.baseline

@@ -315,3 +315,12 @@ def _variant_style(color: str, marker: str, converged: bool) -> dict[str, Any]:
 
 def _colors(channels: list[Any]) -> list[str]:
     return list(itertools.islice(itertools.cycle(CHANNELS), len(channels)))
+
+
+# The figure of each battery of refits, by its name.
+FIGURES = {
+    "backtest": backtest,
+    "recovery": recovery,
+    "placebo": placebo,
+    "sensitivity": sensitivity,
+}

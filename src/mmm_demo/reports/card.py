@@ -1,19 +1,26 @@
 """The evidence card of a model version: everything known about it, on one page."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
-from mmm_demo.checks.gate import Check, GateReport
+from mmm_demo.checks.gate import FAILED, NOT_ASSESSABLE, PASSED, PRIOR_DRIVEN, Check, GateReport
 from mmm_demo.checks.identification import CORRELATION_LIMIT, OVERLAP_LIMIT, SENSITIVITY_LIMIT
 from mmm_demo.evidence.backtest import fold_table
+from mmm_demo.evidence.gathered import Evidence
 from mmm_demo.evidence.recovery import recovery_summary
-from mmm_demo.plots import evidence as plot
-from mmm_demo.reports.card_verdict import CardInput, battery_table, figure, lead, said
+from mmm_demo.plots.evidence import FIGURES, roas_labelled
+from mmm_demo.reports.check_names import BASIC, QUESTIONS, battery_name, check_name
 from mmm_demo.reports.page import Section, cell_text, render_page
-from mmm_demo.settings.check_names import battery_name, check_name
+from mmm_demo.settings.batteries import BATTERIES, EVIDENCE_BATTERIES, FIT_BATTERIES
+from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.wording import ROAS_UNIT, roas, roas_with_interval
+from mmm_demo.sources.explore_measures import join_words
 
+NOT_MEASURED = "not measured"
+WORDS = {"<": "below", "<=": "at most", ">": "above", ">=": "at least"}
 SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 NO_TEST = "None calibrates this version. One in a prior-driven channel would tell most."
 NO_PROMISE = (
@@ -21,7 +28,92 @@ NO_PROMISE = (
     "mmm-demo track --plan RUN --actuals FILE"
 )
 POOLED = "all"  # plan of the row that is all plans as one
-__all__ = ["CardInput", "version_card"]
+
+
+@dataclass(frozen=True)
+class CardInput:
+    """All that is known about one model version.
+
+    Attributes
+    ----------
+    model, version, run_id
+        Registered model, number of the version, and the fit run that it comes from.
+    label
+        What the results must be called; empty where the source does not say.
+    experiment
+        As it was resolved for the fit.
+    report
+        Verdict of the fit (`gate.json`), without the evidence gathered later.
+    roas
+        `tables.describe` of the ROAS.
+    identification, pairs
+        `checks.identification.identification_table` and `inseparable_pairs`.
+    source, span
+        Where the weekly table comes from, and its weeks (`MarketingData`).
+    history
+        When it was made and, if so, promoted: a sentence or two.
+    hashes
+        Sha256 of the weekly table and of each file of the version.
+    evidence
+        None when none was gathered.
+    champion
+        Number of the market's champion; None when there is none.
+    stability, differences
+        Against the champion (`contest.stability`, `contest.explain`); None when this is it.
+    lift
+        `lift_report.compare_with_model`; None when no lift test calibrates the version.
+    promises
+        `promises.past_promises`, the last row all plans as one; None or empty when there is none.
+    warnings
+        What was noticed about the data when they were read for the fit.
+    """
+
+    model: str
+    version: str
+    run_id: str
+    label: str
+    experiment: ExperimentConfig
+    report: GateReport
+    roas: pd.DataFrame
+    identification: pd.DataFrame
+    pairs: pd.DataFrame
+    source: str
+    span: str
+    history: str
+    hashes: Mapping[str, str]
+    evidence: Evidence | None = None
+    champion: str | None = None
+    stability: pd.DataFrame | None = None
+    differences: pd.DataFrame | None = None
+    lift: pd.DataFrame | None = None
+    promises: pd.DataFrame | None = None
+    warnings: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse evidence about another fit: it would speak for a model that it never saw."""
+        if self.evidence is not None and self.evidence.fit_run != self.run_id:
+            raise ValueError(
+                f"evidence is about run {self.evidence.fit_run}, the version comes from "
+                f"{self.run_id}; run: {self.command}"
+            )
+
+    @property
+    def judged(self) -> GateReport:
+        """All checks, of the fit and of the evidence, with every battery that a pass needs."""
+        required = dict.fromkeys((*self.report.batteries, *self.experiment.gate.require))
+        gathered = self.evidence.checks if self.evidence else ()
+        return GateReport((*self.report.checks, *gathered), tuple(required))
+
+    @property
+    def command(self) -> str:
+        """What gathers the evidence about this version."""
+        return f"mmm-demo evidence {self.run_id[:8]}"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Identification label by channel."""
+        table = self.identification
+        return dict(zip(table["channel"].astype(str), table["label"], strict=True))
 
 
 def version_card(card: CardInput) -> str:
@@ -32,10 +124,158 @@ def version_card(card: CardInput) -> str:
     card
         What was found; what was not is named on the page, with the command that finds it.
     """
-    parts = (_checks, _backtest, _recovery, _roas, _pairs, _placebo, _sensitivity)
-    sections = [part(card) for part in (*parts, _lift, _champion, _promises, _ground)]
+    parts = (_lift, _champion, _promises, _ground)
+    sections = [_checks(card), *_answers(card), *(part(card) for part in parts)]
     title = f"Evidence card: {card.model} version {card.version} {card.label}".rstrip()
     return render_page(title, lead(card), sections)
+
+
+def lead(card: CardInput) -> list[str]:
+    """Return what a reader should know who reads nothing else, the verdict first."""
+    report = card.judged
+    parts = (_verdict(report), _standing(card), *_batteries(report), *_flags(report))
+    parts += tuple(_accepted(card))
+    return [*parts, *_unmeasured(card), *_identified(card), *_experiments(card), *_moved(card)]
+
+
+def battery_status(report: GateReport, battery: str) -> str:
+    """Return a battery's worst status; `not measured` when none of its checks was made."""
+    found = {check.status for check in report.stage(battery).checks}
+    order = (FAILED, NOT_ASSESSABLE, PASSED)
+    return next((status for status in order if status in found), NOT_MEASURED)
+
+
+def battery_table(report: GateReport) -> pd.DataFrame:
+    """Return columns battery, result, needed and question, a row per battery."""
+    rows = []
+    for battery, question in QUESTIONS.items():
+        checks = report.stage(battery).checks
+        needed = any(report.requires(check) for check in checks)
+        always = battery in BASIC or battery in report.batteries
+        extent = "required" if always else "partly required" if needed else "advisory"
+        row = (battery_name(battery), battery_status(report, battery), extent, question)
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["battery", "result", "needed", "question"])
+
+
+def said(check: Check) -> str:
+    """Say a check in words: its name, value, limit and place."""
+    place = f"; {check.where}" if check.where else ""
+    needed = f"({WORDS[check.comparison]} {figure(check.limit)} needed{place})"
+    if check.status == NOT_ASSESSABLE:
+        return f"{check_name(check.name)} could not be assessed {needed}"
+    return f"{check_name(check.name)}: {figure(check.value)} {needed}"
+
+
+def figure(value: float) -> str:
+    """Write a value so that it can be held against a limit: 1.012 is not 1.01."""
+    fine = math.isfinite(value) and abs(value) < 1000
+    return f"{value + 0.0:.4g}" if fine else cell_text(value)
+
+
+def _verdict(report: GateReport) -> str:
+    needed = sum(report.requires(check) for check in report.checks)
+    if report.passed:
+        return f"Passed: all {needed} required checks hold."
+    reasons = [said(check) for check in report.failures]
+    reasons += [f"{_part(name)} is required and was not measured" for name in report.missing]
+    reasons += [
+        f"{check_name(check.name)} was judged less strictly than required"
+        for check in report.loosened
+    ]
+    return f"Refused, so no budget may rest on it: {'; '.join(reasons)}."
+
+
+def _part(name: str) -> str:
+    return f"the battery {battery_name(name)}" if name in BATTERIES else check_name(name)
+
+
+def _standing(card: CardInput) -> str:
+    if card.champion is None:
+        return "The market has no champion yet."
+    if card.champion == card.version:
+        return "It is the market's champion."
+    return f"It is not the market's champion; that is version {card.champion}."
+
+
+def _batteries(report: GateReport) -> Iterator[str]:
+    by_status: dict[str, list[str]] = {}
+    for battery in (*FIT_BATTERIES, *EVIDENCE_BATTERIES):
+        name = battery_name(battery)
+        by_status.setdefault(battery_status(report, battery), []).append(name)
+    passed = by_status.pop(PASSED, [])
+    text = f"{len(passed)} of {len(BATTERIES)} batteries passed"
+    text += f" ({', '.join(passed)})" if passed else ""
+    rest = [f"{status}: {join_words(names)}" for status, names in by_status.items()]
+    yield f"{'; '.join([text, *rest])}."
+
+
+def _flags(report: GateReport) -> Iterator[str]:
+    failed = [said(check) for check in report.flags if check.status == FAILED]
+    if failed:
+        yield f"Flagged, though it refuses nothing: {'; '.join(failed)}."
+    elif all(battery_status(report, battery) == PASSED for battery in BATTERIES):
+        yield "Nothing is flagged."
+
+
+def _accepted(card: CardInput) -> Iterator[str]:
+    for entry in card.experiment.data.accept:
+        yield f"Unlike the other weeks, and accepted: {entry}."
+
+
+def _unmeasured(card: CardInput) -> Iterator[str]:
+    report = card.judged
+    unclear = [check for check in report.flags if check.status == NOT_ASSESSABLE]
+    if unclear:
+        yield f"Not assessable, so not passed either: {'; '.join(map(said, unclear))}."
+    for batteries, step in ((FIT_BATTERIES, "mmm-demo fit"), (EVIDENCE_BATTERIES, card.command)):
+        missing = [battery_name(name) for name in batteries if not report.stage(name).checks]
+        if missing:
+            yield f"Not measured, so nothing is known about {join_words(missing)}. Run: {step}"
+
+
+def _identified(card: CardInput) -> Iterator[str]:
+    by_label: dict[str, list[str]] = {}
+    for channel in card.roas["channel"].astype(str):
+        by_label.setdefault(card.labels.get(channel, NOT_ASSESSABLE), []).append(channel)
+    if driven := by_label.get(PRIOR_DRIVEN):
+        yield f"{_are(driven)} prior-driven: {_its(driven)} ROAS is largely what the prior said."
+    elif NOT_ASSESSABLE not in by_label:
+        yield "The ROAS of every channel is data-driven: it says more than the prior did."
+    if unknown := by_label.get(NOT_ASSESSABLE):
+        yield f"Whether data or prior decided over the ROAS of {join_words(unknown)} is not known."
+    for pair in card.pairs.itertuples():
+        yield (
+            f"{pair.channel_a} and {pair.channel_b} cannot be told apart: read their ROAS as a "
+            "sum only."
+        )
+
+
+def _are(names: Sequence[str]) -> str:
+    return f"{join_words(names)} {'is' if len(names) == 1 else 'are'}"
+
+
+def _its(names: Sequence[str]) -> str:
+    return "its" if len(names) == 1 else "their"
+
+
+def _experiments(card: CardInput) -> Iterator[str]:
+    if card.lift is not None and len(card.lift):
+        inside = int(card.lift["inside"].sum())
+        text = f"{inside} of {len(card.lift)} lift tests agree with the model"
+        odd = card.lift.loc[card.lift["unexpected_sign"].astype(bool), "channel"].unique()
+        text += f"; of unexpected sign: a test of {join_words(odd)}" if len(odd) else ""
+        yield f"{text}."
+
+
+def _moved(card: CardInput) -> Iterator[str]:
+    if card.stability is None or card.stability.empty:
+        return
+    moved = card.stability.loc[~card.stability["inside"].astype(bool), "channel"]
+    if len(moved):
+        yield f"ROAS outside the champion's 94 % interval: {join_words(moved)}."
+    else:
+        yield "The ROAS of every channel lies inside the champion's 94 % interval."
 
 
 def _checks(card: CardInput) -> Section:
@@ -80,16 +320,6 @@ def check_table(report: GateReport) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _battery(card: CardInput, name: str) -> tuple[pd.DataFrame | None, list[str]]:
-    """Return a battery's rows, and its verdict or why there are none."""
-    if card.evidence is not None and name in card.evidence.tables:
-        table = card.evidence.tables[name]
-        return (table if len(table) else None), _results(card.evidence.checks, name)
-    if card.evidence is not None and name in card.evidence.unassessed:
-        return None, [f"Not assessable: {card.evidence.unassessed[name]}."]
-    return None, [f"Not measured, so nothing is known here. Run: {card.command}"]
-
-
 def _results(checks: Iterable[Check], stage: str) -> list[str]:
     found = [check for check in checks if check.stage == stage]
     return [_sentence(f"{said(check)}, {check.status}.") for check in found]
@@ -99,43 +329,105 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _backtest(card: CardInput) -> Section:
-    heading = "Backtest: forecasts of weeks it had not seen"
-    table, results = _battery(card, "backtest")
-    if table is None:
-        return Section(heading, results)
-    about = (
+@dataclass(frozen=True)
+class Told:
+    """What is told of a battery of refits beside its verdict.
+
+    Attributes
+    ----------
+    heading, about
+        Of its section; what was done.
+    tables
+        Rows of the battery -> tables by caption.
+    figure
+        Caption of its figure.
+    """
+
+    heading: str
+    about: str
+    tables: Callable[[pd.DataFrame], dict[str, pd.DataFrame]]
+    figure: str
+
+
+def _folds(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    folds = _percent(fold_table(rows), "mape", "naive_mape", "coverage_94")
+    return {"By fold; MAPE: mean error in percent; coverage: weeks inside the 94 % interval": folds}
+
+
+def _recovered(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    if not rows["converged"].any():
+        return {}
+    summary = _percent(recovery_summary(rows), "median_error", "bias", "coverage_90")
+    return {"Median absolute error, mean error (bias) and truths inside the 90 % interval": summary}
+
+
+def _believed(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    shares = _percent(rows, "share_lower_5", "share_median", "share_upper_95")
+    return {"Share of all sales that the model gave to each placebo": shares}
+
+
+def _replanned(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    plans = rows.pivot(index="channel", columns="variant", values="planned")
+    plans = plans.reindex(index=rows["channel"].unique(), columns=rows["variant"].unique())
+    return {"Recommended spend in the planning window": plans.reset_index()}
+
+
+TOLD = {
+    "backtest": Told(
+        "Backtest: forecasts of weeks it had not seen",
         "Each fold is a refit on the weeks before it. CRPS is the error of a whole forecast, in "
         "sales per week: less is better. The skill is the part of the naive forecast's error that "
         "the model saves. The naive forecast repeats the week a year before, or the last value "
-        "where the data are short."
-    )
-    folds = _percent(fold_table(table), "mape", "naive_mape", "coverage_94")
-    return Section(
-        heading,
-        [*results, about],
-        {"By fold; MAPE: mean error in percent; coverage: weeks inside the 94 % interval": folds},
-        {"Observed sales, forecasts with 94 % interval and naive forecast": plot.backtest(table)},
-    )
-
-
-def _recovery(card: CardInput) -> Section:
-    heading = "Recovery: would such data bring a known truth back?"
-    table, results = _battery(card, "recovery")
-    if table is None:
-        return Section(heading, results)
-    about = (
+        "where the data are short.",
+        _folds,
+        "Observed sales, forecasts with 94 % interval and naive forecast",
+    ),
+    "recovery": Told(
+        "Recovery: would such data bring a known truth back?",
         "Sales were simulated on the real spend from parameters that the model holds possible, "
-        "and the model was fitted to them. It fails only when so many misses can hardly be chance."
-    )
-    used = table[table["converged"].astype(bool)]
-    summary = recovery_summary(used) if len(used) else None
-    caption = "Median absolute error, mean error (bias) and truths inside the 90 % interval"
-    tables = {}
-    if summary is not None:
-        tables[caption] = _percent(summary, "median_error", "bias", "coverage_90")
-    figure = plot.recovery(table)
-    return Section(heading, [*results, about], tables, {"Estimate against truth": figure})
+        "and the model was fitted to them. It fails only when so many misses can hardly be chance.",
+        _recovered,
+        "Estimate against truth",
+    ),
+    "placebo": Told(
+        "Placebo: a channel that cannot have brought sales",
+        "The spend of a real channel, shifted in time by more than any carryover, enters as one "
+        "more channel. Two that are believed are one too many.",
+        _believed,
+        "Share of all sales by placebo",
+    ),
+    "sensitivity": Told(
+        "Sensitivity: other modelling choices",
+        "The same data under another lag, saturation and seasonality; the plan moves with it.",
+        _replanned,
+        "ROAS by channel and variant",
+    ),
+}
+
+
+def _answers(card: CardInput) -> Iterator[Section]:
+    """Yield what the batteries found that have more to tell than their checks."""
+    for name in BATTERIES:
+        if name in TOLD:
+            yield _refitted(card, name)
+        elif name == "identification":
+            yield _roas(card)
+            yield _pairs(card)
+
+
+def _refitted(card: CardInput, name: str) -> Section:
+    """Return a battery's verdict with its rows, or why there are none."""
+    told, evidence = TOLD[name], card.evidence
+    if evidence is None or name not in {*evidence.tables, *evidence.unassessed}:
+        text = f"Not measured, so nothing is known here. Run: {card.command}"
+        return Section(told.heading, [text])
+    if name not in evidence.tables:
+        return Section(told.heading, [f"Not assessable: {evidence.unassessed[name]}."])
+    rows, verdict = evidence.tables[name], _results(evidence.checks, name)
+    if rows.empty:
+        return Section(told.heading, verdict)
+    figures = {told.figure: FIGURES[name](rows)}
+    return Section(told.heading, [*verdict, told.about], told.tables(rows), figures)
 
 
 def _roas(card: CardInput) -> Section:
@@ -153,7 +445,7 @@ def _roas(card: CardInput) -> Section:
         "ROAS, and what it rests on",
         [*_results(card.report.checks, "identification"), about],
         {"ROAS with identification": _percent(table, "spend_share", "overlap")},
-        {"ROAS by channel": plot.roas_labelled(card.roas, card.labels)},
+        {"ROAS by channel": roas_labelled(card.roas, card.labels)},
     )
 
 
@@ -167,40 +459,6 @@ def _pairs(card: CardInput) -> Section:
         "the other loses. Only their sum is known."
     )
     return Section(heading, [about], {"Pairs, the closest first": card.pairs})
-
-
-def _placebo(card: CardInput) -> Section:
-    heading = "Placebo: a channel that cannot have brought sales"
-    table, results = _battery(card, "placebo")
-    if table is None:
-        return Section(heading, results)
-    about = (
-        "The spend of a real channel, shifted in time by more than any carryover, enters as one "
-        "more channel. Two that are believed are one too many."
-    )
-    shares = _percent(table, "share_lower_5", "share_median", "share_upper_95")
-    return Section(
-        heading,
-        [*results, about],
-        {"Share of all sales that the model gave to each placebo": shares},
-        {"Share of all sales by placebo": plot.placebo(table)},
-    )
-
-
-def _sensitivity(card: CardInput) -> Section:
-    heading = "Sensitivity: other modelling choices"
-    table, results = _battery(card, "sensitivity")
-    if table is None:
-        return Section(heading, results)
-    about = "The same data under another lag, saturation and seasonality; the plan moves with it."
-    plans = table.pivot(index="channel", columns="variant", values="planned")
-    plans = plans.reindex(index=table["channel"].unique(), columns=table["variant"].unique())
-    return Section(
-        heading,
-        [*results, about],
-        {"Recommended spend in the planning window": plans.reset_index()},
-        {"ROAS by channel and variant": plot.sensitivity(table)},
-    )
 
 
 def _lift(card: CardInput) -> Section:

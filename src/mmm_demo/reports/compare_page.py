@@ -3,8 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mmm_demo.evidence.compare import Comparison
-from mmm_demo.evidence.compare_measures import NOISE, Difference, Regret
+from mmm_demo.evidence.compare import NOISE, Comparison, PairedMeasure, Regret
 from mmm_demo.plots.compare import roas_of_both
 from mmm_demo.reports.page import Section, render_page
 from mmm_demo.settings.wording import MEDIA_SALES, ROAS_UNIT, roas_between
@@ -55,7 +54,7 @@ def _forecasts(found: Comparison) -> Section:
     return Section("Who forecasts better", paragraphs, tables)
 
 
-def _measure(name: str, of: Difference) -> dict[str, object]:
+def _measure(name: str, of: PairedMeasure) -> dict[str, object]:
     return {
         "measure": name,
         "A": of.a,
@@ -65,7 +64,7 @@ def _measure(name: str, of: Difference) -> dict[str, object]:
     }
 
 
-def _remark(of: Difference) -> str:
+def _remark(of: PairedMeasure) -> str:
     return of.reason or of.note
 
 

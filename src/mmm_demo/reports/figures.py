@@ -8,7 +8,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from mmm_demo.fits.fitted import Decomposition, FittedModel
-from mmm_demo.fits.tables import adstock_table, describe, saturation_table, share_table, truth_table
 from mmm_demo.plots import chains, checks, explore, results
 from mmm_demo.plots import sweep as plotting_sweep
 from mmm_demo.plots.style import NamedFigure
@@ -16,7 +15,6 @@ from mmm_demo.settings.names import file_names
 from mmm_demo.settings.sweep import SweepConfig
 from mmm_demo.sources.explore import Exploration
 from mmm_demo.sources.explore_measures import FEW_VALUES
-from mmm_demo.sources.simulate import Truth
 
 
 def prior_figures(
@@ -63,9 +61,17 @@ def convergence_figures(trace: xr.DataTree) -> Iterator[NamedFigure]:
 
 
 def result_figures(
-    fitted: FittedModel, parts: Decomposition, truth: Truth | None
+    fitted: FittedModel, parts: Decomposition, tables: Mapping[str, pd.DataFrame]
 ) -> Iterator[NamedFigure]:
-    """Yield the plots of a fit that passed the convergence gate."""
+    """Yield the plots of a fit that passed the convergence gate.
+
+    Parameters
+    ----------
+    fitted, parts
+        Model and its decomposition.
+    tables
+        What it says (`tables.result_tables`).
+    """
     weeks, observed, predictive = fitted.weeks, fitted.observed, fitted.predictive()
     figure = checks.posterior_predictive(weeks, observed, predictive)
     yield NamedFigure("diagnostics", "posterior", "predictive", figure)
@@ -73,27 +79,28 @@ def result_figures(
     yield NamedFigure("diagnostics", "posterior", "residuals", figure)
     figure = results.contributions_over_time(weeks, parts.means(), observed)
     yield NamedFigure("contributions", "all_channels", "over_time", figure)
-    figure = results.channel_shares(share_table(fitted, parts))
+    figure = results.channel_shares(tables["channel_shares"])
     yield NamedFigure("contributions", "all_channels", "shares", figure)
-    figure = results.roas(describe(fitted.roas()))
+    figure = results.roas(tables["roas"])
     yield NamedFigure("contributions", "all_channels", "roas", figure)
-    if truth is not None:
-        figure = results.truth_comparison(truth_table(fitted, parts, truth))
+    if "truth" in tables:
+        figure = results.truth_comparison(tables["truth"])
         yield NamedFigure("contributions", "all_channels", "truth", figure)
-    yield from _channel_figures(fitted, parts)
+    yield from _channel_figures(fitted, parts, tables)
 
 
-def _channel_figures(fitted: FittedModel, parts: Decomposition) -> Iterator[NamedFigure]:
-    adstock, saturation = adstock_table(fitted), saturation_table(fitted)
+def _channel_figures(
+    fitted: FittedModel, parts: Decomposition, tables: Mapping[str, pd.DataFrame]
+) -> Iterator[NamedFigure]:
     files = file_names(fitted.config.channel_columns)
     for channel in fitted.config.channel_columns:
         spend = fitted.spend[channel].to_numpy()
         draws = parts.channels.sel(channel=channel).to_numpy()
         figure = results.channel_contribution(fitted.weeks, channel, draws, spend)
         yield NamedFigure("contributions", files[channel], "contribution", figure)
-        figure = results.adstock_curve(_of(adstock, channel))
+        figure = results.adstock_curve(_of(tables["adstock"], channel))
         yield NamedFigure("contributions", files[channel], "adstock", figure)
-        figure = results.saturation_curve(_of(saturation, channel), spend)
+        figure = results.saturation_curve(_of(tables["saturation"], channel), spend)
         yield NamedFigure("contributions", files[channel], "saturation", figure)
 
 

@@ -7,8 +7,8 @@ import pandas as pd
 
 from mmm_demo.checks.gate import PASSED, Check, GateReport
 from mmm_demo.planning.plan import Plan, spread
+from mmm_demo.reports.check_names import check_name
 from mmm_demo.reports.plan_text import chance, channel_flags, plan_sentences
-from mmm_demo.settings.check_names import check_name
 from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.names import as_markdown, bullets, key
 from mmm_demo.settings.wording import (

@@ -5,32 +5,41 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, field
-from typing import Annotated, Any, Literal
+from dataclasses import asdict, field, replace
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from mmm_demo.forms.parameter import CHANNEL, CONTROL, MODE, Parameter
+from mmm_demo.forms.registry import FORMS, default, find
 from mmm_demo.settings.data import TREND, Column, DataConfig, as_day
 from mmm_demo.settings.limits import Count, EvidenceConfig, GateConfig, Number
-from mmm_demo.settings.priors import DEFAULT_PRIORS, STRICT, PriorConfig, prior_to_dict, read_prior
+from mmm_demo.settings.priors import (
+    STRICT,
+    PriorConfig,
+    default_prior,
+    parameters_of,
+    prior_to_dict,
+    read_prior,
+)
 
 DEFAULT_ADSTOCK_MAX_LAG = 8
 SLUG = r"^[a-z][a-z0-9_]*$"
 Slug = Annotated[str, Field(pattern=SLUG, max_length=60)]
 Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
-# Setting that says how many values a list of a prior has.
+# Setting that says how many values a list of a prior has, by what there is one each of.
 LENGTH_FROM = {
-    "adstock_alpha": "channel_columns",
-    "saturation_lam": "channel_columns",
-    "saturation_beta": "channel_columns",
-    "gamma_control": "control_columns",
-    "gamma_fourier": "yearly_seasonality",
+    CHANNEL: "channel_columns",
+    CONTROL: "control_columns",
+    MODE: "yearly_seasonality",
 }
 
 # Settings of `data` that came after versions were stored, with their defaults. They are written
 # where they say something, so that experiments without them keep their fingerprint.
 ADDED_TO_DATA: dict[str, Any] = {"decimal": ".", "separator": ",", "accept": []}
+# Likewise of `model`: forms of which there was one.
+ADDED_TO_MODEL = {kind: default(kind) for kind in ("baseline", "seasonality", "noise")}
 
 
 class ConfigError(ValueError):
@@ -65,15 +74,12 @@ class ModelConfig:
         Columns of the weekly table.
     adstock_max_lag
         Weeks over which spend still works, the week itself included.
-    adstock
-        `geometric` (each week works a fixed share of the one before) or `binomial` (a power of
-        the time left, which runs out soon after the last week); both take the same prior.
     yearly_seasonality
         Number of yearly Fourier modes; 0 for none.
+    adstock, saturation, baseline, seasonality, noise
+        Names of forms (`forms.registry`).
     priors
         Every prior of the model; the project's defaults where the experiment names none.
-    saturation
-        `logistic`, `michaelis_menten` or `s_shaped` (Hill); all take the same priors.
     scaling
         Decided when the model is fitted: the champion's when it is the same model, else the
         largest sale and spend.
@@ -85,9 +91,12 @@ class ModelConfig:
     target_column: Column = "Sales"
     adstock_max_lag: Count = Field(default=DEFAULT_ADSTOCK_MAX_LAG, ge=1, le=52)
     yearly_seasonality: Count = Field(default=2, ge=0, le=10)
+    adstock: str = default("adstock")
+    saturation: str = default("saturation")
+    baseline: str = default("baseline")
+    seasonality: str = default("seasonality")
+    noise: str = default("noise")
     priors: dict[str, PriorConfig] = Field(default_factory=dict, validate_default=True)
-    adstock: Literal["geometric", "binomial"] = "geometric"
-    saturation: Literal["logistic", "michaelis_menten", "s_shaped"] = "logistic"
     scaling: ScalingConfig | None = None
 
     @field_validator("control_columns", mode="before")
@@ -95,23 +104,43 @@ class ModelConfig:
     def _none_means_none(cls, given: object) -> object:
         return () if given is None else given
 
+    @field_validator(*FORMS)
+    @classmethod
+    def _is_a_form(cls, name: str, info: ValidationInfo) -> str:
+        return find(str(info.field_name), name).name
+
     @field_validator("priors", mode="before")
     @classmethod
     def _complete_priors(cls, given: object, info: ValidationInfo) -> dict[str, PriorConfig]:
         if not isinstance(given, Mapping):
             raise ValueError(f"must map parameters to priors, got {given!r}")
         faults: list[str] = []
-        priors = dict(DEFAULT_PRIORS)
+        # A form or a setting that is at fault is reported itself.
+        known = parameters_of(lambda kind: find(kind, info.data.get(kind, default(kind))))
+        priors = {name: default_prior(item) for name, item in known.items()}
         for name, prior in given.items():
-            if name in LENGTH_FROM and LENGTH_FROM[name] not in info.data:
-                continue  # the setting that gives its length is at fault, and is reported itself
+            if name not in known:
+                if all(kind in info.data for kind in FORMS):
+                    faults.append(f"{name}: unknown prior; valid: {', '.join(known)}")
+                continue
+            if known[name].dim and LENGTH_FROM[known[name].dim] not in info.data:
+                continue
             try:
-                priors[name] = read_prior(name, prior, _length_of(name, info.data))
+                priors[name] = read_prior(known[name], prior, _length_of(known[name], info.data))
             except ValueError as fault:
                 faults.append(f"{name}: {fault}")
         if faults:
             raise ValueError("; ".join(faults))
         return priors
+
+    def form(self, kind: str) -> Any:
+        """Return the model's form of a kind, e.g. of its `adstock`."""
+        return find(kind, getattr(self, kind))
+
+    @property
+    def channel_parameters(self) -> tuple[str, ...]:
+        """Parameters that each channel has one of, in the order of their priors."""
+        return tuple(n for n, item in parameters_of(self.form).items() if item.dim == CHANNEL)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -137,12 +166,23 @@ class ModelConfig:
         return self
 
 
-def _length_of(name: str, columns: Mapping[str, Any]) -> int | None:
+def _length_of(parameter: Parameter, columns: Mapping[str, Any]) -> int | None:
     """Return how many values a per-item prior takes; None where it takes a single one."""
-    if name not in LENGTH_FROM:
+    if not parameter.dim:
         return None
-    counted = columns[LENGTH_FROM[name]]
-    return 2 * counted if name == "gamma_fourier" else len(counted)
+    counted = columns[LENGTH_FROM[parameter.dim]]
+    if parameter.dim != MODE:
+        return len(counted)
+    kind = "seasonality"
+    return find(kind, columns.get(kind, default(kind))).count(counted)
+
+
+def with_forms(config: ModelConfig, **forms: str) -> ModelConfig:
+    """Return a model in other forms, with the priors of the parameters that it still has."""
+    chosen = {kind: forms.get(kind, getattr(config, kind)) for kind in FORMS}
+    known = parameters_of(lambda kind: find(kind, chosen[kind]))
+    kept = {name: prior for name, prior in config.priors.items() if name in known}
+    return replace(config, **forms, priors=kept)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -254,14 +294,11 @@ class ExperimentConfig:
 
 def free_parameters(config: ModelConfig) -> dict[str, int]:
     """Return the parameters that a sampled model must have, with their number of values."""
-    channels = len(config.channel_columns)
-    sizes = {"intercept_contribution": 1, "adstock_alpha": channels, "saturation_lam": channels}
-    sizes |= {"saturation_beta": channels, "y_sigma": 1}
-    if config.control_columns:
-        sizes["gamma_control"] = len(config.control_columns)
-    if config.yearly_seasonality:
-        sizes["gamma_fourier"] = 2 * config.yearly_seasonality
-    return sizes
+    order = ("baseline", "adstock", "saturation", "noise", "controls", "seasonality")
+    items = parameters_of(config.form, order if config.yearly_seasonality else order[:-1])
+    columns = {name: getattr(config, name) for name in (*LENGTH_FROM.values(), "seasonality")}
+    sizes = {item.variable: _length_of(item, columns) for item in items.values()}
+    return {name: 1 if size is None else size for name, size in sizes.items() if size != 0}
 
 
 def registered_model_name(market: str) -> str:
@@ -281,10 +318,16 @@ def to_dict(experiment: ExperimentConfig) -> dict[str, Any]:
     """Return the experiment, fully resolved, as plain values that `from_dict` reads back."""
     plain = json.loads(json.dumps(asdict(experiment)))
     plain["data"]["accept"] = [entry.plain() for entry in experiment.data.accept]
-    for name, default in ADDED_TO_DATA.items():
-        if plain["data"][name] == default:
+    for name, usual in ADDED_TO_DATA.items():
+        if plain["data"][name] == usual:
             del plain["data"][name]
-    plain["model"]["priors"] = {
+    model = plain["model"]
+    for name in ("adstock", "saturation", "scaling"):  # where stored files have them
+        model[name] = model.pop(name)
+    for name, usual in ADDED_TO_MODEL.items():
+        if model[name] == usual:
+            del model[name]
+    model["priors"] = {
         name: prior_to_dict(prior) for name, prior in experiment.model.priors.items()
     }
     return plain

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from mmm_demo.settings.experiment import (
     ADDED_TO_DATA,
+    ADDED_TO_MODEL,
     BudgetConfig,
     DataConfig,
     EvidenceConfig,
@@ -112,6 +113,9 @@ def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
         "model.saturation.type": model.saturation,
         "model.seasonality.modes": model.yearly_seasonality,
     }
+    for kind, usual in ADDED_TO_MODEL.items():
+        if (form := getattr(model, kind)) != usual:
+            params[f"model.{kind}.type"] = form
     if data.source == "simulated":
         params |= {"data.seed": data.seed, "data.weeks": data.weeks}
     if data.path:

@@ -5,22 +5,12 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic.dataclasses import dataclass
 
+from mmm_demo.settings.batteries import EVIDENCE_BATTERIES, FIT_BATTERIES
 from mmm_demo.settings.priors import STRICT
 
 Count = Annotated[int, Field(strict=True)]  # neither text nor true nor 8.0
 Number = Annotated[float, Field(strict=True)]  # neither text nor true
-# Batteries of checks that an experiment may require; the first three are made by the fit itself.
-FIT_BATTERIES = ("posterior_predictive", "identification", "plausibility")
-EVIDENCE_BATTERIES = ("backtest", "recovery", "placebo", "sensitivity")
-Battery = Literal[
-    "posterior_predictive",
-    "identification",
-    "plausibility",
-    "backtest",
-    "recovery",
-    "placebo",
-    "sensitivity",
-]
+Battery = Literal[*FIT_BATTERIES, *EVIDENCE_BATTERIES]
 
 
 @dataclass(frozen=True, config=STRICT)

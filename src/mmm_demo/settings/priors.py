@@ -1,33 +1,28 @@
 """What a prior may be, and the project's own default priors."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from mmm_demo.forms.kinds import Form
+from mmm_demo.forms.parameter import CONTROL, REAL, Parameter
+from mmm_demo.forms.registry import default, find
+
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-# Parameters of each distribution that a prior may use, by the support it has.
-REAL = {"Normal": ("mu", "sigma"), "Laplace": ("mu", "b"), "StudentT": ("nu", "mu", "sigma")}
-POSITIVE = {
-    "HalfNormal": ("sigma",),
-    "Gamma": ("alpha", "beta"),
-    "LogNormal": ("mu", "sigma"),
-    "Exponential": ("lam",),
-}
-UNIT = {"Beta": ("alpha", "beta")}
 LOCATIONS = {"mu"}  # every other parameter is a scale, shape or rate and must be positive
-SUPPORTS = {
-    "intercept": REAL | POSITIVE,
-    "adstock_alpha": UNIT,
-    "saturation_lam": POSITIVE,
-    "saturation_beta": POSITIVE,
-    "gamma_control": REAL,
-    "gamma_fourier": REAL,
-    "y_sigma": POSITIVE,
-}
+# Controls are columns, not a form.
+CONTROL_EFFECT = Parameter(
+    "gamma_control",
+    "effect of one standard deviation of the control",
+    REAL,
+    ("Normal", {"mu": 0.0, "sigma": 0.1}),
+    CONTROL,
+    in_sales=True,
+)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -60,29 +55,47 @@ def _short(value: float | tuple[float, ...]) -> str:
     return f"{value:g}"
 
 
+# Kinds of forms, and the controls, in the order in which priors are written.
+PARTS = ("baseline", "adstock", "saturation", "controls", "seasonality", "noise")
+
+
+def parameters_of(
+    form: Callable[[str], Form], parts: Iterable[str] = PARTS
+) -> dict[str, Parameter]:
+    """Return every parameter that a model has a prior of, by name.
+
+    Parameters
+    ----------
+    form
+        Gives the model's form of a kind.
+    parts
+        Whose parameters, in their order.
+    """
+    of = [(CONTROL_EFFECT,) if part == "controls" else form(part).parameters for part in parts]
+    return {item.name: item for items in of for item in items}
+
+
+def default_prior(parameter: Parameter) -> PriorConfig:
+    """Return the project's default prior of a parameter."""
+    return PriorConfig(*parameter.default)
+
+
 # PyMC-Marketing's own defaults put 25 % of all prior sales below zero and 42 % above three times
 # the maximum (Normal(0, 2) intercept, HalfNormal(2) effects on a target scaled to 1). These say
 # instead: without media, sales are somewhere between nothing and their maximum; one channel at
 # full saturation rarely explains more than half of the best week; controls and seasonality move
 # sales by tenths of the maximum.
-DEFAULT_PRIORS: dict[str, PriorConfig] = {
-    "intercept": PriorConfig("Normal", {"mu": 0.5, "sigma": 0.25}),
-    "adstock_alpha": PriorConfig("Beta", {"alpha": 1.0, "beta": 3.0}),
-    "saturation_lam": PriorConfig("Gamma", {"alpha": 3.0, "beta": 1.0}),
-    "saturation_beta": PriorConfig("HalfNormal", {"sigma": 0.25}),
-    "gamma_control": PriorConfig("Normal", {"mu": 0.0, "sigma": 0.1}),
-    "gamma_fourier": PriorConfig("Laplace", {"mu": 0.0, "b": 0.1}),
-    "y_sigma": PriorConfig("HalfNormal", {"sigma": 0.15}),
-}
+DEFAULT_PARAMETERS = parameters_of(lambda kind: find(kind, default(kind)))
+DEFAULT_PRIORS = {name: default_prior(item) for name, item in DEFAULT_PARAMETERS.items()}
 
 
-def read_prior(name: str, given: object, length: int | None) -> PriorConfig:
+def read_prior(parameter: Parameter, given: object, length: int | None) -> PriorConfig:
     """Read one prior as an experiment file writes it.
 
     Parameters
     ----------
-    name
-        Parameter of the model, a key of `SUPPORTS`.
+    parameter
+        Of the model.
     given
         Mapping with `distribution`, its parameters and perhaps a `rationale`.
     length
@@ -94,15 +107,13 @@ def read_prior(name: str, given: object, length: int | None) -> PriorConfig:
     ValueError
         With the value and what is valid.
     """
-    if name not in SUPPORTS:
-        raise ValueError(f"unknown prior; valid: {', '.join(SUPPORTS)}")
     if isinstance(given, PriorConfig):
         given = prior_to_dict(given)
     if not isinstance(given, Mapping) or "distribution" not in given:
         raise ValueError(f"must be a mapping with a distribution, got {given!r}")
     rest = dict(given)
     distribution, rationale = rest.pop("distribution"), str(rest.pop("rationale", "")).strip()
-    allowed = SUPPORTS[name]
+    allowed = parameter.support
     if not isinstance(distribution, str) or distribution not in allowed:
         raise ValueError(f"distribution {distribution!r} not possible; valid: {', '.join(allowed)}")
     if set(rest) != set(allowed[distribution]):
@@ -112,12 +123,12 @@ def read_prior(name: str, given: object, length: int | None) -> PriorConfig:
         )
     values = {key: _read_value(key, rest[key], length) for key in allowed[distribution]}
     prior = PriorConfig(distribution, values, rationale)
-    default = DEFAULT_PRIORS[name]
-    if (distribution, values) != (default.distribution, default.parameters):
+    usual = default_prior(parameter)
+    if (distribution, values) != (usual.distribution, usual.parameters):
         if length == 0:
             raise ValueError("the model has no such parameter; leave the prior out")
         if not rationale:
-            raise ValueError(f"{prior} differs from the default {default}; say why: `rationale`")
+            raise ValueError(f"{prior} differs from the default {usual}; say why: `rationale`")
     return prior
 
 

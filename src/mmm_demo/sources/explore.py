@@ -14,8 +14,6 @@ from mmm_demo.sources.explore_measures import join_words
 from mmm_demo.tables.contract import DataError
 from mmm_demo.tables.records import above_lowest, marked_by
 
-MEDIA_PARAMETERS = ("adstock_alpha", "saturation_lam", "saturation_beta")
-
 
 @dataclass(frozen=True, eq=False)
 class Exploration:
@@ -162,7 +160,7 @@ def explore(table: pd.DataFrame, model: ModelConfig, where: str) -> Exploration:
             pd.date_range(weeks.iloc[0], weeks.iloc[-1], freq="7D").difference(weeks)
         ),
         parameters=sum(sizes.values()),
-        media_parameters=sum(sizes[name] for name in MEDIA_PARAMETERS),
+        media_parameters=sum(sizes[name] for name in model.channel_parameters),
         media_observations=int(measure.spend_steps(spend.to_numpy()).max()) + 1,
         columns=_column_table(table, model, outliers),
         channels=shares.merge(measure.spend_levels(spend, weeks), on="channel").assign(

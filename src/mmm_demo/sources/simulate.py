@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mmm_demo.forms.adstock.geometric import Geometric
+from mmm_demo.forms.saturation.logistic import Logistic
+
 CHANNELS = ("TV", "Radio", "Search", "Social")
 CONTROLS = ("Trend", "Promotion")
 CORRELATED_PAIR = ("Search", "Social")
@@ -193,8 +196,7 @@ def budgeted(levels: pd.DataFrame) -> pd.DataFrame:
 
 def geometric_weights(alpha: np.ndarray) -> np.ndarray:
     """Return the normalised weight of each lag; shape (lag, channel)."""
-    weights = alpha ** np.arange(CARRYOVER_WEEKS)[:, None]
-    return weights / weights.sum(axis=0)
+    return Geometric().shares(CARRYOVER_WEEKS, alpha=alpha)
 
 
 def adstock(spend: pd.DataFrame, weights: np.ndarray) -> np.ndarray:
@@ -243,7 +245,7 @@ def _season(rng: np.random.Generator, dates: pd.DatetimeIndex) -> np.ndarray:
 
 def logistic(spend: np.ndarray, lam: np.ndarray) -> np.ndarray:
     """Saturate adstocked spend, from 0 towards 1; shape (week, channel)."""
-    return (1 - np.exp(-lam * spend)) / (1 + np.exp(-lam * spend))
+    return Logistic().curve(lam * spend)
 
 
 def _truth(sales: pd.Series, contributions: np.ndarray, parts: MarketParts) -> Truth:

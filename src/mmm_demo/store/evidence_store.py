@@ -8,7 +8,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mmm_demo.checks.gate import FAILED, NOT_ASSESSABLE, PASSED, GateRefused
 from mmm_demo.checks.proof import FILES, sha256
 from mmm_demo.evidence.gathered import EVIDENCE, Evidence, EvidenceError, read_evidence
-from mmm_demo.settings.limits import EVIDENCE_BATTERIES
+from mmm_demo.settings.batteries import EVIDENCE_BATTERIES
 from mmm_demo.store.record import HASH_TAG
 from mmm_demo.store.runs import Run, find_run, temporary_folder
 

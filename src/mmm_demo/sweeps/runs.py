@@ -15,7 +15,7 @@ from mmm_demo.store.runs import Run, close_run, create_child, reopen_run, tempor
 from mmm_demo.store.search import find_tagged
 from mmm_demo.sweeps.search import Asked, Link, Search
 from mmm_demo.sweeps.text import score
-from mmm_demo.sweeps.trial import Outcome, Task
+from mmm_demo.sweeps.trial import Task, TrialResult
 from mmm_demo.sweeps.versions import versions
 from mmm_demo.sweeps.worker import do_trial
 from mmm_demo.tables.contract import DataError
@@ -50,7 +50,7 @@ class Trials:
     ) -> None:
         self.run, self.space, self.search = run, space, search
         self.executor, self.root, self.tell = executor, root, tell
-        self.running: dict[Future[Outcome], tuple[Asked, Run]] = {}
+        self.running: dict[Future[TrialResult], tuple[Asked, Run]] = {}
         self._open_runs: dict[int, Run] = {}
         self._tables: dict[str, MarketingData] = {}
         self._sales = self._table(space.base)
@@ -73,7 +73,7 @@ class Trials:
             )
             data = self._comparable(experiment)
         except (ConfigError, DataError) as fault:
-            self._end(asked, run, Outcome("failed", str(fault)))
+            self._end(asked, run, TrialResult("failed", str(fault)))
             return True
         run.log(params=self._params(asked, experiment, data))
         run.log_text(to_yaml(experiment), "experiment.yaml")
@@ -133,7 +133,7 @@ class Trials:
 
     def _submit(
         self, asked: Asked, experiment: ExperimentConfig, data: MarketingData
-    ) -> Future[Outcome]:
+    ) -> Future[TrialResult]:
         sweep = self.space.sweep
         sampling = EvidenceConfig(
             folds=sweep.folds,
@@ -153,7 +153,7 @@ class Trials:
         link = Link(search.address, search.name, asked.key, sweep.stops_early)
         return self.executor.submit(do_trial, link, task, versions())
 
-    def _end(self, asked: Asked, run: Run, outcome: Outcome) -> None:
+    def _end(self, asked: Asked, run: Run, outcome: TrialResult) -> None:
         tags = {VERDICT: outcome.verdict, REASON: outcome.reason or "none"}
         run.log(metrics=outcome.metrics, tags=tags)
         for name, table in outcome.tables.items():

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from mmm_demo.settings.dimension import Options, Range, Value
 from mmm_demo.settings.sweep import SweepConfig
 from mmm_demo.store.locks import locked
-from mmm_demo.sweeps.trial import Outcome
+from mmm_demo.sweeps.trial import TrialResult
 
 VERDICT, REASON, NOT_PASSED = "verdict", "reason", "not_passed"
 PRUNE_BELOW_P = 0.05  # of the Wilcoxon test of a trial's weeks against the best one's
@@ -26,14 +26,14 @@ STATES = {"passed": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": 
 
 FIRST_USE = "studies-first-use"
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
-
 
 def open_storage(address: str) -> BaseStorage:
     """Return the storage of studies: a database by its URL, else a journal file by its path.
 
-    A journal file serves every process of one machine; it is never deleted.
+    A journal file serves every process of one machine; it is never deleted. From here on Optuna
+    says no more than its warnings: what becomes of a trial is told by `jobs.sweep`.
     """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     if "://" in address:
         with locked(address, FIRST_USE):  # which makes the tables
             return RDBStorage(address, engine_kwargs={"pool_pre_ping": True})
@@ -127,7 +127,7 @@ class Search:
         choice = {name: _suggest(trial, name, of) for name, of in self.sweep.search.items()}
         return Asked(trial.number, trial._trial_id, choice)
 
-    def tell(self, asked: Asked, outcome: Outcome) -> None:
+    def tell(self, asked: Asked, outcome: TrialResult) -> None:
         """Record what became of a trial; one that did not pass is outside of the constraint."""
         trial = Trial(self._study, asked.key)
         trial.set_user_attr(VERDICT, outcome.verdict)

@@ -8,22 +8,18 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
-from mmm_demo.checks.contraction import STORED_NAMES, prior_distribution
 from mmm_demo.checks.convergence import prior_check
 from mmm_demo.checks.gate import Check, GateReport
 from mmm_demo.evidence import scores
-from mmm_demo.evidence.backtest import fold_table
-from mmm_demo.evidence.batteries import as_fitted, backtest_folds
+from mmm_demo.evidence.backtest import backtest_folds, fold_table
 from mmm_demo.evidence.refit import Refit, Refitter
-from mmm_demo.fits.response import Response, scaling_of
+from mmm_demo.fits.prior import PRIOR_DRAWS, prior_draws, sales_of
 from mmm_demo.fits.trace import save_trace
-from mmm_demo.settings.experiment import ExperimentConfig, free_parameters
+from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.limits import EvidenceConfig
 from mmm_demo.settings.run_keys import by_channel
 
-PRIOR_DRAWS = 500
 Verdict = Literal["passed", "failed", "pruned"]
 # Is told the forecast weeks of each fold as it is done; says whether the trial is hopeless.
 Hopeless = Callable[[pd.DataFrame], bool]
@@ -56,7 +52,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialResult:
     """What became of a trial.
 
     Attributes
@@ -82,7 +78,7 @@ class Outcome:
     trace: bytes = b""
 
 
-def run_trial(task: Task, hopeless: Hopeless) -> Outcome:
+def run_trial(task: Task, hopeless: Hopeless) -> TrialResult:
     """Do one trial, and stop at the first thing that speaks against it.
 
     Parameters
@@ -94,7 +90,7 @@ def run_trial(task: Task, hopeless: Hopeless) -> Outcome:
     """
     prior = GateReport((_prior_check(task),))
     if prior.failures:
-        return Outcome("failed", str(prior.failures[0]), metrics=prior.metrics())
+        return TrialResult("failed", str(prior.failures[0]), metrics=prior.metrics())
     model, lag = task.experiment.model, task.longest_lag
     refitter = Refitter(model, task.table, task.sampling, lag, cores=1)
     forecast = pd.DataFrame()
@@ -112,26 +108,14 @@ def _prior_check(task: Task) -> Check:
     """Hold sales drawn from the priors against what is possible, as each fit does before it."""
     model, table = task.experiment.model, task.table
     rng = np.random.default_rng(task.experiment.sampler.seed)
-    sizes = free_parameters(model)
-    draws = {}
-    for name, prior in model.priors.items():
-        stored = STORED_NAMES.get(name, name)
-        if stored in sizes:
-            shape = (1, PRIOR_DRAWS) + ((sizes[stored],) if _is_vector(stored) else ())
-            values = prior_distribution(prior).rvs(size=shape, random_state=rng)
-            draws[stored] = (("chain", "draw", stored)[: len(shape)], values)
-    response = Response(model, scaling_of(model, table), xr.Dataset(draws), table)
-    sales = response.sales(table, rng)
+    drawn = prior_draws(model, PRIOR_DRAWS, dict.fromkeys(model.priors, rng))
+    sales = sales_of(model, table, drawn, rng)
     return prior_check(sales, table[model.target_column].to_numpy(), task.experiment.gate)
-
-
-def _is_vector(parameter: str) -> bool:
-    return parameter not in ("intercept_contribution", "y_sigma")
 
 
 def _backtest(
     task: Task, refitter: Refitter, hopeless: Hopeless
-) -> tuple[Outcome | None, pd.DataFrame]:
+) -> tuple[TrialResult | None, pd.DataFrame]:
     """Return why the trial ends here, if it does, and the forecast weeks."""
     parts: list[pd.DataFrame] = []
     seed = task.experiment.sampler.seed
@@ -143,20 +127,20 @@ def _backtest(
             reason = f"forecasts worse than the best so far after fold {fold.number}"
             rows = fold_table(pd.concat(parts))
             steps = {f"fold_{row.fold}.crps": row.crps for row in rows.itertuples()}
-            return Outcome("pruned", reason, metrics=steps), pd.DataFrame()
+            return TrialResult("pruned", reason, metrics=steps), pd.DataFrame()
     return None, pd.concat(parts, ignore_index=True)
 
 
-def _not_converged(refit: Refit, what: str) -> Outcome:
+def _not_converged(refit: Refit, what: str) -> TrialResult:
     failure = refit.convergence.failures[0]
     reason = f"{what} did not converge: {failure}"
-    return Outcome("failed", reason, metrics=refit.convergence.metrics())
+    return TrialResult("failed", reason, metrics=refit.convergence.metrics())
 
 
 def _scored(
     task: Task, refit: Refit, forecast: pd.DataFrame, prior: Mapping[str, float]
-) -> Outcome:
-    fitted = as_fitted(refit)
+) -> TrialResult:
+    fitted = refit.fitted()
     tables = {
         scores.POINTWISE: scores.pointwise(refit.response),
         scores.ROAS: scores.roas_scores(refit.response),
@@ -171,8 +155,8 @@ def _scored(
         metrics |= scores.backtest_scores(forecast)
     value = metrics[scores.CRPS if task.objective == "crps" else scores.ELPD]
     if not np.isfinite(value):
-        return Outcome("failed", f"its {task.objective} cannot be measured", metrics=judged)
+        return TrialResult("failed", f"its {task.objective} cannot be measured", metrics=judged)
     with tempfile.TemporaryDirectory(prefix="mmm_demo_") as folder:
         path = Path(folder) / "trace.nc"
         save_trace(fitted.trace, path)
-        return Outcome("passed", "", value, metrics, tables, path.read_bytes())
+        return TrialResult("passed", "", value, metrics, tables, path.read_bytes())

@@ -4,14 +4,14 @@ import threading
 from collections.abc import Mapping
 
 from mmm_demo.sweeps.search import Link
-from mmm_demo.sweeps.trial import Outcome, Task, run_trial
+from mmm_demo.sweeps.trial import Task, TrialResult, run_trial
 from mmm_demo.sweeps.versions import require_same
 
 # A Dask worker with several threads would compile several models at once.
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def do_trial(link: Link, task: Task, asked: Mapping[str, str]) -> Outcome:
+def do_trial(link: Link, task: Task, asked: Mapping[str, str]) -> TrialResult:
     """Do one trial and report to the study in between (`run_trial`).
 
     What cannot be fitted, such as too few weeks for the folds, is an outcome as well.
@@ -33,4 +33,4 @@ def do_trial(link: Link, task: Task, asked: Mapping[str, str]) -> Outcome:
         try:
             return run_trial(task, link.hopeless)
         except ValueError as fault:
-            return Outcome("failed", str(fault))
+            return TrialResult("failed", str(fault))

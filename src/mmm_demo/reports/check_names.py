@@ -1,5 +1,8 @@
 """The checks and batteries in words, for people who did not write them."""
 
+from mmm_demo.evidence.batteries import BATTERIES as REFITTED
+from mmm_demo.settings.batteries import BATTERIES
+
 CHECK_NAMES = {
     "prior_extreme_share": "impossible prior sales",
     "rhat_max": "R-hat (worst)",
@@ -31,35 +34,26 @@ CHECK_NAMES = {
     "pareto_k_max": "most influential week (Pareto k)",
     "spend_outlier": "largest spend outlier",
     "odd_weeks": "weeks unlike all others",
-    "backtest_crps_skill": "backtest CRPS skill",
-    "backtest_coverage_94": "backtest weeks inside the 94 % interval",
-    "recovery_contribution_coverage_90": "recovered contributions inside 90 % intervals",
-    "recovery_roas_coverage_90": "recovered ROAS inside 90 % intervals",
-    "placebo_believed": "placebos believed",
-    "sensitivity_roas": "ROAS moved by another model, in half-widths",
-    "sensitivity_plan": "share of the planned money moved by another model",
     "contest_crps_ratio": "backtest CRPS over the champion's",
     "refresh_roas_outside": "channels moved out of the champion's interval",
     "contest_knowledge_lost": "channels whose ROAS the champion's data told and these do not",
-    "backtest_run": "backtest was run",
-    "recovery_run": "recovery was run",
-    "placebo_run": "placebo was run",
-    "sensitivity_run": "sensitivity was run",
+    **{name: words for of in REFITTED.values() for name, words in of.checks.items()},
+    **{f"{name}_run": f"{name} was run" for name in REFITTED},
 }
 
-# What each battery asks, in the order in which the answers matter.
-QUESTIONS = {
+# What each battery asks; the first three are always required.
+BASIC = {
     "prior": "Do the priors allow mainly sales that are possible?",
     "convergence": "Did the sampler work?",
     "decomposition": "Do the parts add up to the model's sales?",
-    "posterior_predictive": "Does the model make sales like those it was fitted on?",
-    "backtest": "Does it forecast weeks that it has not seen?",
-    "recovery": "Would such data bring a known truth back?",
-    "identification": "Do the data, rather than the priors, decide over the ROAS?",
-    "placebo": "Does it see through a channel that cannot have brought sales?",
-    "plausibility": "Would a marketer believe the result?",
-    "sensitivity": "Does the result outlast other modelling choices?",
 }
+_ASKED = {
+    "posterior_predictive": "Does the model make sales like those it was fitted on?",
+    "identification": "Do the data, rather than the priors, decide over the ROAS?",
+    "plausibility": "Would a marketer believe the result?",
+}
+_ASKED |= {name: battery.question for name, battery in REFITTED.items()}
+QUESTIONS = BASIC | {name: _ASKED[name] for name in BATTERIES}
 
 
 def check_name(name: str) -> str:

@@ -2,10 +2,14 @@
 
 import ast
 
+from evidence_tables import backtest_table, placebo_table, recovery_table, sensitivity_table
 from helpers import PROJECT
 from mmm_demo.checks.gate import REQUIRED
-from mmm_demo.settings.check_names import CHECK_NAMES, QUESTIONS, battery_name, check_name
-from mmm_demo.settings.limits import EVIDENCE_BATTERIES, FIT_BATTERIES
+from mmm_demo.evidence.batteries import BATTERIES
+from mmm_demo.plots.evidence import FIGURES
+from mmm_demo.reports.card import TOLD
+from mmm_demo.reports.check_names import CHECK_NAMES, QUESTIONS, battery_name, check_name
+from mmm_demo.settings.batteries import EVIDENCE_BATTERIES, FIT_BATTERIES
 
 
 def constant_names() -> set[str]:
@@ -43,3 +47,28 @@ def test_every_battery_has_a_question() -> None:
 def test_an_unknown_name_is_still_read_as_words() -> None:
     assert check_name("some_new_check") == "some new check"
     assert battery_name("posterior_predictive") == "posterior predictive"
+
+
+def test_every_battery_of_refits_has_its_record_its_figure_and_its_part_of_the_card() -> None:
+    """Adding one is a file, a line and these entries; what was forgotten is said here."""
+    assert tuple(BATTERIES) == EVIDENCE_BATTERIES
+    assert {name: battery.name for name, battery in BATTERIES.items()} == dict(
+        zip(EVIDENCE_BATTERIES, EVIDENCE_BATTERIES, strict=True)
+    )
+    assert set(FIGURES) == set(TOLD) == set(BATTERIES)
+
+
+def test_the_record_of_a_battery_names_the_very_checks_that_it_makes() -> None:
+    tables = {
+        "backtest": backtest_table(),
+        "recovery": recovery_table(),
+        "placebo": placebo_table(),
+        "sensitivity": sensitivity_table(),
+    }
+    assert set(tables) == set(BATTERIES)
+    for name, battery in BATTERIES.items():
+        made = battery.judge(tables[name])
+        assert {check.name for check in made} == set(battery.checks), name
+        assert {check.stage for check in made} == {name}
+        true_or_false = {column for column in tables[name] if tables[name][column].dtype == bool}
+        assert battery.flags | {"converged"} == true_or_false, name

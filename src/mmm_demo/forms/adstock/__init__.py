@@ -1,0 +1,1 @@
+"""How spend of one week works in the weeks after it."""

@@ -1,0 +1,1 @@
+"""What sells without media, controls and season."""

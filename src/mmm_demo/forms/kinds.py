@@ -1,0 +1,244 @@
+"""What a form of each kind has to say. A new form is a class of one of these, in one file.
+
+Arrays broadcast over whatever axes stand before the last ones that are named, so draws, regions or
+both may lead. Graphs are PyTensor's, and are imported where they are made.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from mmm_demo.forms.parameter import Parameter
+
+MakePrior = Callable[[Parameter], Any]  # what the graph takes for a parameter
+RATE, HEIGHT = "saturation_lam", "saturation_beta"
+
+
+class Form(ABC):
+    """What all forms say.
+
+    Attributes
+    ----------
+    name
+        As experiments write it.
+    parameters
+        Its free parameters.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+
+    def pick(self, draws: Callable[[str], np.ndarray]) -> dict[str, np.ndarray]:
+        """Return draws of its parameters, by the names that its arrays take."""
+        return {short(item.name): draws(item.variable) for item in self.parameters}
+
+
+def short(name: str) -> str:
+    """Return a parameter's name within its form, e.g. `alpha` of `adstock_alpha`."""
+    return name.partition("_")[2] or name
+
+
+class Adstock(Form):
+    """How spend of one week works in the weeks after it."""
+
+    @abstractmethod
+    def weights(self, lags: np.ndarray, **parameters: np.ndarray) -> np.ndarray:
+        """Return the weight of each lag on any scale.
+
+        Parameters
+        ----------
+        lags
+            All lags from 0, shape (lag, 1).
+        parameters
+            Shape (..., 1, channel).
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (..., lag, channel).
+        """
+
+    @abstractmethod
+    def graph_weights(self, lags: Any, weeks: Any, **parameters: Any) -> Any:
+        """Return the same in the graph, where the number of weeks is data.
+
+        Parameters
+        ----------
+        lags
+            As many as there may ever be.
+        weeks
+            Number of weeks over which spend works; weights of later lags need to be real numbers,
+            but need not be right.
+        parameters
+            By channel.
+        """
+
+    def library(self) -> Any:
+        """Return PyMC-Marketing's own class of this form, with a fixed lag; None without any."""
+        return None
+
+    def shares(self, weeks: int, **parameters: np.ndarray) -> np.ndarray:
+        """Return the share of a week's spend that works at each lag.
+
+        Parameters
+        ----------
+        weeks
+            Over which spend works, its own included.
+        parameters
+            Shape (..., channel).
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (..., lag, channel); adds up to 1 over the lags.
+        """
+        by_lag = {name: value[..., None, :] for name, value in parameters.items()}
+        raw = self.weights(np.arange(weeks)[:, None], **by_lag)
+        return raw / raw.sum(axis=-2, keepdims=True)
+
+
+def carried(spend: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Return what works of contiguous weeks' spend in each of them, with nothing before.
+
+    It is linear in the spend: its slope is the shares.
+
+    Parameters
+    ----------
+    spend
+        Shape (..., week, channel).
+    shares
+        Of each lag (`Adstock.shares`), shape (..., lag, channel).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (..., week, channel), leading axes broadcast.
+    """
+    weeks, lead = spend.shape[-2], np.broadcast_shapes(spend.shape[:-2], shares.shape[:-2])
+    works = np.zeros((*lead, *spend.shape[-2:]))
+    for lag in range(min(shares.shape[-2], weeks)):
+        works[..., lag:, :] += shares[..., lag, None, :] * spend[..., : weeks - lag, :]
+    return works
+
+
+class Saturation(Form):
+    """How the response levels off: `HEIGHT` times a curve of `RATE` times spend.
+
+    A form without one of these two has 1 in its place. Its further parameters are the curve's.
+
+    Attributes
+    ----------
+    concave
+        Whether each further unit of spend brings less than the one before, at every level; only
+        then can a plan be certified against all others.
+    other
+        Form in its place when a battery asks how much hangs on it.
+    """
+
+    concave: bool
+    other: str = "logistic"
+
+    @abstractmethod
+    def curve(self, x: np.ndarray, **parameters: np.ndarray) -> np.ndarray:
+        """Return the response to rate times spend, any shape; a new array.
+
+        `parameters`, which are neither rate nor height, broadcast with it.
+        """
+
+    @abstractmethod
+    def slope(self, x: np.ndarray, reached: np.ndarray, **parameters: np.ndarray) -> np.ndarray:
+        """Return the slope of the curve where it has reached `reached`; a new array."""
+
+    @abstractmethod
+    def graph(self) -> Any:
+        """Return PyMC-Marketing's class of height times curve, its own or one of ours."""
+
+    def rate(self, draws: Callable[[str], np.ndarray]) -> np.ndarray:
+        """Return draws of the rate; 1 of a form without any."""
+        return self._or_one(RATE, draws)
+
+    def height(self, draws: Callable[[str], np.ndarray]) -> np.ndarray:
+        """Return draws of the height; 1 of a form without any."""
+        return self._or_one(HEIGHT, draws)
+
+    def bend(self, draws: Callable[[str], np.ndarray]) -> dict[str, np.ndarray]:
+        """Return draws of the curve's own parameters, by the names that it takes."""
+        picked = self.pick(draws)
+        return {name: picked[name] for name in picked if name not in (short(RATE), short(HEIGHT))}
+
+    def _or_one(self, name: str, draws: Callable[[str], np.ndarray]) -> np.ndarray:
+        names = [item.name for item in self.parameters]
+        return draws(name) if name in names else np.ones_like(draws(names[0]))
+
+
+class Additive(Form):
+    """A part of sales that is linear in its coefficients: baseline or seasonality."""
+
+    @abstractmethod
+    def coefficients(self, **parameters: np.ndarray) -> np.ndarray:
+        """Return the coefficients, shape (..., term).
+
+        Parameters are of shape (...) where they are single values, else (..., item).
+        """
+
+    @abstractmethod
+    def basis(self, dates: np.ndarray, modes: int) -> np.ndarray:
+        """Return the terms of each date, shape (week, term)."""
+
+    @abstractmethod
+    def graph(self, prior: MakePrior, modes: int) -> dict[str, Any]:
+        """Return what PyMC-Marketing's model is called with; `model_config` is put together."""
+
+
+class Baseline(Additive):
+    """What sells without media, controls and season."""
+
+
+class Seasonality(Additive):
+    """What comes back every year.
+
+    Attributes
+    ----------
+    contribution
+        What the graph calls its sum.
+    """
+
+    contribution: str
+
+    @abstractmethod
+    def count(self, modes: int) -> int:
+        """Return how many values a parameter has that has one each `MODE`."""
+
+
+class Noise(Form):
+    """How sales scatter around their mean.
+
+    Parameters that are amounts of sales come in sales units. All broadcast with the mean.
+    """
+
+    @abstractmethod
+    def draw(
+        self, mean: np.ndarray, rng: np.random.Generator, **parameters: np.ndarray
+    ) -> np.ndarray:
+        """Draw sales, shape of `mean` (..., week)."""
+
+    @abstractmethod
+    def log_density(
+        self, observed: np.ndarray, mean: np.ndarray, **parameters: np.ndarray
+    ) -> np.ndarray:
+        """Return the log density of observed sales, shape of `mean` (..., week)."""
+
+    @abstractmethod
+    def spread(self, **parameters: np.ndarray) -> np.ndarray:
+        """Return the standard deviation, shape of the parameters."""
+
+    @abstractmethod
+    def graph(self, prior: MakePrior) -> Any:
+        """Return the likelihood as PyMC-Marketing takes it."""
+
+
+def defaults(form: Form) -> Mapping[str, tuple[str, Mapping[str, float]]]:
+    """Return the default priors of a form, by the short names of its parameters."""
+    return {short(item.name): item.default for item in form.parameters}

@@ -1,0 +1,1 @@
+"""How sales scatter around their mean."""

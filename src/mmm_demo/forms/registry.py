@@ -1,0 +1,55 @@
+"""Every form by its name: the one list. A new form is a file beside the others and a line here."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from mmm_demo.forms.adstock.binomial import Binomial
+from mmm_demo.forms.adstock.geometric import Geometric
+from mmm_demo.forms.baseline.constant import Constant
+from mmm_demo.forms.kinds import Form
+from mmm_demo.forms.noise.normal import Normal
+from mmm_demo.forms.saturation.logistic import Logistic
+from mmm_demo.forms.saturation.michaelis_menten import MichaelisMenten
+from mmm_demo.forms.saturation.s_shaped import SShaped
+from mmm_demo.forms.seasonality.yearly import Yearly
+
+
+def _by_name(forms: Iterable[Form]) -> dict[str, Form]:
+    return {form.name: form for form in forms}
+
+
+# By kind, which is also the setting of a model that names one; the first is the default.
+FORMS: dict[str, dict[str, Form]] = {
+    "baseline": _by_name([Constant()]),
+    "adstock": _by_name([Geometric(), Binomial()]),
+    "saturation": _by_name([Logistic(), MichaelisMenten(), SShaped()]),
+    "seasonality": _by_name([Yearly()]),
+    "noise": _by_name([Normal()]),
+}
+
+
+def find(kind: str, name: str) -> Any:
+    """Return a form.
+
+    Raises
+    ------
+    ValueError
+        When there is none of this name; it names those that there are.
+    """
+    if name not in FORMS[kind]:
+        raise ValueError(f"unknown {kind} {name!r}; known: {', '.join(FORMS[kind])}")
+    return FORMS[kind][name]
+
+
+def default(kind: str) -> str:
+    """Return the name of the form that a model has when it names none."""
+    return next(iter(FORMS[kind]))
+
+
+STORED_NAMES = {  # config's name -> the trace's
+    item.name: item.stored
+    for forms in FORMS.values()
+    for form in forms.values()
+    for item in form.parameters
+    if item.stored
+}

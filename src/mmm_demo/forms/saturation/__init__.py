@@ -1,0 +1,1 @@
+"""How the response levels off as spend grows."""
