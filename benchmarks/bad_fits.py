@@ -36,7 +36,7 @@ from mmm_demo.jobs.main import run_fit, run_optimize
 from mmm_demo.jobs.promotion import run_promote
 from mmm_demo.settings.experiment_file import load_experiment
 from mmm_demo.store import registry
-from mmm_demo.store.gated_store import CHAMPION
+from mmm_demo.store.champion import CHAMPION
 from mmm_demo.store.runs import StoreError
 
 HERE = "MMM_BAD_FITS"  # set in the process that runs inside the scratch project

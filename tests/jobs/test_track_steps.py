@@ -24,7 +24,7 @@ from mmm_demo.settings.experiment_file import load_experiment
 from mmm_demo.sources.market import load_market
 from mmm_demo.store.promises import past_promises
 from mmm_demo.store.registry import NoVersionError, find_version
-from mmm_demo.store.runs import RunNotFoundError, find_run, open_run
+from mmm_demo.store.runs import RunNotFoundError, open_run
 from pages import Page
 from versions import data_folder, drawn_version, run_promotion
 
@@ -116,7 +116,7 @@ def test_a_tracked_plan_is_on_its_own_run_the_plans_run_the_version_and_the_card
     words = "4 weeks, 4 inside 94 %, total inside, held"
     assert tags[f"track.{plan.run.run_id[:8]}"] == words
 
-    promises = past_promises(done.run, done.version)
+    promises = past_promises(done.version)
     assert promises["plan"].tolist() == [plan.run.run_id[:8], "all"]
     assert promises["weeks"].tolist() == [4, 4]  # the later tracking, not both
     assert first.outcome.status == HELD
@@ -148,8 +148,8 @@ def test_a_superseded_champion_is_still_held_to_its_promises(
     run_promotion(2)
     done = track(plan, came(), project)
     assert int(done.version.version) == 1 and done.outcome.status == HELD
-    assert past_promises(done.run, find_version("demo", 2)).empty
-    assert len(past_promises(done.run, find_version("demo", 1))) == 2
+    assert past_promises(find_version("demo", 2)).empty
+    assert len(past_promises(find_version("demo", 1))) == 2
 
 
 def test_a_version_that_does_not_prove_its_pass_is_refused_and_nothing_is_written(
@@ -216,7 +216,7 @@ def test_a_run_that_was_edited_into_a_pass_changes_no_record(plan, came, store, 
     done = track(plan, came(shift=-5.0), project)
     store.log_metric(done.run.run_id, "coverage_94", 1.0)
     store.set_model_version_tag("mmm_demo", "1", f"track.{plan.run.run_id[:8]}", "all inside")
-    row = past_promises(find_run(done.run.run_id), done.version).iloc[0]
+    row = past_promises(done.version).iloc[0]
     assert (row["inside_94"], row["total_inside"], row["promise"]) == (0, 0, NOT_HELD)
 
 

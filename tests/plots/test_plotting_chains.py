@@ -17,9 +17,7 @@ def test_mcmc_grids_have_one_labelled_panel_per_scalar(plot: Callable[..., Figur
     fig = plot(make_posterior())
     assert [ax.get_title(loc="left") for ax in fig.axes] == [
         "intercept_contribution",
-        "adstock_alpha[TV]",
-        "adstock_alpha[Radio]",
-        "adstock_alpha[Content Marketing]",
+        *(f"adstock_alpha[{name}]" for name in CHANNELS),
         "gamma_control[price]",
         "y_sigma",
     ]

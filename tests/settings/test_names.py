@@ -166,7 +166,7 @@ def test_mlflow_takes_every_key_on_every_system(before: str) -> None:
 def test_a_disk_takes_every_name_of_a_file(tmp_path: Path) -> None:
     names = list(dict.fromkeys(HARD + TODAY))
     for file in file_names(names).values():
-        path = Outputs(tmp_path, "1a2b3c4d5e6f").contributions(file, "contribution")
+        path = Outputs(tmp_path, "1a2b3c4d5e6f").path("contributions", "contribution", file)
         path.touch()
     assert len(list((tmp_path / "plots/contributions").iterdir())) == len(names)
 

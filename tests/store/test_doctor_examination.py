@@ -18,18 +18,12 @@ def silent(_: str) -> None:
 
 
 @pytest.fixture
-def pinned(project):
-    shutil.copyfile(PROJECT / "requirements.lock", project / "requirements.lock")
-    return project
-
-
-@pytest.fixture
-def settled(store, pinned):
+def settled(store, project):
     """An empty store as a project has it; the template's first experiment lies elsewhere."""
-    run_doctor(pinned, True, silent)
-    for backup in (pinned / "mlruns").glob("*.bak"):
+    run_doctor(project, True, silent)
+    for backup in (project / "mlruns").glob("*.bak"):
         backup.unlink()
-    return pinned
+    return project
 
 
 def enter(monkeypatch, root):
@@ -85,7 +79,7 @@ def undisturbed(demo):
 def test_a_copy_of_the_main_jobs_project_gets_a_life_of_its_own(undisturbed, monkeypatch, tmp_path):
     demo, root = undisturbed, tmp_path / "copy"
     shutil.copytree(demo.root / "mlruns", root / "mlruns")
-    for name in (*PROJECT_FILES, "requirements.lock"):
+    for name in PROJECT_FILES:
         copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copyfile
         copy(PROJECT / name, root / name)
     enter(monkeypatch, root)
@@ -108,47 +102,45 @@ def test_many_faults_at_once_are_all_found_and_the_safe_ones_mended(
     version = make_version()
     run_promotion()
     (data_folder(version) / "gate.json").unlink()
-    (settled / "requirements.lock").unlink()
     store.create_run("0", run_name="of mlflow run")
     found = run_doctor(settled, False, silent)
-    assert [item.where.split()[0] for item in found.left] == ["pins", "run", "version"]
-    assert "cannot be looked at" in found.left[0].what
+    assert [item.where.split()[0] for item in found.left] == ["run", "version"]
     assert not found.healthy
     done = run_doctor(settled, True, silent)
-    assert [item.where.split()[0] for item in done.left] == ["pins", "run"]
+    assert [item.where.split()[0] for item in done.left] == ["run"]
     assert "gate.json" in done.mended[0]
 
 
-def test_a_fix_that_fails_is_still_left_to_mend(store, pinned):
+def test_a_fix_that_fails_is_still_left_to_mend(store, project):
     with open_run("at work", "fit") as run:
-        done = run_doctor(pinned, True, silent)
+        done = run_doctor(project, True, silent)
     assert f"not mended: run {run.run_id[:8]} is at work" in done.left[0].what
 
 
-def test_without_a_store_there_is_a_note_and_no_store_afterwards(pinned, monkeypatch):
-    enter(monkeypatch, pinned)
-    done = run_doctor(pinned, True, silent)
+def test_without_a_store_there_is_a_note_and_no_store_afterwards(project, monkeypatch):
+    enter(monkeypatch, project)
+    done = run_doctor(project, True, silent)
     assert done.healthy
     assert "no store yet" in done.notes[0]
-    assert not (pinned / "mlruns").exists()
+    assert not (project / "mlruns").exists()
 
 
 def test_a_store_of_another_place_is_looked_at_but_its_paths_are_not_rewritten(
-    store, pinned, monkeypatch, tmp_path
+    store, project, monkeypatch, tmp_path
 ):
     other = tmp_path / "other.db"
-    shutil.move(pinned / "mlruns" / "mlflow.db", other)
+    shutil.move(project / "mlruns" / "mlflow.db", other)
     before = other.read_bytes()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{other}")
-    done = run_doctor(pinned, True, silent)
+    done = run_doctor(project, True, silent)
     assert done.healthy
     assert "not looked at" in done.notes[0]
     assert other.read_bytes() == before
 
 
-def test_a_server_that_does_not_answer_is_one_finding(pinned, monkeypatch):
+def test_a_server_that_does_not_answer_is_one_finding(project, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    (found,) = run_doctor(pinned, False, silent).left
+    (found,) = run_doctor(project, False, silent).left
     assert "does not answer" in found.what
 
 

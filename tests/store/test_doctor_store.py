@@ -7,7 +7,6 @@ import socket
 import subprocess
 import threading
 import time
-from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -16,8 +15,8 @@ from mlflow import MlflowClient
 from helpers import PYTHON
 from mmm_demo.store.doctor.finding import FIX
 from mmm_demo.store.doctor.store import CLOSED_TAG, place_findings, run_findings, store_findings
-from mmm_demo.store.health import _all, address, has_store
-from mmm_demo.store.runs import StoreError, open_run
+from mmm_demo.store.health import address, has_store
+from mmm_demo.store.runs import StoreError, open_run, pages
 
 OPEN_AND_WAIT = """
 import time
@@ -100,8 +99,7 @@ def test_open_runs_of_every_experiment_are_found(store):
     other = store.create_experiment("other")
     store.create_run(other, run_name="lost elsewhere")
     assert len(run_findings()) == 4
-    pages = partial(store.search_runs, ["0"], max_results=1)
-    assert len(_all(lambda token: pages(page_token=token))) == 3
+    assert len(pages(store.search_runs, ["0"], max_results=1)) == 3
 
 
 # Stores

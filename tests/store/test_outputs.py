@@ -13,17 +13,24 @@ from mmm_demo.store.outputs import Outputs
 RUN = "1a2b3c4d5e6f47089a0b1c2d3e4f5061"
 DAY = date(2026, 3, 9)
 PLACES: list[tuple[Callable[[Outputs], Path], str]] = [
-    (lambda out: out.model("Demo"), "models/mmm_fit_2026-03-09_demo_1a2b3c4d.nc"),
+    (lambda out: out.path("model", "Demo"), "models/mmm_fit_2026-03-09_demo_1a2b3c4d.nc"),
     (
-        lambda out: out.diagnostics("Convergence", "trace rank"),
+        lambda out: out.path("diagnostics", "trace rank", "Convergence"),
         "plots/diagnostics/convergence_trace_rank_1a2b3c4d.png",
     ),
     (
-        lambda out: out.contributions("Content Marketing", "saturation"),
+        lambda out: out.path("contributions", "saturation", "Content Marketing"),
         "plots/contributions/content_marketing_saturation_1a2b3c4d.png",
     ),
-    (lambda out: out.table("ROAS"), "tables/roas_1a2b3c4d_2026-03-09.csv"),
-    (lambda out: out.scenario("Demo"), "optimization/budget_scenario_demo_1a2b3c4d.csv"),
+    (lambda out: out.path("table", "ROAS"), "tables/roas_1a2b3c4d_2026-03-09.csv"),
+    (lambda out: out.path("scenario", "Demo"), "optimization/budget_scenario_demo_1a2b3c4d.csv"),
+    (
+        lambda out: out.path("plan_figure", "Demo", "weekly spend"),
+        "optimization/budget_weekly_spend_demo_1a2b3c4d.png",
+    ),
+    (lambda out: out.path("plan_page", "Demo"), "optimization/budget_report_demo_1a2b3c4d.html"),
+    (lambda out: out.path("experiment", "S best"), "experiments/s_best_1a2b3c4d.yaml"),
+    (lambda out: out.path("page", "Card v1"), "reports/card_v1_1a2b3c4d.html"),
 ]
 every_place = pytest.mark.parametrize(("make", "name"), PLACES, ids=[name for _, name in PLACES])
 

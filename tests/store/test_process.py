@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
+import psutil
 import pytest
 
 from helpers import PYTHON
@@ -67,21 +69,37 @@ def test_another_process_is_alive_until_it_is_killed(other):
 def test_a_number_that_went_to_another_process_is_not_mistaken_for_it():
     tags = process_tags()
     boot, _, ticks = tags[STARTED].partition("/")
-    before = fate(tags | {STARTED: f"{boot}/{int(ticks) - 1}"})
+    second = os.sysconf("SC_CLK_TCK")
+    before = fate(tags | {STARTED: f"{boot}/{int(ticks) - 10 * second}"})
     assert (before.status, "went to another" in before.why) == (DEAD, True)
+    assert fate(tags | {STARTED: f"{boot}/{int(ticks) - second}"}).status == ALIVE  # its clock's
+
+
+def test_a_start_is_told_as_before_in_clock_ticks_since_the_boot():
+    """Runs that an earlier version left open are judged as well."""
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    assert process_tags()[STARTED].partition("/")[2] == fields[19]
+
+
+def not_yours(*_):
+    raise PermissionError
 
 
 def test_the_process_of_another_user_is_alive(other, monkeypatch):
-    def not_yours(*_):
-        raise PermissionError
-
     monkeypatch.setattr(os, "kill", not_yours)
     assert fate(other[1]).status == ALIVE
 
 
-def test_a_process_that_is_hidden_from_us_is_not_called_dead(other, monkeypatch):
-    monkeypatch.setattr(process, "_stat", lambda pid: [])
+@pytest.mark.parametrize("error", [psutil.NoSuchProcess, psutil.AccessDenied])
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_process_that_is_hidden_from_us_is_not_called_dead(other, monkeypatch, ours, error):
+    def hidden(pid):
+        raise error(pid)
+
     monkeypatch.setattr(process, "process_tags", lambda: other[1])
+    monkeypatch.setattr(psutil, "Process", hidden)
+    if not ours:
+        monkeypatch.setattr(os, "kill", not_yours)
     assert fate(other[1]).status == CANNOT_TELL
 
 
@@ -96,7 +114,8 @@ def test_a_process_that_is_hidden_from_us_is_not_called_dead(other, monkeypatch)
         ({PID: "0"}, CANNOT_TELL, "no process id"),
         ({PID: "-1"}, CANNOT_TELL, "no process id"),
         ({PID: "many"}, CANNOT_TELL, "no process id"),
-        ({PID: "9" * 30}, CANNOT_TELL, "cannot be looked at"),
+        ({PID: "9" * 30}, CANNOT_TELL, "no process id"),
+        ({STARTED: "boot-2/soon"}, CANNOT_TELL, "no time"),
         ({HOST: ""}, CANNOT_TELL, "does not say"),
         ({STARTED: ""}, CANNOT_TELL, "does not say"),
     ],

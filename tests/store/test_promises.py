@@ -10,17 +10,10 @@ from mlflow.entities.model_registry import ModelVersion
 
 from mmm_demo.planning.outcome import HELD, NOT_FOLLOWED, NOT_HELD, Outcome
 from mmm_demo.store.promises import MODEL, PLAN_RUN, VERSION, past_promises, record
-from mmm_demo.store.runs import Run, open_run
+from mmm_demo.store.runs import open_run
 from track_data import make_outcome
 
 A, B = "a" * 32, "b" * 32
-
-
-@pytest.fixture
-def run(store: MlflowClient) -> Run:
-    """A run of the store that tracks nothing."""
-    with open_run("card", "card") as made:
-        return made
 
 
 def version(number: int = 1, name: str = "mmm_demo") -> ModelVersion:
@@ -45,11 +38,11 @@ def test_record_is_of_the_spend_that_happened() -> None:
     assert found["track.status"] == NOT_FOLLOWED and found["track.deviation"] == 2.0
 
 
-def test_each_plan_counts_once_by_its_latest_tracking(run: Run) -> None:
+def test_each_plan_counts_once_by_its_latest_tracking(store: MlflowClient) -> None:
     write(A, make_outcome(weeks=2))
     write(B, make_outcome(outside=(0, 1, 2)))
     write(A, make_outcome(weeks=3))
-    found = past_promises(run, version())
+    found = past_promises(version())
     assert found["plan"].tolist() == [A[:8], B[:8], "all"]
     assert found["promise"].tolist() == [HELD, NOT_HELD, "1 held, 1 not held"]
     assert found["weeks"].tolist() == [3, 6, 9]
@@ -61,46 +54,48 @@ def test_each_plan_counts_once_by_its_latest_tracking(run: Run) -> None:
 
 
 @pytest.mark.parametrize("other", [version(2), version(1, "mmm_other")])
-def test_promises_of_other_versions_are_not_this_ones(run: Run, other: ModelVersion) -> None:
-    assert past_promises(run, version()).empty
+def test_promises_of_other_versions_are_not_this_ones(
+    store: MlflowClient, other: ModelVersion
+) -> None:
+    assert past_promises(version()).empty
     write(A, make_outcome())
-    assert past_promises(run, other).empty
-    assert len(past_promises(run, version())) == 2
+    assert past_promises(other).empty
+    assert len(past_promises(version())) == 2
 
 
-def test_a_tracking_that_did_not_finish_is_none(run: Run) -> None:
+def test_a_tracking_that_did_not_finish_is_none(store: MlflowClient) -> None:
     with pytest.raises(KeyError), open_run("track", "tracking") as made:
         made.log(params={PLAN_RUN: A, MODEL: "mmm_demo", VERSION: 1} | record(make_outcome()))
         raise KeyError("stop")
-    assert past_promises(run, version()).empty
+    assert past_promises(version()).empty
 
 
 @pytest.mark.parametrize("told", [{"track.inside_94": "many"}, {"track.inside_94": "nan"}])
 def test_what_a_run_does_not_tell_is_not_counted_as_inside(
-    run: Run, told: Mapping[str, object]
+    store: MlflowClient, told: Mapping[str, object]
 ) -> None:
     write(A, make_outcome())
     write(B, make_outcome(), **told)
-    found = past_promises(run, version()).set_index("plan")
+    found = past_promises(version()).set_index("plan")
     assert np.isnan(found.loc[B[:8], "inside_94"]) and np.isnan(found.loc["all", "inside_94"])
     assert found.loc["all", "weeks"] == 12
 
 
-def test_a_run_that_tells_nothing_is_shown_as_unknown(run: Run) -> None:
+def test_a_run_that_tells_nothing_is_shown_as_unknown(store: MlflowClient) -> None:
     with open_run("track", "tracking") as made:
         made.log(params={PLAN_RUN: A, MODEL: "mmm_demo", VERSION: 1})
-    found = past_promises(run, version())
+    found = past_promises(version())
     assert found["promise"].tolist() == ["not known", "1 not known"]
     assert found[["weeks", "inside_50", "inside_94", "total_inside"]].isna().all(axis=None)
 
 
 def test_runs_of_every_experiment_count_page_by_page(
-    run: Run, store: MlflowClient, monkeypatch: pytest.MonkeyPatch
+    store: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mmm_demo.store.promises.PAGE", 1)
+    monkeypatch.setattr("mmm_demo.store.runs.PAGE", 1)
     write(A, make_outcome())
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", store.create_experiment("another"))
     write(B, make_outcome())
-    found = past_promises(run, version())
+    found = past_promises(version())
     assert set(found["plan"]) == {A[:8], B[:8], "all"}
     assert isinstance(found, pd.DataFrame)

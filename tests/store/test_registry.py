@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from pymc_marketing.mmm import MMM
 
-from helpers import move_alias_by_force
+from helpers import PROJECT, contents, move_alias_by_force
 from mmm_demo.checks.gate import GateRefused, GateReport
 from mmm_demo.checks.proof import BundleRefused, sha256
 from mmm_demo.fits.trace import load_trace
@@ -44,6 +44,7 @@ from versions import (
 )
 
 MakeVersion = Callable[..., ModelVersion]
+SUFFIXES = {".nc", ".json", ".py", ".jinja", ".css", ".yaml", ".txt", ""}
 
 
 # Registering
@@ -87,11 +88,20 @@ def test_a_version_lies_in_the_experiment_of_its_run_whatever_mlflow_is_set_to(
 
 def test_no_version_holds_a_pickle_and_none_is_larger_than_2_mb(make_version):
     files = [path for path in model_folder(make_version()).rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} <= {".nc", ".json", ".py", ".yaml", ".txt", ""}
+    assert {path.suffix for path in files} <= SUFFIXES
     assert [path.name for path in files if not path.suffix] == ["MLmodel"]
     # Protocol 2 and later begin with 0x80; nothing among these files does.
     assert not [path for path in files if path.read_bytes()[:1] == b"\x80"]
     assert sum(path.stat().st_size for path in files) <= 2_000_000
+
+
+def test_the_whole_package_is_packed_with_the_version(make_version):
+    packed, ours = (
+        {name: file[0] for name, file in contents(folder).items() if "__pycache__" not in name}
+        for folder in (model_folder(make_version()) / "code/mmm_demo", PROJECT / "src/mmm_demo")
+    )
+    assert packed == ours
+    assert {"serving.py", "reports/templates/style.css"} <= set(packed)
 
 
 def test_the_version_requires_exactly_the_projects_pins(make_version, project):

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from mmm_demo.store import search
+from mmm_demo.store import runs as runs_of_store
 from mmm_demo.store.runs import create_child, open_run
 from mmm_demo.store.search import find_tagged, search_runs
 
@@ -57,7 +57,7 @@ def test_a_deleted_run_is_not_found(sweeps, store):
 
 
 def test_every_page_is_read(sweeps, monkeypatch):
-    monkeypatch.setattr(search, "PAGE", 2)
+    monkeypatch.setattr(runs_of_store, "PAGE", 2)
     found = search_runs("trial", "small")
     assert len({run.run_id for run in found}) == 6 == len(found)
     assert [run.started for run in found] == sorted((r.started for r in found), reverse=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from mlflow.store.entities import PagedList
 
 from mmm_demo.fits.trace import table_sha256
 from mmm_demo.settings.project import EXPERIMENT_NAME
@@ -300,7 +301,9 @@ def test_an_ambiguous_start_is_refused(store, monkeypatch):
     with open_run("demo", "fit") as run:
         pass
     found = store.search_runs([run.experiment_id])
-    monkeypatch.setattr(MlflowClient, "search_runs", lambda *_, **__: [*found, *found])
+    monkeypatch.setattr(
+        MlflowClient, "search_runs", lambda *_, **__: PagedList([*found, *found], None)
+    )
     with pytest.raises(RunNotFoundError, match="2 runs start with"):
         find_run(run.run_id[:8])
 

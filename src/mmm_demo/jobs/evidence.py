@@ -14,7 +14,7 @@ from mmm_demo.evidence.refit import Refitter
 from mmm_demo.settings.batteries import EVIDENCE_BATTERIES
 from mmm_demo.settings.run_keys import Say, by_channel
 from mmm_demo.store import evidence_store, registry
-from mmm_demo.store.gated_store import PREFIX
+from mmm_demo.store.champion import PREFIX
 from mmm_demo.store.runs import Run, find_run, open_run, store_errors
 
 

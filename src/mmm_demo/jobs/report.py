@@ -20,8 +20,8 @@ from mmm_demo.reports.compare_page import comparison_page
 from mmm_demo.settings.names import bullets
 from mmm_demo.settings.run_keys import LABEL_TAG, WARNINGS_TAG, Say
 from mmm_demo.store import registry
+from mmm_demo.store.champion import CHAMPION, PREFIX
 from mmm_demo.store.evidence_store import load_evidence
-from mmm_demo.store.gated_store import CHAMPION, PREFIX
 from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.promises import past_promises
 from mmm_demo.store.publish import Publisher
@@ -50,7 +50,7 @@ def run_card(market: str, name: str, root: Path, say: Say) -> Path:
     with open_run(f"card {version.name} {version.version}", "card") as run:
         run.log(params={"card.model": version.name, "card.version": version.version})
         bundle = registry.prove_version(version)
-        html = version_card(_card(version, bundle, past_promises(run, version)))
+        html = version_card(_card(version, bundle, past_promises(version)))
         publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
         page = publisher.page(html, f"card_{version.name}_v{version.version}")
     say(f"card: {page}")

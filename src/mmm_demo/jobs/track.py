@@ -15,7 +15,7 @@ from mmm_demo.reports import track_text
 from mmm_demo.settings import run_keys
 from mmm_demo.settings.run_keys import LABEL_TAG, Say, by_channel
 from mmm_demo.store import registry
-from mmm_demo.store.gated_store import PREFIX
+from mmm_demo.store.champion import PREFIX
 from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.promises import KIND, MODEL, PLAN_RUN, VERSION, record
 from mmm_demo.store.publish import Publisher

@@ -18,6 +18,13 @@ PNG_DPI = 110
 Drawing = Figure | bytes  # bytes are a PNG
 TEXT, LONG = 13, 29  # characters from which on a cell may wrap, and keeps a width to be read in
 MARKS = {PASSED: "passed", FAILED: "failed", NOT_ASSESSABLE: "unknown", "not measured": "unknown"}
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("mmm_demo.reports"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 NUMBER = re.compile(r"[-+]?[\d,.]+\s?[%kMBT]?|n/a|[-+]?infinite")
 
 
@@ -64,8 +71,8 @@ def render_page(title: str, lead: Sequence[str], sections: Sequence[Section]) ->
         }
         for section in sections
     ]
-    page = _ENVIRONMENT.from_string(_TEMPLATE)
-    return page.render(title=title, lead=lead, sections=parts, css=_CSS)
+    page = _TEMPLATES.get_template("page.html.jinja")
+    return page.render(title=title, lead=lead, sections=parts)
 
 
 def cell_text(value: Any) -> str:
@@ -125,114 +132,3 @@ def png(figure: Figure) -> bytes:
 def _embedded(figure: Drawing) -> str:
     picture = figure if isinstance(figure, bytes) else png(figure)
     return base64.b64encode(picture).decode("ascii")
-
-
-_ENVIRONMENT = jinja2.Environment(
-    autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-)
-
-_CSS = """
-:root { color-scheme: light; }
-* { box-sizing: border-box; }
-body { margin: 0; background: #fff; color: #22262c; line-height: 1.5;
-  font-family: system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
-  -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
-main { max-width: 62rem; margin: 0 auto; padding: 1.5rem 1.25rem 3rem; overflow-wrap: break-word; }
-h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 1rem; }
-h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; padding-top: .6rem; border-top: 1px solid #c3c9d1; }
-p { margin: .5rem 0; max-width: 46rem; }
-.lead { margin: 0; padding: .8rem 1rem .8rem 2.1rem; background: #f3f6fa;
-  border-left: 4px solid #0173b2; }
-.lead li { margin: .35rem 0; }
-.scroll { overflow-x: auto; margin: 1rem 0; }
-table { border-collapse: collapse; font-size: .9rem; }
-caption { text-align: left; color: #5d6570; padding-bottom: .3rem; }
-th, td { padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top;
-  border-bottom: 1px solid #e6e9ed; }
-thead th { border-bottom: 2px solid #c3c9d1; vertical-align: bottom; }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
-td { white-space: nowrap; }
-td.text, td.long { white-space: normal; }
-.passed { color: #1d5c3f; }
-.failed { color: #a3260f; font-weight: 700; }
-.unknown { color: #5d6570; font-style: italic; }
-.passed::before { content: "\\2713\\00a0"; }
-.failed::before { content: "\\2717\\00a0"; }
-.unknown::before { content: "?\\00a0"; }
-.long { min-width: 15rem; }
-img { display: block; max-width: 100%; height: auto; }
-@media screen and (max-width: 40rem) {
-  main { padding: 1rem .9rem 2rem; }
-  h1 { font-size: 1.35rem; }
-  .figure img { max-width: none; width: 42rem; }
-  .text { min-width: 8rem; }
-}
-@media print {
-  main { max-width: none; padding: 0; }
-  body { font-size: 10pt; }
-  h2, section p { break-after: avoid; }
-  .scroll { overflow: visible; }
-  table { font-size: 8pt; }
-  .long { min-width: 0; }
-  /* A table that may be longer than a page is left to break between its rows. */
-  .scroll:not(:has(tr:nth-child(16))), p, tr, .lead li { break-inside: avoid; }
-  .lead { background: none; }
-}
-"""
-
-_TEMPLATE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
-  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>{{ title }}</title>
-<style>{{ css | safe }}</style>
-</head>
-<body>
-<main>
-<h1>{{ title }}</h1>
-{% if lead %}
-<ul class="lead">
-{% for sentence in lead %}
-<li>{{ sentence }}</li>
-{% endfor %}
-</ul>
-{% endif %}
-{% for section in sections %}
-<section>
-<h2>{{ section.heading }}</h2>
-{% for paragraph in section.paragraphs %}
-<p>{{ paragraph }}</p>
-{% endfor %}
-{% for text, png in section.figures.items() %}
-<div class="scroll figure"><img alt="{{ text }}" src="data:image/png;base64,{{ png }}"></div>
-{% endfor %}
-{% for caption, table in section.tables.items() %}
-<div class="scroll">
-<table>
-<caption>{{ caption }}</caption>
-<thead><tr>
-{% for name, right in table.header %}
-<th scope="col"{% if right %} class="number"{% endif %}>{{ name }}</th>
-{% endfor %}
-</tr></thead>
-<tbody>
-{% for row in table.rows %}
-<tr>
-{% for text, look in row %}
-<td{% if look %} class="{{ look }}"{% endif %}>{{ text }}</td>
-{% endfor %}
-</tr>
-{% endfor %}
-</tbody>
-</table>
-</div>
-{% endfor %}
-</section>
-{% endfor %}
-</main>
-</body>
-</html>
-"""

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from mmm_demo.forms.parameter import CHANNEL, CONTROL, MODE, Parameter
-from mmm_demo.forms.registry import FORMS, default, find
+from mmm_demo.forms.registry import FORMS, default, every_parameter, find
 from mmm_demo.settings.data import TREND, Column, DataConfig, as_day
 from mmm_demo.settings.limits import Count, EvidenceConfig, GateConfig, Number
 from mmm_demo.settings.priors import (
@@ -119,16 +119,20 @@ class ModelConfig:
         known = parameters_of(lambda kind: find(kind, info.data.get(kind, default(kind))))
         priors = {name: default_prior(item) for name, item in known.items()}
         for name, prior in given.items():
-            if name not in known:
-                if all(kind in info.data for kind in FORMS):
-                    faults.append(f"{name}: unknown prior; valid: {', '.join(known)}")
+            if name not in known and not all(kind in info.data for kind in FORMS):
                 continue
-            if known[name].dim and LENGTH_FROM[known[name].dim] not in info.data:
+            item = known.get(name) or every_parameter().get(name)
+            if item is None:
+                faults.append(f"{name}: unknown prior; valid: {', '.join(known)}")
+                continue
+            if item.dim and LENGTH_FROM[item.dim] not in info.data:
                 continue
             try:
-                priors[name] = read_prior(known[name], prior, _length_of(known[name], info.data))
+                read = read_prior(item, prior, _length_of(item, info.data) if name in known else 0)
             except ValueError as fault:
                 faults.append(f"{name}: {fault}")
+            else:
+                priors |= {name: read} if name in known else {}
         if faults:
             raise ValueError("; ".join(faults))
         return priors

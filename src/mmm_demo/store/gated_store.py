@@ -14,11 +14,12 @@ A store opened without this package is not guarded; `registry.load_champion` pro
 """
 
 import os
-import re
+from typing import Any
 
 from mlflow.entities import LifecycleStage, RunStatus
-from mlflow.entities.model_registry import ModelVersion, ModelVersionTag, RegisteredModel
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.entities.model_registry.model_version_stages import (
+    STAGE_DELETED_INTERNAL,
     STAGE_PRODUCTION,
     get_canonical_stage,
 )
@@ -26,45 +27,15 @@ from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 from mlflow.store.artifact.utils.models import _parse_model_uri
+from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from mlflow.store.model_registry.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
 from mlflow.store.tracking.dbmodels.models import SqlParam, SqlRun, SqlTag
 from mlflow.utils.validation import _validate_model_version
 
-from mmm_demo.settings.experiment import SLUG, registered_model_name
+from mmm_demo.store.champion import CHAMPION, PROMOTION_TAGS, market_of, promotion_params
 from mmm_demo.store.creation import READ_REPLICA, first_use
 from mmm_demo.store.locks import locked
-
-CHAMPION = "champion"
-PREFIX = registered_model_name("x").removesuffix("x")
-ACCEPTED = {"promotion": "accepted"}
-PROMOTION_TAGS = {"mmm.kind": "promotion"} | ACCEPTED
-
-
-def market_of(name: object) -> str | None:
-    """Return the market of one of this package's registered models; None for any other name."""
-    market = str(name).removeprefix(PREFIX)
-    ours = market != str(name) and re.fullmatch(SLUG, market)
-    return market if ours else None
-
-
-def promotion_params(name: str, former: object | None, version: object) -> dict[str, str]:
-    """Return the params with which a promotion run states what it moves.
-
-    Parameters
-    ----------
-    name
-        Registered model.
-    former
-        Number of the champion now; None when there is none.
-    version
-        Number of the champion to be.
-    """
-    return {
-        "promotion.model": name,
-        "promotion.from": "none" if former is None else str(former),
-        "promotion.to": str(version),
-    }
 
 
 class GatedStore(SqlAlchemyStore):
@@ -112,15 +83,7 @@ class GatedStore(SqlAlchemyStore):
         super().delete_model_version(name, version)
 
     def create_model_version(
-        self,
-        name: str,
-        source: str,
-        run_id: str | None = None,
-        tags: list[ModelVersionTag] | None = None,
-        run_link: str | None = None,
-        description: str | None = None,
-        local_model_path: str | None = None,
-        model_id: str | None = None,
+        self, name: str, source: str, *rest: Any, **named: Any
     ) -> ModelVersion:
         """Refuse a copy of another version, as made by the button "Promote model" of the UI."""
         market = market_of(name)
@@ -130,9 +93,7 @@ class GatedStore(SqlAlchemyStore):
                 f"mmm-demo fit registers a version that passed, and mmm-demo promote --market "
                 f"{market} makes it the champion",
             )
-        return super().create_model_version(
-            name, source, run_id, tags, run_link, description, local_model_path, model_id
-        )
+        return super().create_model_version(name, source, *rest, **named)
 
     def rename_registered_model(self, name: str, new_name: str) -> RegisteredModel:
         """Refuse to give or take a market's name, and with it a champion."""
@@ -162,7 +123,14 @@ class GatedStore(SqlAlchemyStore):
         # Never from a read replica, which may be behind.
         with self.ManagedSessionMaker(read_only=False) as session:
             found = self._get_registered_model_alias(session, name, CHAMPION)
-            return str(found.version) if found else None
+            if not found:
+                return None
+            versions = self._get_query(session, SqlModelVersion).filter_by(
+                name=name, version=found.version
+            )
+            there = versions.filter(SqlModelVersion.current_stage != STAGE_DELETED_INTERNAL)
+            # What is not there is no champion, whatever the alias says.
+            return str(found.version) if there.first() else None
 
     def _promotion_under_way(self, name: str, version: object) -> bool:
         params = promotion_params(name, self._champion(name), version)

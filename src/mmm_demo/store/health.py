@@ -1,10 +1,9 @@
 """What the store says about itself, for the doctor: read without ever starting a store."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import unquote, urlparse
 from urllib.request import urlopen
@@ -16,11 +15,18 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.store.artifact.utils.models import _parse_model_uri
 
 from mmm_demo.checks.proof import FILES, sha256
-from mmm_demo.store.gated_store import market_of
+from mmm_demo.store.champion import market_of
 from mmm_demo.store.locks import sqlite_file
-from mmm_demo.store.record import COPY_TAG, HASH_TAG
+from mmm_demo.store.record import COPY_TAG
 from mmm_demo.store.registry import BUNDLE, DATA_FOLDER
-from mmm_demo.store.runs import RunNotFoundError, StoreError, find_run, temporary_folder
+from mmm_demo.store.runs import (
+    RunNotFoundError,
+    StoreError,
+    find_run,
+    pages,
+    stored_runs,
+    temporary_folder,
+)
 
 PATIENCE = 10.0  # seconds for a server to answer
 INTACT, CHANGED, MISSING = "intact", "changed", "missing"
@@ -126,11 +132,6 @@ def _require_answer(uri: str) -> None:
 
 def open_runs() -> list[OpenRun]:
     """Return the runs of every experiment that are in state RUNNING."""
-    client = MlflowClient()
-    experiments = _all(lambda token: client.search_experiments(page_token=token))
-    ids = [item.experiment_id for item in experiments]
-    running = "attributes.status = 'RUNNING'"
-    runs = _all(lambda token: client.search_runs(ids, running, page_token=token)) if ids else []
     return [
         OpenRun(
             run.info.run_id,
@@ -138,7 +139,7 @@ def open_runs() -> list[OpenRun]:
             time.strftime("%Y-%m-%d %H:%M", time.localtime(run.info.start_time / 1000)),
             dict(run.data.tags),
         )
-        for run in runs
+        for run in stored_runs("attributes.status = 'RUNNING'")
     ]
 
 
@@ -157,13 +158,13 @@ def kill_run(run_id: str, tag: str, reason: str) -> None:
 def own_models() -> list[Model]:
     """Return this package's registered models; of others the doctor knows nothing."""
     client = MlflowClient()
-    found = _all(lambda token: client.search_registered_models(page_token=token))
+    found = pages(client.search_registered_models)
     return [_model(client, item.name) for item in found if market_of(item.name)]
 
 
 def _model(client: MlflowClient, name: str) -> Model:
     aliases = client.get_registered_model(name).aliases
-    found = _all(lambda token: client.search_model_versions(f"name = '{name}'", page_token=token))
+    found = pages(client.search_model_versions, f"name = '{name}'")
     versions = {int(item.version): item for item in found}
     return Model(
         name,
@@ -171,23 +172,6 @@ def _model(client: MlflowClient, name: str) -> Model:
         {alias: int(number) for alias, number in aliases.items()},
         dict(sorted(versions.items())),
     )
-
-
-def written_hashes(version: ModelVersion) -> dict[str, str]:
-    """Return the sha256 by file that runs wrote down; params never change (`record`).
-
-    Those of the fit run, or of the promotion run when the fit run is gone; empty without both.
-    """
-    runs = ((str(version.run_id), "version."), (version.tags.get(COPY_TAG, ""), "evidence."))
-    for run_id, prefix in runs:
-        try:
-            run = find_run(run_id)
-        except RunNotFoundError:
-            continue
-        params = run.client.get_run(run.run_id).data.params
-        keys = {name: f"{prefix}{HASH_TAG}{name}" for name in FILES}
-        return {name: params[key] for name, key in keys.items() if key in params}
-    return {}
 
 
 def places(version: ModelVersion, hashes: dict[str, str]) -> list[Place]:
@@ -245,18 +229,3 @@ def _local_folder(uri: str, inside: str) -> Path | None:
     if parts.scheme not in ("", "file"):
         return None
     return Path(unquote(parts.path) if parts.scheme else uri) / inside
-
-
-def _all(fetch: Callable[[str | None], Any]) -> list[Any]:
-    """Return the items of all pages of a search."""
-    return list(_pages(fetch))
-
-
-def _pages(fetch: Callable[[str | None], Any]) -> Iterator[Any]:
-    token = None
-    while True:
-        page = fetch(token)
-        yield from page
-        token = page.token
-        if not token:
-            return

@@ -6,6 +6,19 @@ from pathlib import Path
 
 from mmm_demo.settings.names import snake_case
 
+# `mark` is a description and the first characters of the run, `of` what a figure is of.
+PLACES = {
+    "model": "models/mmm_fit_{today}_{mark}.nc",
+    "diagnostics": "plots/diagnostics/{of}_{mark}.png",
+    "contributions": "plots/contributions/{of}_{mark}.png",
+    "table": "tables/{mark}_{today}.csv",
+    "scenario": "optimization/budget_scenario_{mark}.csv",
+    "plan_figure": "optimization/budget_{of}_{mark}.png",
+    "plan_page": "optimization/budget_report_{mark}.html",
+    "experiment": "experiments/{mark}.yaml",
+    "page": "reports/{mark}.html",
+}
+
 
 @dataclass(frozen=True)
 class Outputs:
@@ -23,50 +36,26 @@ class Outputs:
     run_id: str
     today: date = field(default_factory=date.today)
 
-    def model(self, description: str) -> Path:
-        """Return the path of a fitted model's trace."""
-        return self._new("models", f"mmm_fit_{self.today}_{self._mark(description)}.nc")
+    def path(self, kind: str, description: str, of: str = "") -> Path:
+        """Return the path of a new file, whose folder is there.
 
-    def diagnostics(self, step: str, plot_name: str) -> Path:
-        """Return the path of a diagnostic plot."""
-        return self._new("plots/diagnostics", f"{snake_case(step)}_{self._mark(plot_name)}.png")
+        Parameters
+        ----------
+        kind
+            One of `PLACES`.
+        description
+            What the file holds; of a figure its name, of a plan's figure the plan.
+        of
+            Step, channel or plot that a figure is of.
 
-    def contributions(self, channel: str, plot_name: str) -> Path:
-        """Return the path of a contribution plot."""
-        return self._new(
-            "plots/contributions", f"{snake_case(channel)}_{self._mark(plot_name)}.png"
-        )
-
-    def table(self, description: str) -> Path:
-        """Return the path of a table."""
-        return self._new("tables", f"{self._mark(description)}_{self.today}.csv")
-
-    def scenario(self, description: str) -> Path:
-        """Return the path of a budget scenario."""
-        return self._new("optimization", f"budget_scenario_{self._mark(description)}.csv")
-
-    def plan_figure(self, plot_name: str, description: str) -> Path:
-        """Return the path of a plot of a plan."""
-        name = f"budget_{snake_case(plot_name)}_{self._mark(description)}.png"
-        return self._new("optimization", name)
-
-    def plan_page(self, description: str) -> Path:
-        """Return the path of the report on plans."""
-        return self._new("optimization", f"budget_report_{self._mark(description)}.html")
-
-    def experiment(self, description: str) -> Path:
-        """Return the path of an experiment file."""
-        return self._new("experiments", f"{self._mark(description)}.yaml")
-
-    def page(self, description: str) -> Path:
-        """Return the path of an HTML page."""
-        return self._new("reports", f"{self._mark(description)}.html")
-
-    def _mark(self, description: str) -> str:
-        return f"{snake_case(description)}_{self.run_id[:8]}"
-
-    def _new(self, folder: str, name: str) -> Path:
-        path = self.root / folder / name
+        Raises
+        ------
+        FileExistsError
+            When there is such a file.
+        """
+        mark = f"{snake_case(description)}_{self.run_id[:8]}"
+        name = PLACES[kind].format(today=self.today, mark=mark, of=snake_case(of))
+        path = self.root / name
         if path.exists():
             raise FileExistsError(f"{path} exists and is never overwritten")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,15 +8,19 @@ processes of other machines, the answer is that nobody here can tell.
 import hashlib
 import os
 import platform
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 HOST, PID = "process.host", "process.pid"
 STARTED, PLACE = "process.started", "process.place"
 # Linux's fixed name of the namespace outside of all containers.
 OUTERMOST = "pid:[4026531836]"
 ALIVE, DEAD, CANNOT_TELL = "alive", "dead", "cannot tell"
+SLACK = 2.0  # seconds; the time of the boot is known to the second, and clocks are set
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,9 @@ class Fate:
 def process_tags() -> dict[str, str]:
     """Return tags that tell this process from every other one; fewer where the system says less."""
     tags = {HOST: platform.node(), PID: str(os.getpid())}
-    if (started := _started(os.getpid())) and (place := _place()):
-        tags |= {STARTED: started, PLACE: place}
+    boot = _read("/proc/sys/kernel/random/boot_id")
+    if boot and (place := _place()):
+        tags |= {STARTED: f"{boot}/{_ticks(psutil.Process())}", PLACE: place}
     return tags
 
 
@@ -57,50 +62,46 @@ def fate(tags: Mapping[str, str]) -> Fate:
     if PLACE not in here:
         return Fate(CANNOT_TELL, "this system does not tell when its processes started")
     who = f"process {tags[PID]} on {tags[HOST]}"
-    boot, boot_now = tags[STARTED].partition("/")[0], here[STARTED].partition("/")[0]
-    if boot == boot_now:
-        if tags[PLACE].rpartition("/")[2] != here[PLACE].rpartition("/")[2]:
-            return Fate(CANNOT_TELL, f"{who} belongs to another container")
-        return _look(tags[PID], tags[STARTED], who)
+    boot, _, ticks = tags[STARTED].partition("/")
     machine, _, space = here[PLACE].rpartition("/")
+    if boot == here[STARTED].partition("/")[0]:
+        if tags[PLACE].rpartition("/")[2] != space:
+            return Fate(CANNOT_TELL, f"{who} belongs to another container")
+        return _look(tags[PID], ticks, who)
     if machine and tags[PLACE] == here[PLACE] and space == OUTERMOST:
         return Fate(DEAD, f"{who} ended when the machine was started anew")
     return Fate(CANNOT_TELL, f"{who} belongs to another machine or container")
 
 
-def _look(pid: str, started: str, who: str) -> Fate:
-    if not pid.isdecimal() or int(pid) < 1:  # 0 and negative numbers mean whole groups
-        return Fate(CANNOT_TELL, f"{pid!r} is no process id")
+def _look(pid: str, ticks: str, who: str) -> Fate:
+    if not re.fullmatch("[1-9][0-9]{0,9}", pid) or not ticks.isdecimal():
+        return Fate(CANNOT_TELL, f"{pid!r} is no process id, or {ticks!r} no time")
     try:
-        os.kill(int(pid), 0)  # sends nothing, only asks
-    except ProcessLookupError:
+        process = psutil.Process(int(pid))
+        if abs(_ticks(process) - int(ticks)) > SLACK * os.sysconf("SC_CLK_TCK"):
+            return Fate(DEAD, f"{who} is gone, and its number went to another")
+        if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            return Fate(DEAD, f"{who} ended and waits to be collected")
+    except psutil.Error:  # of the processes of others, Linux may show nothing
+        if _is_there(int(pid)):
+            return Fate(CANNOT_TELL, f"{who} cannot be looked at")
         return Fate(DEAD, f"{who} is gone")
-    except (PermissionError, OverflowError):
-        pass  # somebody else's, or no number that a process can have: ask on
-    now = _started(int(pid))
-    if now is None:
-        return Fate(CANNOT_TELL, f"{who} cannot be looked at")
-    if now != started:
-        return Fate(DEAD, f"{who} is gone, and its number went to another")
-    if _stat(int(pid))[:1] in (["Z"], ["X"]):
-        return Fate(DEAD, f"{who} ended and waits to be collected")
     return Fate(ALIVE, f"{who} is at work")
 
 
-def _stat(pid: int) -> list[str]:
-    """Return what Linux says of a process, from its state (field 3) on; nothing elsewhere."""
+def _is_there(pid: int) -> bool:
     try:
-        text = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace")
-    except OSError:
-        return []
-    return text.rpartition(")")[2].split()  # its name, in brackets, may hold anything
+        os.kill(pid, 0)  # sends nothing, only asks
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
 
 
-def _started(pid: int) -> str | None:
-    """Return the boot and the clock ticks from there to the start of a process (field 22)."""
-    fields = _stat(pid)
-    boot = _read("/proc/sys/kernel/random/boot_id")
-    return f"{boot}/{fields[19]}" if boot and len(fields) > 19 else None
+def _ticks(process: psutil.Process) -> int:
+    """Return the clock ticks from the boot to the start of a process, whatever clocks say."""
+    return round((process.create_time() - psutil.boot_time()) * os.sysconf("SC_CLK_TCK"))
 
 
 def _place() -> str | None:

@@ -10,12 +10,11 @@ import pandas as pd
 
 from mmm_demo.planning.outcome import HELD, NOT_FOLLOWED, NOT_HELD, Outcome
 from mmm_demo.store.registry import ModelVersion
-from mmm_demo.store.runs import Run
+from mmm_demo.store.runs import stored_runs
 
 KIND = "tracking"
 PLAN_RUN, MODEL, VERSION = "track.plan_run", "track.model", "track.model_version"
 COUNTS = ("weeks", "inside_50", "inside_94", "total_inside")
-PAGE = 1000
 
 
 def record(outcome: Outcome) -> dict[str, Any]:
@@ -37,13 +36,11 @@ def record(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def past_promises(run: Run, version: ModelVersion) -> pd.DataFrame:
+def past_promises(version: ModelVersion) -> pd.DataFrame:
     """Return how a version's forecasts for its plans turned out.
 
     Parameters
     ----------
-    run
-        Any run of the store.
     version
         Version that planned.
 
@@ -56,7 +53,7 @@ def past_promises(run: Run, version: ModelVersion) -> pd.DataFrame:
         total_inside (counts, given the spend that happened; NaN where a run does not tell them).
         No rows when no plan was tracked.
     """
-    rows = [_row(params) for params in _latest(run, version)]
+    rows = [_row(params) for params in _latest(version)]
     if not rows:
         return pd.DataFrame()
     table = pd.DataFrame(rows)
@@ -83,23 +80,12 @@ def _row(params: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _latest(run: Run, version: ModelVersion) -> list[dict[str, str]]:
+def _latest(version: ModelVersion) -> list[dict[str, str]]:
     """Return the params of each plan's latest finished tracking run."""
     asked = {MODEL: version.name, VERSION: version.version}
     wanted = [f"params.`{key}` = '{value}'" for key, value in asked.items()]
-    homes = [item.experiment_id for item in run.client.search_experiments()]
     found: dict[str, dict[str, str]] = {}
-    token = None
-    while True:
-        page = run.client.search_runs(
-            homes,
-            " and ".join([*wanted, "attributes.status = 'FINISHED'"]),
-            max_results=PAGE,
-            order_by=["attributes.start_time DESC"],
-            page_token=token,
-        )
-        for item in page:
-            if PLAN_RUN in item.data.params:
-                found.setdefault(item.data.params[PLAN_RUN], dict(item.data.params))
-        if not (token := page.token):
-            return list(found.values())
+    for run in stored_runs(" and ".join([*wanted, "attributes.status = 'FINISHED'"])):
+        if PLAN_RUN in run.data.params:
+            found.setdefault(run.data.params[PLAN_RUN], dict(run.data.params))
+    return list(found.values())

@@ -36,56 +36,49 @@ class Publisher:
     def figures(self, figures: Iterable["NamedFigure"]) -> None:
         """Write figures as PNG."""
         for item in figures:
-            if item.folder == "diagnostics":
-                path = self.outputs.diagnostics(item.subject, item.name)
-            else:
-                path = self.outputs.contributions(item.subject, item.name)
+            path = self.outputs.path(item.folder, item.name, item.subject)
             item.figure.savefig(path, dpi=PNG_DPI)
-            clean = f"{snake_case(item.subject)}_{item.name}.png"
-            self._log(path, f"plots/{item.folder}", clean)
+            name = f"{snake_case(item.subject)}_{item.name}.png"
+            self._log(path, f"plots/{item.folder}/{name}")
 
     def table(self, table: pd.DataFrame, description: str) -> None:
         """Write a table as CSV."""
-        path = self.outputs.table(description)
-        table.to_csv(path, index=False)
-        self._log(path, "tables", f"{snake_case(description)}.csv")
+        text = table.to_csv(index=False)
+        self._write("table", text, description, f"tables/{snake_case(description)}.csv")
 
     def scenario(self, table: pd.DataFrame, description: str, name: str) -> Path:
         """Write a budget scenario as CSV; `name` is that of the scenario in its run."""
-        path = self.outputs.scenario(description)
-        table.to_csv(path, index=False, date_format="%Y-%m-%d")
-        self._log(path, "plan", f"budget_scenario_{name}.csv")
-        return path
+        text = table.to_csv(index=False, date_format="%Y-%m-%d")
+        return self._write("scenario", text, description, f"plan/budget_scenario_{name}.csv")
 
     def plan_report(self, html: str, pictures: Mapping[str, bytes], description: str) -> Path:
         """Write the report on plans, and its figures, which are PNG by name."""
         for name, picture in pictures.items():
-            path = self.outputs.plan_figure(name, description)
+            path = self.outputs.path("plan_figure", description, name)
             path.write_bytes(picture)
-            self._log(path, "plots/optimization", f"budget_{snake_case(name)}.png")
-        path = self.outputs.plan_page(description)
-        path.write_text(html, encoding="utf-8")
-        self._log(path, "reports", "budget_report.html")
-        return path
+            self._log(path, f"plots/optimization/budget_{snake_case(name)}.png")
+        return self._write("plan_page", html, description, "reports/budget_report.html")
 
     def page(self, html: str, description: str) -> Path:
         """Write a self-contained HTML page."""
-        path = self.outputs.page(description)
-        path.write_text(html, encoding="utf-8")
-        self._log(path, "reports", f"{snake_case(description)}.html")
-        return path
+        return self._write("page", html, description, f"reports/{snake_case(description)}.html")
 
     def experiment(self, text: str, description: str) -> Path:
         """Write an experiment file."""
-        path = self.outputs.experiment(description)
-        path.write_text(text, encoding="utf-8")
-        self._log(path, "experiments", f"{snake_case(description)}.yaml")
-        return path
+        artifact = f"experiments/{snake_case(description)}.yaml"
+        return self._write("experiment", text, description, artifact)
 
     def trace(self, stored: Path, description: str) -> None:
         """Copy a stored trace to `outputs/`."""
-        shutil.copyfile(stored, self.outputs.model(description))
+        shutil.copyfile(stored, self.outputs.path("model", description))
 
-    def _log(self, path: Path, folder: str, name: str) -> None:
+    def _write(self, kind: str, text: str, description: str, artifact: str) -> Path:
+        path = self.outputs.path(kind, description)
+        path.write_text(text, encoding="utf-8", newline="")
+        self._log(path, artifact)
+        return path
+
+    def _log(self, path: Path, artifact: str) -> None:
+        folder, _, name = artifact.rpartition("/")
         with temporary_folder() as staging:
             self.run.log_file(Path(shutil.copyfile(path, staging / name)), folder)

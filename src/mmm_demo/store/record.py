@@ -20,25 +20,39 @@ def write_hashes(run: Run, hashes: Mapping[str, str]) -> None:
 def require_written(version: ModelVersion) -> None:
     """Refuse recorded hashes other than those that were written down when the version was made.
 
-    Tags can be changed by anyone, params by no one. The fit run wrote them; the promotion run wrote
-    them again, for the day when the fit run is gone.
+    Tags can be changed by anyone, params by no one.
 
     Raises
     ------
     BundleRefused
         Names the file.
     """
-    params = _params(str(version.run_id))
-    prefix = "version."
-    if params is None:
-        params, prefix = _params(version.tags.get(COPY_TAG, "")) or {}, "evidence."
+    hashes = written_hashes(version)
     for name in FILES:
-        written, found = params.get(f"{prefix}{HASH_TAG}{name}"), version.tags.get(HASH_TAG + name)
+        written, found = hashes.get(name), version.tags.get(HASH_TAG + name)
         if written is None or written != found:
             raise BundleRefused(
                 f"check 'written record of {name}' failed: the run that made the version wrote "
                 f"{written}, the version says {found}"
             )
+
+
+def written_hashes(version: ModelVersion) -> dict[str, str]:
+    """Return the sha256 by file that runs wrote down.
+
+    Those of the fit run; of the promotion run, which wrote them again, when the fit run is gone;
+    empty without both.
+    """
+    runs = ((str(version.run_id), "version."), (version.tags.get(COPY_TAG, ""), "evidence."))
+    for run_id, prefix in runs:
+        try:
+            run = find_run(run_id)
+        except RunNotFoundError:
+            continue
+        params = run.client.get_run(run.run_id).data.params
+        keys = {name: f"{prefix}{HASH_TAG}{name}" for name in FILES}
+        return {name: params[key] for name, key in keys.items() if key in params}
+    return {}
 
 
 def promoted(version: ModelVersion) -> bool:
@@ -68,11 +82,3 @@ def require_promoted(version: ModelVersion) -> None:
         raise BundleRefused(
             f"check 'promotion' failed: no promotion of version {version.version} is on record"
         )
-
-
-def _params(run_id: str) -> dict[str, str] | None:
-    try:
-        run = find_run(run_id)
-    except RunNotFoundError:
-        return None
-    return dict(run.client.get_run(run.run_id).data.params)

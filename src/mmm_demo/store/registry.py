@@ -20,7 +20,7 @@ from mmm_demo.checks.gate import PassedGate
 from mmm_demo.checks.proof import FILES, Bundle, BundleRefused, prove_bundle, sha256
 from mmm_demo.settings.experiment import ExperimentConfig, ModelConfig, registered_model_name
 from mmm_demo.settings.run_keys import Say
-from mmm_demo.store.gated_store import CHAMPION
+from mmm_demo.store.champion import CHAMPION
 from mmm_demo.store.locks import locked
 from mmm_demo.store.record import (
     COPY_TAG,
@@ -171,16 +171,16 @@ def find_version(market: str, number: int | None = None) -> ModelVersion:
 
 
 def find_alias(market: str, alias: str) -> ModelVersion | None:
-    """Return the version that an alias points to; None when there is no such alias."""
+    """Return the version that an alias points to; None without such an alias or such a version."""
     client, name = MlflowClient(), registered_model_name(market)
     try:
         # Asked for an alias of a model that is not there, a server with users denies permission.
         number = client.get_registered_model(name).aliases.get(alias)
+        return None if number is None else client.get_model_version(name, str(number))
     except mlflow.exceptions.MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise
-    return None if number is None else client.get_model_version(name, str(number))
 
 
 def prove_version(version: ModelVersion) -> Bundle:

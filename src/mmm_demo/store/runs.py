@@ -5,22 +5,25 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.data import from_pandas
 from mlflow.entities import DatasetInput, InputTag, LoggedModelInput, Metric, Param, RunTag
+from mlflow.entities import Run as StoredRun
 
 from mmm_demo.settings.project import EXPERIMENT_NAME
 from mmm_demo.store.process import process_tags
 
 # What an experiment is for, as MLflow's UI writes it down.
 EXPERIMENT_KIND = {"mlflow.experimentKind": "custom_model_development"}
+PAGE = 1000
 
 
 class StoreError(RuntimeError):
@@ -230,8 +233,7 @@ def find_run(run_id: str) -> Run:
     except mlflow.exceptions.MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
-    experiments = [item.experiment_id for item in client.search_experiments()]
-    runs = client.search_runs(experiments, max_results=5000) if len(run_id) >= 6 else []
+    runs = stored_runs() if len(run_id) >= 6 else []
     matching = [item for item in runs if item.info.run_id.startswith(run_id)]
     if len(matching) != 1:
         raise RunNotFoundError(
@@ -239,6 +241,25 @@ def find_run(run_id: str) -> Run:
             "open the UI with: mmm-demo ui"
         )
     return Run(client, matching[0].info.run_id, matching[0].info.experiment_id)
+
+
+def stored_runs(wanted: str = "", order: str = "DESC") -> list[StoredRun]:
+    """Return the runs of all experiments that a filter finds, by default the latest first."""
+    client, by = MlflowClient(), [f"attributes.start_time {order}"]
+    homes = [item.experiment_id for item in pages(client.search_experiments)]
+    if not homes:
+        return []
+    return pages(client.search_runs, homes, wanted, max_results=PAGE, order_by=by)
+
+
+def pages(search: Callable[..., Any], *asked: Any, **options: Any) -> list[Any]:
+    """Return what all pages of one of MLflow's searches hold."""
+    found, token = [], None
+    while True:
+        page = search(*asked, **options, page_token=token)
+        found += page
+        if not (token := page.token):
+            return found
 
 
 def git_tags() -> dict[str, str]:

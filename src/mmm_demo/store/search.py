@@ -7,9 +7,7 @@ from pathlib import Path, PurePosixPath
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts, list_artifacts
 
-from mmm_demo.store.runs import Run
-
-PAGE = 1000
+from mmm_demo.store.runs import Run, stored_runs
 
 
 @dataclass(frozen=True)
@@ -51,42 +49,26 @@ class Found:
 
 def search_runs(kind: str, market: str) -> list[Found]:
     """Return the runs of a kind in a market, of all experiments, the latest first."""
-    client = MlflowClient()
-    homes = [item.experiment_id for item in client.search_experiments()]
-    wanted = f"tags.`mmm.kind` = '{kind}' and tags.market = '{market}'"
-    found: list[Found] = []
-    token = None
-    while True:
-        page = client.search_runs(
-            homes,
-            wanted,
-            max_results=PAGE,
-            order_by=["attributes.start_time DESC"],
-            page_token=token,
+    return [
+        Found(
+            run_id=run.info.run_id,
+            name=run.info.run_name or "",
+            status=run.info.status,
+            started=run.info.start_time,
+            params=dict(run.data.params),
+            metrics=dict(run.data.metrics),
+            tags=dict(run.data.tags),
+            artifacts=run.info.artifact_uri,
         )
-        for item in page:
-            info, data = item.info, item.data
-            found.append(
-                Found(
-                    run_id=info.run_id,
-                    name=info.run_name or "",
-                    status=info.status,
-                    started=info.start_time,
-                    params=dict(data.params),
-                    metrics=dict(data.metrics),
-                    tags=dict(data.tags),
-                    artifacts=info.artifact_uri,
-                )
-            )
-        if not (token := page.token):
-            return found
+        for run in stored_runs(_tagged({"mmm.kind": kind, "market": market}))
+    ]
 
 
 def find_tagged(tags: Mapping[str, str]) -> list[Run]:
     """Return the runs that have all these tags, of all experiments, the oldest first."""
-    client = MlflowClient()
-    homes = [item.experiment_id for item in client.search_experiments()]
-    wanted = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
-    oldest = ["attributes.start_time ASC"]
-    found = client.search_runs(homes, wanted, max_results=PAGE, order_by=oldest)
-    return [Run(client, item.info.run_id, item.info.experiment_id) for item in found]
+    client, found = MlflowClient(), stored_runs(_tagged(tags), "ASC")
+    return [Run(client, run.info.run_id, run.info.experiment_id) for run in found]
+
+
+def _tagged(tags: Mapping[str, str]) -> str:
+    return " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())

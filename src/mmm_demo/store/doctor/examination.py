@@ -1,4 +1,4 @@
-"""What is broken in the project and its store, and how to mend it. Nothing is ever deleted."""
+"""What is broken in the project's store, and how to mend it. Nothing is ever deleted."""
 
 import sqlite3
 from collections.abc import Callable
@@ -7,7 +7,6 @@ from pathlib import Path
 
 from mmm_demo.settings.run_keys import Say
 from mmm_demo.store.doctor.finding import Diagnosis, Finding
-from mmm_demo.store.doctor.pins import pin_findings
 from mmm_demo.store.doctor.remedies import Remedies
 from mmm_demo.store.doctor.store import is_own, place_findings, run_findings, store_findings
 from mmm_demo.store.doctor.versions import alias_findings, record_findings, version_findings
@@ -20,7 +19,7 @@ ERRORS = (StoreError, sqlite3.Error, OSError, ValueError)
 
 
 def run_doctor(root: Path, fix: bool, say: Say) -> Diagnosis:
-    """Look at pins, store, runs, versions and aliases; mend what is safe to mend when asked to.
+    """Look at store, runs, versions and aliases; mend what is safe to mend when asked to.
 
     What cannot be looked at is a finding. Without a store, none is started.
 
@@ -35,8 +34,7 @@ def run_doctor(root: Path, fix: bool, say: Say) -> Diagnosis:
         Told what is looked at.
     """
     visit, uri = _Visit(fix), address()
-    say(f"looking at the pins and at the store {uri}")
-    visit.look("pins", partial(pin_findings, root))
+    say(f"looking at the store {uri}")
     if not visit.look("store", partial(store_findings, root, uri)):
         return visit.diagnosis()
     if not has_store(uri):

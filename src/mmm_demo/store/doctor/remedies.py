@@ -7,7 +7,7 @@ from pathlib import Path
 from mmm_demo.checks.proof import BundleRefused
 from mmm_demo.settings.experiment import ConfigError
 from mmm_demo.settings.yaml_file import read_mapping
-from mmm_demo.store.gated_store import CHAMPION
+from mmm_demo.store.champion import CHAMPION
 from mmm_demo.store.health import CHANGED, Model, Place
 from mmm_demo.store.record import require_promoted
 from mmm_demo.store.registry import ModelVersion, prove_version
@@ -95,22 +95,9 @@ class Remedies:
     def realias(self, alias: str, number: int) -> str:
         """Return what to do about an alias that points to a version that may not have it."""
         if alias == CHAMPION:
-            there = number in self.model.versions
-            return self.promote_another(number) if there else self.free_champion(number)
+            return self.promote_another(number)
         # Nothing plans with the others.
         return python_command(f"C().delete_registered_model_alias('{self.model.name}', '{alias}')")
-
-    def free_champion(self, number: int) -> str:
-        """Return what takes `champion` from a version that is not there, and gives it to another.
-
-        The gated store moves no champion from where there is none to beat, so this goes past it.
-        """
-        plain = "from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as S"
-        call = f"delete_registered_model_alias('{self.model.name}', '{CHAMPION}')"
-        return (
-            f'uv run python -c "import mlflow; {plain}; S(mlflow.get_registry_uri()).{call}" && '
-            f"{self.promote_another(number)}"
-        )
 
     def _experiment(self) -> str:
         for path in sorted((self.root / FOLDER).glob("*.yaml")):

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from mmm_demo.checks.gate import GateRefused
 from mmm_demo.checks.proof import FILES, sha256
+from mmm_demo.store.champion import CHAMPION
 from mmm_demo.store.doctor.finding import FIX, Finding
 from mmm_demo.store.doctor.remedies import Remedies, python_command, refusal
 from mmm_demo.store.evidence_store import load_evidence
-from mmm_demo.store.gated_store import CHAMPION
-from mmm_demo.store.health import INTACT, MISSING, Model, Place, places, written_hashes
-from mmm_demo.store.record import HASH_TAG
+from mmm_demo.store.health import INTACT, MISSING, Model, Place, places
+from mmm_demo.store.record import HASH_TAG, written_hashes
 from mmm_demo.store.registry import CHALLENGER, PREVIOUS, ModelVersion
 
 
