@@ -32,8 +32,9 @@ from mmm_demo.checks.gate import GateRefused
 from mmm_demo.checks.proof import FILES, TRACE
 from mmm_demo.fits.trace import load_trace, weekly_table
 from mmm_demo.jobs.evidence import run_evidence
-from mmm_demo.jobs.main import run_fit, run_optimize
-from mmm_demo.jobs.promotion import run_promote
+from mmm_demo.jobs.fit import run_fit
+from mmm_demo.jobs.plan import run_optimize
+from mmm_demo.jobs.promote import run_promote
 from mmm_demo.settings.experiment_file import load_experiment
 from mmm_demo.store import registry
 from mmm_demo.store.champion import CHAMPION

@@ -29,7 +29,7 @@ def main() -> None:
 
 def _fit(seed: int, folder) -> list[dict]:
     from mmm_demo.checks.gate import GateRefused
-    from mmm_demo.jobs.main import run_fit
+    from mmm_demo.jobs.fit import run_fit
     from mmm_demo.settings.experiment_file import load_experiment
 
     overrides = {"data": {"seed": seed}, "sampler": {"seed": seed}}

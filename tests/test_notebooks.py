@@ -1,6 +1,7 @@
 """The notebooks run from top to bottom, in order, in a project of their own."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -27,6 +28,17 @@ def test_no_outputs_are_committed(path: Path) -> None:
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     assert code
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+
+
+def test_notebooks_use_the_public_face_and_the_doors_alone() -> None:
+    imported = {
+        module
+        for path in NOTEBOOKS
+        for module in re.findall(r"(?:from|import) (mmm_demo[.\w]*)", path.read_text("utf-8"))
+    }
+    doors = {"config", "data", "model", "diagnostics", "optimization", "plotting"}
+    assert "mmm_demo" in imported
+    assert imported - {"mmm_demo"} <= {f"mmm_demo.{door}" for door in doors}
 
 
 @pytest.mark.slow

@@ -1,8 +1,7 @@
-"""The project's own files: pins, documents, entry points, environments."""
+"""The project's own files: pins and environments; its documents: test_docs."""
 
 import re
 import runpy
-import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,7 +10,6 @@ import pytest
 from conftest import copy_project
 
 from helpers import PROJECT
-from mmm_demo.cli.verbs import cli
 
 UV = shutil.which("uv")
 
@@ -52,22 +50,6 @@ def test_without_the_constraints_versions_hang_on_the_day() -> None:
     then = FREEZE["rendered"](free, "--exclude-newer", "2026-11-01")
     now = (PROJECT / "requirements.lock").read_text("utf-8")
     assert FREEZE["requirements"](then["requirements.lock"]) != FREEZE["requirements"](now)
-
-
-def test_readme_commands_exist() -> None:
-    text = (PROJECT / "README.md").read_text("utf-8")
-    blocks = "\n".join(re.findall(r"^(?: {4}.*\n?)+", text, flags=re.MULTILINE))
-    verbs = re.findall(r"mmm-demo ([a-z]+)", blocks)
-    assert set(verbs) == set(cli.commands)
-    for verb in verbs:
-        assert verb in cli.commands
-    for line in re.findall(r"uv run mmm-demo (.*)", blocks):
-        verb, *words = shlex.split(line, comments=True)
-        cli.commands[verb].make_context(verb, words)  # a word that it does not know is an error
-    for name in re.findall(r"(?<!outputs/)experiments/(?!my_)\w+\.yaml", text):
-        assert (PROJECT / name).is_file(), name
-    for name in re.findall(r"benchmarks/\w+\.py", text):
-        assert (PROJECT / name).is_file(), name
 
 
 @pytest.mark.slow

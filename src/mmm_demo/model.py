@@ -3,6 +3,7 @@
 from mmm_demo.fits.build import Sampling, build_model, sample_posterior
 from mmm_demo.fits.fitted import Decomposition, FittedModel
 from mmm_demo.fits.prior import sample_prior
+from mmm_demo.fits.tables import describe, share_table
 from mmm_demo.fits.trace import load_trace, save_trace
 
 __all__ = [
@@ -10,8 +11,10 @@ __all__ = [
     "FittedModel",
     "Sampling",
     "build_model",
+    "describe",
     "load_trace",
     "sample_posterior",
     "sample_prior",
     "save_trace",
+    "share_table",
 ]

@@ -2,6 +2,7 @@
 
 from mmm_demo.plots.chains import energy, forest, rank, trace
 from mmm_demo.plots.checks import lift_tests, posterior_predictive, prior_predictive, residuals
+from mmm_demo.plots.explore import correlations, spend_over_time, target_over_time
 from mmm_demo.plots.plan import (
     budget_change,
     frontier,
@@ -26,6 +27,7 @@ __all__ = [
     "channel_contribution",
     "channel_shares",
     "contributions_over_time",
+    "correlations",
     "energy",
     "forest",
     "frontier",
@@ -39,6 +41,8 @@ __all__ = [
     "response_curves",
     "roas",
     "saturation_curve",
+    "spend_over_time",
+    "target_over_time",
     "trace",
     "truth_comparison",
     "weekly_spend",

@@ -1,5 +1,6 @@
 """What the draws hang on: really installed versions, this processor, and the arithmetic."""
 
+import logging
 import os
 import subprocess
 from importlib import metadata
@@ -43,6 +44,19 @@ def test_whoever_reports_the_arithmetic_also_sets_it():
     script = "from mmm_demo.fits.environment import environment; print(environment()['arithmetic'])"
     done = subprocess.run([PYTHON, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == STRICT
+
+
+@pytest.mark.parametrize(("given", "threads"), [({}, "1"), ({"OMP_NUM_THREADS": "3"}, "3")])
+def test_what_a_process_needs_is_set_in_one_place(given, threads):
+    script = (
+        "import logging, os, mmm_demo.fits.environment\n"
+        "print(os.environ['OMP_NUM_THREADS'], logging.getLogger('pymc').level)"
+    )
+    bare = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    done = subprocess.run(
+        [PYTHON, "-c", script], capture_output=True, text=True, check=True, env=bare | given
+    )
+    assert done.stdout.split() == [threads, str(logging.WARNING)]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be held here")

@@ -14,7 +14,7 @@ from helpers import PROJECT, make_experiment, small_model
 from mmm_demo.checks.contraction import contraction_table
 from mmm_demo.checks.identification import prior_roas
 from mmm_demo.checks.pointwise import fitted_log_likelihood, log_prior
-from mmm_demo.evidence.batteries import variants
+from mmm_demo.evidence.sensitivity import variants
 from mmm_demo.fits.build import build_model
 from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.fits.prior import prior_draws, sample_prior
@@ -142,8 +142,10 @@ def test_a_new_form_has_its_parameters_and_priors(toys) -> None:
     assert names < {*toys.priors} and names < {*free_parameters(toys)}
     assert toys.priors["saturation_slope"].parameters == {"alpha": (4.0, 2.0), "beta": 2.0}
     assert toys.channel_parameters[:2] == ("adstock_alpha", "adstock_theta")
-    with pytest.raises(ValueError, match="saturation_slope: unknown prior"):
+    with pytest.raises(ValueError, match="saturation_slope: the model has no such parameter"):
         replace(toys, saturation="logistic")
+    usual = replace(toys, priors={}, saturation="hill")  # a default prior is in nobody's way
+    assert "saturation_slope" not in replace(usual, saturation="root").priors
     plain = make_experiment(model=small_model(noise="student_t"))
     assert to_dict(plain)["model"]["noise"] == "student_t"
     assert flat_params(plain)["model.noise.type"] == "student_t"

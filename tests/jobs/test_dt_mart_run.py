@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from lookalike import write_lookalike
-from mmm_demo.jobs.main import run_explore, run_main
+from mmm_demo.jobs.explore import run_explore
+from mmm_demo.jobs.main import run_main
 from mmm_demo.settings.experiment_file import load_experiment
 from mmm_demo.store.runs import find_run
 

@@ -11,8 +11,11 @@ from conftest import all_runs
 from mlflow import MlflowClient
 
 from helpers import PROJECT
-from mmm_demo.jobs import fit
-from mmm_demo.jobs.main import run_explore, run_fit, run_main
+from mmm_demo.jobs import fit as fit_steps
+from mmm_demo.jobs import table
+from mmm_demo.jobs.explore import run_explore
+from mmm_demo.jobs.fit import run_fit
+from mmm_demo.jobs.main import run_main
 from mmm_demo.jobs.sweep import run_sweep
 from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.experiment_file import load_experiment
@@ -59,7 +62,7 @@ def hold(experiment: ExperimentConfig, project: Path) -> tuple[tuple[str, ...], 
     """Hold an experiment's table against the champion; return what was told and said."""
     said: list[str] = []
     data = load_market(experiment.data, experiment.model, project)
-    return fit.hold_to_champion(experiment, data, said.append), said
+    return table.hold_to_champion(experiment, data, said.append), said
 
 
 @pytest.mark.parametrize(
@@ -74,7 +77,7 @@ def test_spend_in_thousands_is_refused_before_any_sampling(
     monkeypatch: pytest.MonkeyPatch,
     job: Callable[..., object],
 ) -> None:
-    monkeypatch.setattr(fit, "sample_prior", None)  # calling it would be another error
+    monkeypatch.setattr(fit_steps, "sample_prior", None)  # calling it would be another error
     before = {run.info.run_id for run in all_runs(store)}
     with pytest.raises(ContinuityError, match=THOUSANDS):
         job(case("spend_thousands", project), project, silent)

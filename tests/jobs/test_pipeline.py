@@ -25,20 +25,22 @@ from drawn_model import drawn_model
 from helpers import PROJECT, PYTHON
 from mmm_demo.checks.gate import GateFile, GateRefused, GateReport
 from mmm_demo.checks.proof import CONFIG, FILES
+from mmm_demo.cli.terminal import show_gate
 from mmm_demo.fits.build import sample_posterior
 from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.fits.trace import LIFT_TESTS, load_trace, save_trace, table_sha256
 from mmm_demo.jobs import fit as fit_steps
-from mmm_demo.jobs.fit import publish_lift_tests
-from mmm_demo.jobs.main import run_fit, run_main, run_report
+from mmm_demo.jobs.fit import publish_lift_tests, run_fit
+from mmm_demo.jobs.main import run_main
+from mmm_demo.jobs.report import run_report
 from mmm_demo.settings.experiment import BudgetConfig, ExperimentConfig, SamplerConfig
 from mmm_demo.settings.experiment_file import from_dict, load_experiment
-from mmm_demo.settings.run_keys import by_channel
+from mmm_demo.settings.run_schema import by_channel
 from mmm_demo.sources.simulate import simulate_market
 from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import open_run, temporary_folder
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError
 
 CHANNELS = ("TV", "Radio", "Search", "Social")
 EXAMPLES = ("mmm_example", "mmm_roas_data")
@@ -106,7 +108,7 @@ def assert_output_names(root: Path, runs: Iterable[str]) -> None:
 
 def test_the_main_job_succeeds_and_prints_its_summary(demo):
     assert demo.shell.code == 0
-    for text in ("Gate: passed", "Incremental ROAS", "Expected: ", "mmm-demo ui", *CHANNELS):
+    for text in ("gate passed: ", "Incremental ROAS", "Expected: ", "mmm-demo ui", *CHANNELS):
         assert text in demo.shell.out, text
     assert "Traceback" not in demo.shell.err
     # Every warning was shown; none may come from the project's own code.
@@ -192,11 +194,49 @@ def test_every_check_is_a_metric_and_every_roas_has_its_label(demo):
             assert data.metrics[f"identification.{name}.{channel}"] == pytest.approx(row[name])
 
 
-def test_the_terminal_shows_every_check_in_words(demo):
-    shown = re.sub(r"\s+", " ", demo.shell.out)
-    for words in ("R-hat (worst)", "weeks inside the 94 % interval", "most influential week"):
+CHECKS_IN_WORDS = ("R-hat (worst)", "weeks inside the 94 % interval", "most influential week")
+
+
+def test_the_terminal_leads_with_the_plan_and_shows_what_speaks_against_it(demo):
+    shown = demo.shell.out.partition("\nPlan ")[2]
+    order = ("(13 weeks), total ", "│ Radio ", "* Spend ", "* Expected: ", "* How sure: ")
+    order += ("* It rests on", "Incremental ROAS (", "truth", "\ngate passed: ", "\nNext:\n")
+    places = [shown.index(text) for text in order]
+    assert places == sorted(places)
+    count, flags = len(demo.report.checks), len(demo.report.flags)
+    assert f"gate passed: {count} checks, {flags} flag{'' if flags == 1 else 's'} (" in shown
+    assert shown.count("* flag: ") == flags
+    assert not any(words in demo.shell.out for words in CHECKS_IN_WORDS)
+    (page,) = re.findall(r"^  plan page +(\S+)$", shown, re.MULTILINE)
+    assert (demo.root / page).is_file()
+    assert f"uv run mmm-demo ui   (run {demo.run_id})" in shown
+
+
+def test_the_terminal_shows_every_check_where_that_is_asked(demo, capsys):
+    show_gate(demo.report, verbose=True)
+    shown = re.sub(r"\s+", " ", capsys.readouterr().out)
+    for words in CHECKS_IN_WORDS:
         assert words in shown, words
     assert shown.count("flag:") >= len(demo.report.flags)
+
+
+def test_progress_is_a_short_line_for_each_step(demo):
+    told = [line for line in demo.shell.out.splitlines() if line.startswith("> ")]
+    steps = ("data: ", "prior check", "sampling, attempt 1", "converged", "checking what the fit")
+    steps += ("gate passed", "tables and plots", "registered ", "champion of ", "plan with ")
+    assert len(told) == len(steps) and max(map(len, told)) <= 100
+    for line, step in zip(told, steps, strict=True):
+        assert line.startswith(f"> {step}"), line
+
+
+def test_the_page_of_the_main_job_has_the_same_order(demo, tmp_path):
+    page = demo.run("fit").data.tags["mlflow.note.content"]
+    order = ("**Plan of mmm_demo version 1: ", "* Spend ", "* Expected: ", "* How sure: ")
+    order += ("| Radio | ", "**Incremental ROAS", "**Gate passed: ", "**All checks**", "R-hat (w")
+    places = [page.index(text) for text in order]
+    assert places == sorted(places) and places[0] == 0
+    kept = demo.client.download_artifacts(demo.run_id, "summary.md", str(tmp_path))
+    assert Path(kept).read_text("utf-8") == f"{page}\n"
 
 
 def test_the_scaling_is_decided_once_and_kept_with_the_version(demo):
@@ -248,7 +288,7 @@ def test_the_artifacts_of_the_fit_are_complete_and_agree(demo, tmp_path):
     weekly = pd.read_csv(read("data/weekly_table.csv"), parse_dates=["Week"])
     assert table_sha256(weekly) == gate.data_sha256 == fit.data.params["data.sha256"]
     assert load_trace(read("trace.nc"))["posterior"].sizes["chain"] == 4
-    assert "budget" in read("summary.md").read_text().lower()
+    assert read("summary.md").read_text().startswith("**Plan of mmm_demo version 1: ")
 
 
 def test_the_plan_names_the_version_it_rests_on(demo):
@@ -327,6 +367,9 @@ def test_a_refused_fit_exits_with_3_and_says_why(refused):
     assert "Refused" in err
     assert "ess_bulk_min" in err
     assert "raise draws" in err
+    assert err.index("ess_bulk_min") < err.index("Next, in this order:") < err.index("raise draws")
+    assert "No result of it may be used." in err and "uv run mmm-demo ui   (run " in err
+    assert "> attempt 2 did not converge: " in out
     assert "Traceback" not in err
     assert "ROAS" not in out + err
 
@@ -484,6 +527,7 @@ def log_files(files: Path, report: GateReport | None = None) -> str:
     return run.run_id
 
 
+@pytest.mark.slow
 def test_a_report_is_a_run_of_its_own_and_says_what_the_draws_say(lean, lean_model, store, project):
     fit = log_files(lean)
     report = run_report(fit[:8], project, silent)

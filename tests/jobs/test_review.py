@@ -31,8 +31,8 @@ from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.fits.response import scaling_of
 from mmm_demo.fits.trace import LIFT_TESTS
 from mmm_demo.jobs.evidence import run_evidence
-from mmm_demo.jobs.main import with_scaling
-from mmm_demo.jobs.promotion import Contest, ContestLost, run_promote
+from mmm_demo.jobs.fit import with_scaling
+from mmm_demo.jobs.promote import Contest, ContestLost, run_promote
 from mmm_demo.settings.experiment import ConfigError, ExperimentConfig, ModelConfig, ScalingConfig
 from mmm_demo.settings.experiment_file import load_experiment
 from mmm_demo.settings.limits import EvidenceConfig, GateConfig

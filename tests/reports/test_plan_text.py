@@ -43,7 +43,7 @@ def edited(*pairs: tuple, gain: np.ndarray | None = None, **columns: list) -> Pl
 
 def test_the_sentences_say_what_to_change_and_what_it_brings():
     plan = edited(SURE)
-    change, gain, care = plan_sentences(plan, DATA)
+    change, gain, sure, care = plan_sentences(plan, DATA)
     tv, radio = (row for row in plan.table.itertuples())
     assert change.startswith(f"Spend {money(plan.total_budget)} in the 8 weeks from ")
     assert "as much as in the last 8 weeks" in change
@@ -65,12 +65,13 @@ def test_the_sentences_say_what_to_change_and_what_it_brings():
         f"expected to bring {money(plan.status_quo.mean())} by media, carryover included." in gain
     )
     for name in ("lower_50", "upper_50", "lower_94", "upper_94"):
-        assert signed(uplift[name]) in gain
-    assert (
-        f"sells more than the repeat with a probability of {chance(uplift['probability'])}" in gain
+        assert signed(uplift[name]) in sure
+    assert sure.startswith(
+        "How sure: it sells more than the repeat with a probability of "
+        f"{chance(uplift['probability'])}; "
     )
     worst = f"{money(abs(uplift['shortfall']))} {'more' if uplift['shortfall'] > 0 else 'less'}"
-    assert gain.endswith(f"worst 5% of cases it sells on average {worst} than the repeat.")
+    assert sure.endswith(f"worst 5% of cases it sells on average {worst} than the repeat.")
     assert care == NO_FLAG
 
 
@@ -90,17 +91,19 @@ def test_the_gain_is_split_into_what_moves_and_what_timing_bring(timing, told):
 
 def test_profit_leads_where_it_is_the_aim_and_sales_follow():
     plan = study().plans[2]
-    _, profit, sales = plan_sentences(plan, DATA)[-4:-1]
+    told = plan_sentences(plan, DATA)
+    (at,) = (number for number, text in enumerate(told) if " profit (margin x " in text)
+    profit, sure, sales = told[at : at + 3]
     found = spread(0.4 * plan.gain - (plan.total_budget - plan.current_budget))
     assert profit.startswith(f"Expected: {money(abs(found['mean']))} more profit")
     assert "at a margin of 0.4 per unit of sales" in profit
-    assert f"94% interval {signed(found['lower_94'])} to {signed(found['upper_94'])}" in profit
+    assert f"94% interval {signed(found['lower_94'])} to {signed(found['upper_94'])}" in sure
     assert (
-        f"earns more than the repeat with a probability of {chance(found['probability'])}" in profit
+        f"earns more than the repeat with a probability of {chance(found['probability'])}" in sure
     )
-    assert f"it earns on average {money(abs(found['shortfall']))}" in profit
+    assert f"it earns on average {money(abs(found['shortfall']))}" in sure
     assert f"{money(abs(plan.uplift['mean']))} " in sales
-    assert "sells more than the repeat" in sales
+    assert "sells more than the repeat" in told[at + 3]
     assert not any("profit" in text for text in plan_sentences(study().main, DATA))
 
 
@@ -126,22 +129,22 @@ def test_a_target_tells_the_saving_and_how_sure_it_is_to_be_reached():
     assert text.endswith("reached with a probability of 75%.")
 
 
-def test_a_plan_that_cannot_be_ranked_says_so_first_with_the_smallest_move():
+def test_a_plan_that_cannot_be_ranked_says_so_after_what_it_brings_with_the_smallest_move():
     plan = edited(SURE, UNSURE)
-    first, *rest = plan_sentences(plan, DATA)
-    assert first.startswith(UNRANKED)
-    assert "moves money from Radio to TV, but" in first
-    assert "as a whole may be sure all the same" in first
-    assert smallest_sentence(plan) in first
-    assert rest == plan_sentences(edited(SURE), DATA)
+    change, gain, sure, label, care = plan_sentences(plan, DATA)
+    assert label.startswith(UNRANKED)
+    assert "moves money from Radio to TV, but" in label
+    assert "as a whole may be sure all the same" in label
+    assert smallest_sentence(plan) in label
+    assert [change, gain, sure, care] == plan_sentences(edited(SURE), DATA)
 
 
 def test_money_that_limits_force_against_the_data_is_told_apart():
-    forced, *rest = plan_sentences(edited(SURE, FORCED), DATA)
+    *before, forced, care = plan_sentences(edited(SURE, FORCED), DATA)
     assert forced.startswith("Against the data: its limits force the plan to move money from TV to")
     assert UNRANKED not in forced
-    assert rest == plan_sentences(edited(SURE), DATA)
-    assert plan_sentences(edited(FORCED, UNSURE), DATA)[1] == forced
+    assert [*before, care] == plan_sentences(edited(SURE), DATA)
+    assert plan_sentences(edited(FORCED, UNSURE), DATA)[-2] == forced
 
 
 def test_the_smallest_move_is_told_in_money_by_channel():
@@ -178,7 +181,8 @@ def test_the_smallest_move_is_told_from_the_mix_at_the_budget_of_the_plan():
 )
 def test_an_unrankable_plan_without_a_smallest_move_says_why(scenario, certified, why):
     plan = replace(edited(UNSURE), smallest=None, scenario=scenario, certified=certified)
-    assert plan_sentences(plan, DATA)[0].endswith(why)
+    (label,) = [text for text in plan_sentences(plan, DATA) if text.startswith(UNRANKED)]
+    assert label.endswith(why)
 
 
 @pytest.mark.parametrize(
@@ -256,11 +260,11 @@ def test_flags_stand_with_their_channel():
 
 def test_a_loss_is_called_one():
     plan = edited(SURE, gain=np.linspace(-3e5, 1e5, 60))
-    gain = plan_sentences(plan, DATA)[1]
+    gain, sure = plan_sentences(plan, DATA)[1:3]
     assert gain.startswith("Expected: 100k fewer sales")
-    assert "sells more than the repeat with a probability of 25%" in gain
-    assert "it sells on average" in gain
-    assert "less than the repeat." in gain
+    assert "sells more than the repeat with a probability of 25%" in sure
+    assert "it sells on average" in sure
+    assert "less than the repeat." in sure
 
 
 def test_a_plan_that_is_the_last_period_is_no_gain():
@@ -270,7 +274,10 @@ def test_a_plan_that_is_the_last_period_is_no_gain():
 
 def test_more_money_is_told_beside_the_sales_that_it_brings():
     plan = study().plans[1]
-    change, gain = plan_sentences(plan, DATA)[-3:-1]
+    change, gain = (
+        next(text for text in plan_sentences(plan, DATA) if text.startswith(begin))
+        for begin in ("Spend", "Expected: ")
+    )
     assert "20% more than in the last 8 weeks" in change
     assert f"for {money(plan.total_budget - plan.current_budget)} more money: " in gain
     assert "from spending other amounts, " in gain

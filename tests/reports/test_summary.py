@@ -13,11 +13,14 @@ from mmm_demo.reports.plan_tables import changes
 from mmm_demo.reports.plan_text import chance, plan_sentences
 from mmm_demo.reports.summary import (
     SCENARIO_HEADER,
+    check_lines,
     check_rows,
     doubts_elsewhere,
+    evidence_sentence,
     fit_page,
     flag_lines,
     gate_rows,
+    gate_sentence,
     headline,
     identification_sentence,
     plan_markdown,
@@ -88,13 +91,46 @@ def test_evidence_rows_say_status_and_place() -> None:
 
 def test_headline_counts_the_flags() -> None:
     first, roas, priors = headline(EXPERIMENT, flagged_report(), ROAS)
-    assert first.startswith("Gate passed, adstock up to 8 weeks, 2 flagged, R-hat 1.0020, ")
+    assert first.startswith(
+        "Gate passed: 13 checks, 2 flags; adstock up to 8 weeks, R-hat 1.0020, "
+    )
     assert "ESS 2,400 bulk and 1,900 tail, 0 divergences" in first
     assert roas == "Incremental ROAS: TV 2.10 (1.80 to 2.30), Radio 1,230 (0.00400 to 5,000)"
     assert all(f"{name} " in priors for name in EXPERIMENT.model.priors)
-    assert "flagged" not in headline(EXPERIMENT, good_report(), None)[0]
+    assert "10 checks, 0 flags; " in headline(EXPERIMENT, good_report(), None)[0]
     early = GateReport(good_report().checks[:1])  # refused before any sampling
-    assert headline(EXPERIMENT, early, None)[0] == "Gate failed, adstock up to 8 weeks"
+    assert headline(EXPERIMENT, early, None)[0] == (
+        "Gate failed: 1 check, 9 not made, 0 flags; adstock up to 8 weeks"
+    )
+
+
+def test_a_verdict_is_one_line_that_counts_what_speaks_against_a_fit() -> None:
+    assert gate_sentence(good_report()) == "gate passed: 10 checks, 0 flags"
+    assert gate_sentence(flagged_report()) == "gate passed: 13 checks, 2 flags"
+    one = GateReport((*good_report().checks, FLAGGED[0]))
+    assert gate_sentence(one) == "gate passed: 11 checks, 1 flag"
+    required = flagged_report(("plausibility",))
+    assert gate_sentence(required) == "gate failed: 13 checks, 2 failed, 0 flags"
+    unmeasured = good_report(rhat_max=math.nan)
+    assert gate_sentence(unmeasured) == "gate failed: 10 checks, 1 failed, 0 flags"
+    looser = replace(good_report().checks[1], limit=1.05)
+    loosened = GateReport((looser, *good_report().checks[2:]))
+    assert gate_sentence(loosened) == "gate failed: 9 checks, 1 not made, 1 loosened, 0 flags"
+
+
+def test_evidence_is_one_line_that_counts_by_status() -> None:
+    assert evidence_sentence("mmm_demo version 1", (FINE, *FLAGGED, FINE)) == (
+        "Evidence about mmm_demo version 1: 4 checks, 2 passed, 1 failed, 1 not assessable"
+    )
+    assert evidence_sentence("mmm_demo version 1", ()).endswith("version 1: 0 checks")
+
+
+def test_checks_in_full_say_number_place_and_advice_where_there_is_any() -> None:
+    bare = replace(FLAGGED[0], where="", advice="")
+    assert check_lines([bare, FLAGGED[1]]) == [
+        "media's share of all sales 0.93, limit <= 0.8",
+        "most influential week (Pareto k) n/a, limit <= 1: look at that week",
+    ]
 
 
 def test_version_tags_name_the_flags() -> None:
@@ -115,6 +151,18 @@ def test_page_of_a_fit_shows_its_flags_beside_its_results() -> None:
     assert "| media's share of all sales | 0.93 | <= 0.8 | flag: failed |" in page
     assert "| TV | 2.10 | 1.80 to 2.30 |" in page
     assert "the posterior is the prior: adstock_alpha[TV]." in page
+
+
+def test_page_of_a_fit_says_its_results_before_its_checks() -> None:
+    page = fit_page(EXPERIMENT, DATA, flagged_report(), ROAS, ["adstock_alpha[TV]"])
+    order = ("**Incremental ROAS", "| TV | 2.10", "the posterior is the prior", "**Gate passed: 13")
+    order += ("**Flagged**", "A small market.", "**All checks**", "| R-hat (worst)", "**Priors**")
+    places = [page.index(text) for text in order]
+    assert places == sorted(places) and places[0] == 0
+    refused = fit_page(EXPERIMENT, DATA, good_report(rhat_max=1.2))
+    order = ("**Refused**, no result", "rhat_max 1.2", "**Gate failed: 10 checks, 1 failed")
+    places = [refused.index(text) for text in (*order, "A small market.", "**All checks**")]
+    assert places == sorted(places) and places[0] == 0
 
 
 def test_page_of_a_fit_shows_what_was_noticed_about_its_data_and_what_was_accepted() -> None:
@@ -194,10 +242,10 @@ def test_page_of_a_plan_names_what_it_rests_on_where_it_is_told() -> None:
 def test_scenarios_tell_profit_where_that_is_asked_for() -> None:
     plans = study().plans
     rows = [dict(zip(SCENARIO_HEADER, row, strict=True)) for row in scenario_rows(plans)]
-    assert rows[0]["gain over replay"] == f"{human(plans[0].gain.mean())} sales"
+    assert rows[0]["gain"] == f"{human(plans[0].gain.mean())} sales"
     gain = plans[2].profit_gain
     assert gain is not None
-    assert rows[2]["gain over replay"] == f"{human(gain.mean())} profit"
+    assert rows[2]["gain"] == f"{human(gain.mean())} profit"
     assert rows[2]["sure"] == chance((gain > 0).mean())
     assert rows[0]["money"] == human(study().main.total_budget)
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import run_command
 
 from helpers import PROJECT, PYTHON
-from mmm_demo.jobs.promotion import ChampionMoved
+from mmm_demo.jobs.promote import ChampionMoved
 from mmm_demo.store.runs import find_run, open_run
 from store_jobs import RUNS, STEPS, values
 from versions import last_run, nothing_against, number_of, run_promotion
@@ -128,7 +128,7 @@ def test_a_promotion_that_broke_off_leaves_the_record_of_the_one_before(
         raise ConnectionError("no store today")
 
     with monkeypatch.context() as patch, pytest.raises(ConnectionError):
-        patch.setattr("mmm_demo.jobs.promotion._require_unmoved", broken)
+        patch.setattr("mmm_demo.jobs.promote._require_unmoved", broken)
         run_promotion(rollback=True)
     run_promotion(rollback=True)  # version 1 is still one that was promoted
     assert (number_of("champion"), number_of("previous")) == (1, 2)

@@ -40,7 +40,7 @@ from mmm_demo.fits.trace import load_trace
 from mmm_demo.jobs import fit as fit_steps
 from mmm_demo.jobs import main as pipeline
 from mmm_demo.jobs import plan as plan_steps
-from mmm_demo.jobs import promotion
+from mmm_demo.jobs import promote
 from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.experiment_file import load_experiment
 from mmm_demo.sources.market import load_market
@@ -132,10 +132,10 @@ POINTS: dict[str, Callable[[], Any]] = {
     "gate.json written, not logged": partial(after, proof, "write_gate"),
     "logged model made, version not": partial(after, registry, "_log_pyfunc"),
     "version made, run not told": partial(after, registry, "register_version"),
-    "files kept, not accepted": partial(after, promotion, "_keep_copy"),
+    "files kept, not accepted": partial(after, promote, "_keep_copy"),
     "accepted, nothing moved": partial(before, *ALIAS, previous),
     "previous moved, champion not": partial(after, *ALIAS, previous),
-    "champion moved, promotion open": partial(before, promotion, "_end_challenge"),
+    "champion moved, promotion open": partial(before, promote, "_end_challenge"),
     "plan written, run open": partial(after, publish.Publisher, "scenario"),
 }
 AFTER_THE_FIT = tuple(POINTS)[tuple(POINTS).index("files kept, not accepted") :]
@@ -170,7 +170,7 @@ class Stored:
 
     def fit(
         self, run: Run, experiment: ExperimentConfig, root: Path, *_: Any
-    ) -> pipeline.FitResult:
+    ) -> fit_steps.FitResult:
         """Register the stored files as what this run has fitted."""
         verdict = GateFile.from_json((self.files / proof.GATE).read_text("utf-8"))
         with temporary_folder() as folder:
@@ -187,7 +187,7 @@ class Stored:
                 requirements=registry.pinned_requirements(root),
             )
         results = fit_steps.Results(pd.DataFrame(), None, [])
-        return pipeline.FitResult(run, verdict.report, version, "", results)
+        return fit_steps.FitResult(run, verdict.report, version, "", results, None, "")
 
 
 def computed(files: Path) -> Stored:
@@ -213,7 +213,7 @@ def main_job(stored: Stored, point: str) -> None:
             stack.enter_context(patch.object(owner, name, lambda *_, known=known, **__: known))
         stack.enter_context(without_pictures())
         if point in AFTER_THE_FIT:
-            stack.enter_context(patch.object(pipeline, "_fit", stored.fit))
+            stack.enter_context(patch.object(pipeline, "fit_in", stored.fit))
         if point in POINTS:
             stack.enter_context(POINTS[point]())
         pipeline.run_main(stored.experiment, Path.cwd(), unheard, unheard)
@@ -229,7 +229,7 @@ def look() -> dict[str, Any]:
     with without_pictures():
         plan = plan_steps.run_optimize(MARKET, {}, Path.cwd(), unheard)
     number = int(plan.version.version)  # loaded and proven
-    done = promotion.run_promote(MARKET, number, "still works", False, unheard, unheard)
+    done = promote.run_promote(MARKET, number, "still works", False, unheard, unheard)
     return {
         "champion": number,
         "previous": int(former.version) if former else None,

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from functools import partial
 
 from forked import together
-from mmm_demo.jobs import promotion
+from mmm_demo.jobs import promote as steps
 from mmm_demo.store import registry
 
 
@@ -28,7 +28,7 @@ def promote(number: int, said: list[str], tell: int | None) -> dict[str, object]
             os.write(tell, b"waits")
 
     try:
-        done = promotion.run_promote("demo", number, "a test", False, say, lambda _: None)
+        done = steps.run_promote("demo", number, "a test", False, say, lambda _: None)
     finally:
         if tell:
             os.write(tell, b"ended")
@@ -37,14 +37,14 @@ def promote(number: int, said: list[str], tell: int | None) -> dict[str, object]
 
 def first(number: int, begun: int, go_on: int) -> dict[str, object]:
     """Promote; in the middle of the contest, let the other one begin."""
-    contest = promotion.Contest.__call__
+    contest = steps.Contest.__call__
 
-    def slow(self: promotion.Contest, *files: object) -> tuple[str, ...]:
+    def slow(self: steps.Contest, *files: object) -> tuple[str, ...]:
         os.write(begun, b"begun")
         os.read(go_on, 5)
         return contest(self, *files)
 
-    promotion.Contest.__call__ = slow
+    steps.Contest.__call__ = slow
     return promote(number, [], None)
 
 

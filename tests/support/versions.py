@@ -17,11 +17,11 @@ from mmm_demo.evidence.gathered import EVIDENCE, Evidence
 from mmm_demo.fits.prior import prior_distribution
 from mmm_demo.fits.trace import WEEKLY_TABLE, load_trace, save_trace, table_sha256
 from mmm_demo.forms.registry import STORED_NAMES
-from mmm_demo.jobs.promotion import Objections, Promotion, promote
+from mmm_demo.jobs.promote import Objections, Promotion, promote
 from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.store.champion import ACCEPTED, promotion_params
 from mmm_demo.store.evidence_store import bind_evidence
-from mmm_demo.store.record import COPY_TAG, HASH_TAG
+from mmm_demo.store.provenance import COPY_TAG, HASH_TAG
 from mmm_demo.store.registry import DATA_FOLDER, find_alias, pinned_requirements, register_version
 from mmm_demo.store.runs import open_run, temporary_folder
 

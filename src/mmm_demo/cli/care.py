@@ -2,7 +2,7 @@
 
 import click
 
-from mmm_demo.cli.terminal import console, print_table, say
+from mmm_demo.cli.terminal import console, print_table, say, tell
 from mmm_demo.settings.project import require_project_root
 
 SOMETHING_LEFT = 1
@@ -19,8 +19,7 @@ def reproduce(context: click.Context, run: str) -> None:
     done = reproduce_steps.run_reproduce(run, root, say)
     if rows := done.rows():
         print_table("What is not as it was", reproduce_steps.HEADER, rows)
-    for sentence in done.sentences():
-        console.print(f"* {sentence}")
+    tell(done.sentences())
     if not done.reproduced:
         context.exit(SOMETHING_LEFT)
 

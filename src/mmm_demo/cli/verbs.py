@@ -1,10 +1,8 @@
 """Words -> pipeline; errors -> exit codes. Heavy modules are imported inside the commands."""
 
-import gc
-import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,22 +10,30 @@ import click
 
 from mmm_demo.cli.care import doctor, reproduce
 from mmm_demo.cli.fits import leaderboard, sweep
+from mmm_demo.cli.process import collect_no_garbage, settle
 from mmm_demo.cli.server import server
 from mmm_demo.cli.terminal import (
+    ID_WIDTH,
     console,
-    errors,
+    files_of,
     print_table,
+    refusal_shown,
     say,
     show_evidence,
     show_fit,
+    show_main,
+    show_next,
     show_plan,
     show_track,
+    tell,
+    tell_error,
 )
-from mmm_demo.cli.values import OrUnset
+from mmm_demo.cli.values import OrUnset, open_option
 from mmm_demo.settings.batteries import EVIDENCE_BATTERIES
-from mmm_demo.settings.project import apply_defaults, require_project_root
+from mmm_demo.settings.project import require_project_root
 
 if TYPE_CHECKING:
+    from mmm_demo.jobs.fit import FitResult
     from mmm_demo.settings.experiment import ExperimentConfig
     from mmm_demo.sources.market import MarketingData
 
@@ -36,9 +42,7 @@ DEFAULT_EXPERIMENT = "experiments/demo.yaml"
 OPEN_UI = "uv run mmm-demo ui"
 
 
-INT_OR_FILE, FLOAT_OR_FILE = OrUnset(click.INT, "from_file"), OrUnset(click.FLOAT, "from_file")
 PORT = click.IntRange(1, 65535)
-UNASKED = "from_champion"  # the champion's own budget, or the plan file's
 
 
 # The verbs in the order of work, as `--help` shows them.
@@ -80,25 +84,28 @@ def cli() -> None:
     """
 
 
+experiment_option = click.option(
+    "--experiment", type=click.Path(), help="Experiment file.", default=DEFAULT_EXPERIMENT
+)
+
+
 def fit_options(command: Callable) -> Callable:
     """Add the options that `main` and `fit` share."""
     options = [
-        ("--experiment", click.Path(), "Experiment file.", DEFAULT_EXPERIMENT),
-        (
-            "--adstock-max-lag",
-            INT_OR_FILE,
-            "Weeks over which spend works.",
-            None,
-        ),
-        ("--draws", INT_OR_FILE, "Draws per chain.", None),
-        ("--tune", INT_OR_FILE, "Tuning draws per chain.", None),
-        ("--chains", INT_OR_FILE, "Number of chains.", None),
-        ("--target-accept", FLOAT_OR_FILE, "Target acceptance rate.", None),
-        ("--seed", INT_OR_FILE, "Seed of the sampler.", None),
+        ("--adstock-max-lag", click.INT, "Weeks over which spend works."),
+        ("--draws", click.INT, "Draws per chain."),
+        ("--tune", click.INT, "Tuning draws per chain."),
+        ("--chains", click.INT, "Number of chains."),
+        ("--target-accept", click.FLOAT, "Target acceptance rate."),
+        ("--seed", click.INT, "Seed of the sampler."),
     ]
-    for name, kind, text, default in reversed(options):
-        command = click.option(name, type=kind, help=text, default=default)(command)
-    return command
+    for option in reversed(options):
+        command = open_option(*option, unset="the experiment's", old="from_file")(command)
+    command = click.option("--verbose", is_flag=True, help="Show every check of the gate.")(command)
+    return experiment_option(command)
+
+
+asked = partial(open_option, unset="the champion's own", old="from_champion")
 
 
 def _experiment(experiment: str, adstock_max_lag: int | None, **sampler: Any) -> "ExperimentConfig":
@@ -120,69 +127,62 @@ def _table(experiment: "ExperimentConfig", root: Path) -> "MarketingData":
 
 @cli.command("main")
 @fit_options
-def main_command(**options: Any) -> None:
+def main_command(verbose: bool, **options: Any) -> None:
     """Do it all: fit, gate, register, promote, plan."""
     root, experiment = require_project_root(), _experiment(**options)
     data = _table(experiment, root)
     from mmm_demo.cli.progress import watching
-    from mmm_demo.jobs import main as pipeline
+    from mmm_demo.jobs.main import run_main
 
-    with watching(console) as watch:
-        done = pipeline.run_main(experiment, root, say, watch, data)
-    show_fit(done.fit)
-    if done.lost:
-        console.print(done.lost, style="yellow")
-    show_plan(done.plan)
-    show_next(done.fit.run.run_id)
+    with refusal_shown(verbose), watching(console) as watch:
+        done = run_main(experiment, root, say, watch, data)
+    show_main(done, verbose)
+    show_next(files_of(done.plan) | _of_the_fit(done.fit))
 
 
 @cli.command()
 @fit_options
-def fit(**options: Any) -> None:
+def fit(verbose: bool, **options: Any) -> None:
     """Fit one experiment and register it when it passes the gate."""
     root, experiment = require_project_root(), _experiment(**options)
     data = _table(experiment, root)
-    from mmm_demo.jobs import main as pipeline
+    from mmm_demo.jobs.fit import run_fit
 
-    done = pipeline.run_fit(experiment, root, say, data)
-    show_fit(done)
-    show_next(done.run.run_id)
-    console.print(f"Promote it:  uv run mmm-demo promote --market {experiment.market}")
+    with refusal_shown(verbose):
+        done = run_fit(experiment, root, say, data)
+    show_fit(done, verbose)
+    promote_it = f"uv run mmm-demo promote --market {experiment.market}"
+    show_next({"promote it": promote_it} | _of_the_fit(done))
 
 
 @cli.command()
-@click.option(
-    "--experiment", type=click.Path(), help="Experiment file.", default=DEFAULT_EXPERIMENT
-)
+@experiment_option
 def explore(experiment: str) -> None:
     """Say what the data can tell, before any fit."""
     from mmm_demo.settings.experiment_file import load_experiment
 
     root, loaded = require_project_root(), load_experiment(experiment)
     data = _table(loaded, root)
-    from mmm_demo.jobs import main as pipeline
+    from mmm_demo.jobs.explore import run_explore
 
-    for sentence in pipeline.run_explore(loaded, root, say, data).verdict:
-        console.print(f"* {sentence}")
+    tell(run_explore(loaded, root, say, data).verdict)
 
 
 @cli.command()
 @click.option("--market", default="demo", show_default=True, help="Market of the model.")
-@click.option(
-    "--version", "number", type=OrUnset(click.INT, "latest"), help="Default: latest that passed."
-)
+@open_option("--version", click.INT, "Its number.", unset="the latest that passed", old="latest")
 @click.option("--reason", default="none given", help="Why; recorded with the promotion.")
 @click.option("--rollback", is_flag=True, help="Make the previous champion the champion again.")
-def promote(market: str, number: int | None, reason: str, rollback: bool) -> None:
+def promote(market: str, version: int | None, reason: str, rollback: bool) -> None:
     """Make a version the champion, after judging its draws again."""
-    if rollback and number is not None:
+    if rollback and version is not None:
         raise click.UsageError("--rollback goes back to the previous champion; drop --version")
     from mmm_demo.cli.progress import watching
-    from mmm_demo.jobs.promotion import run_promote
+    from mmm_demo.jobs.promote import run_promote
 
     require_project_root()  # elsewhere, MLflow would make a new store in the working directory
     with watching(console) as watch:
-        run_promote(market, number, reason, rollback, say, watch)
+        run_promote(market, version, reason, rollback, say, watch)
 
 
 @cli.command()
@@ -197,12 +197,12 @@ def promote(market: str, number: int | None, reason: str, rollback: bool) -> Non
 def evidence(run: str, batteries: Sequence[str]) -> None:
     """Gather evidence about a fit RUN beyond its gate: backtest, recovery, placebo, sensitivity."""
     from mmm_demo.cli.progress import watching
-    from mmm_demo.jobs import evidence as review
+    from mmm_demo.jobs.evidence import run_evidence
 
     require_project_root()
     wanted = [] if "all" in batteries else batteries
     with watching(console) as watch:
-        done = review.run_evidence(run, wanted, say, watch)
+        done = run_evidence(run, wanted, say, watch)
     show_evidence(done)
 
 
@@ -211,9 +211,9 @@ def evidence(run: str, batteries: Sequence[str]) -> None:
 @click.option("--market", default="demo", show_default=True, help="Market of the model.")
 def card(version: str, market: str) -> None:
     """Make the evidence card of VERSION (a number or an alias): one HTML page."""
-    from mmm_demo.jobs import report as reports
+    from mmm_demo.jobs.card import run_card
 
-    reports.run_card(market, version, require_project_root(), say)
+    run_card(market, version, require_project_root(), say)
 
 
 @cli.command()
@@ -223,75 +223,71 @@ def card(version: str, market: str) -> None:
 def compare(a: str, b: str, market: str) -> None:
     """Compare two versions A and B: run ids, version numbers or aliases."""
     from mmm_demo.cli.progress import watching
-    from mmm_demo.jobs import report as reports
+    from mmm_demo.jobs.compare import run_compare
 
     root = require_project_root()
     with watching(console) as watch:
-        done = reports.run_compare(market, a, b, root, say, watch)
+        done = run_compare(market, a, b, root, say, watch)
     print_table("Comparison", ("", a, b, "difference"), done.rows())
-    for sentence in done.sentences():
-        console.print(f"* {sentence}")
+    tell(done.sentences())
 
 
 @cli.command()
-@click.argument("plan", required=False, type=OrUnset(click.STRING, UNASKED))
-@click.option(
-    "--market", type=OrUnset(click.STRING, UNASKED), help="Whose champion plans.  [default: demo]"
-)
-@click.option("--weeks", type=OrUnset(click.INT, UNASKED), help="Length of the window.")
-@click.option("--start", type=OrUnset(click.STRING, UNASKED), help="First day, e.g. 2026-01-05.")
-@click.option("--total-budget", type=OrUnset(click.FLOAT, UNASKED), help="Money for all weeks.")
-@click.option(
+@click.argument("plan", required=False, type=OrUnset(click.STRING, "from_champion"))
+@asked("--market", click.STRING, "Whose champion plans.", unset="demo")
+@asked("--weeks", click.INT, "Length of the window.")
+@asked("--start", click.STRING, "First day, e.g. 2026-01-05.")
+@asked("--total-budget", click.FLOAT, "Money for all weeks.")
+@asked(
     "--objective",
-    type=OrUnset(click.STRING, UNASKED),
-    help="response, profit, cvar, target_response, target_roas or target_mroas.",
+    click.STRING,
+    "response, profit, cvar, target_response, target_roas or target_mroas.",
 )
-@click.option(
-    "--margin",
-    type=OrUnset(click.FLOAT, UNASKED),
-    help="For profit: money earned per unit of sales, e.g. 0.4.",
-)
-@click.option(
+@asked("--margin", click.FLOAT, "For profit: money earned per unit of sales, e.g. 0.4.")
+@asked(
     "--target",
-    type=OrUnset(click.FLOAT, UNASKED),
-    help="For the three targets: sales by media, or these per unit of money.",
+    click.FLOAT,
+    "For the three targets: sales by media, or these per unit of money.",
 )
-def optimize(plan: str | None, market: str | None, **asked: Any) -> None:
+def optimize(plan: str | None, market: str | None, **options: Any) -> None:
     """Plan budgets with the champion: the scenarios of a file PLAN, or one that options ask for."""
-    # Imports make many objects that stay, and a plan is soon made: no time to look for garbage.
-    gc.disable()
-    from mmm_demo.jobs import plan as plan_steps
+    collect_no_garbage()
+    from mmm_demo.jobs.plan import run_optimize, run_plan_file
 
-    settings = {name: value for name, value in asked.items() if value is not None}
+    settings = {name: value for name, value in options.items() if value is not None}
     if plan is None:
-        done = plan_steps.run_optimize(market or "demo", settings, require_project_root(), say)
+        done = run_optimize(market or "demo", settings, require_project_root(), say)
     elif market is None and not settings:
-        done = plan_steps.run_plan_file(plan, require_project_root(), say)
+        done = run_plan_file(plan, require_project_root(), say)
     else:
         raise click.UsageError("a plan file says everything itself; drop the options")
     show_plan(done)
+    run = done.run.run_id[:ID_WIDTH]
+    show_next(
+        files_of(done)
+        | {"track it later": f"uv run mmm-demo track --plan {run} --actuals FILE.csv"}
+        | _in_the_ui(done.run.run_id)
+    )
 
 
 @cli.command("track")
 @click.option("--plan", required=True, help="Run of the plan: its id or the first characters.")
 @click.option("--actuals", required=True, type=click.Path(), help="CSV of the weeks that came.")
-@click.option(
-    "--scenario", type=OrUnset(click.STRING, "first"), help="One of the plan.  [default: first]"
-)
+@open_option("--scenario", click.STRING, "One of the plan.", unset="the first", old="first")
 def track_command(plan: str, actuals: str, scenario: str | None) -> None:
     """Hold a plan against what came: sales inside the promised interval, spend on plan or not."""
-    from mmm_demo.jobs import track
+    from mmm_demo.jobs.track import run_track
 
-    show_track(track.run_track(plan, Path(actuals), scenario, require_project_root(), say))
+    show_track(run_track(plan, Path(actuals), scenario, require_project_root(), say))
 
 
 @cli.command()
 @click.argument("run")
 def report(run: str) -> None:
     """Build plots and tables of a fit RUN again."""
-    from mmm_demo.jobs import main as pipeline
+    from mmm_demo.jobs.report import run_report
 
-    pipeline.run_report(run, require_project_root(), say)
+    run_report(run, require_project_root(), say)
 
 
 @cli.command()
@@ -308,19 +304,18 @@ for command in (sweep, leaderboard, server, reproduce, doctor):
     cli.add_command(command)
 
 
-def show_next(run_id: str) -> None:
-    """Print the run and the command that opens the UI."""
-    console.print(f"Run {run_id}\nOpen the UI:  {OPEN_UI}")
+def _of_the_fit(done: "FitResult") -> dict[str, str]:
+    evidence = f"uv run mmm-demo evidence {done.run.run_id[:ID_WIDTH]}"
+    return {"gather evidence": evidence} | _in_the_ui(done.run.run_id)
+
+
+def _in_the_ui(run_id: str) -> dict[str, str]:
+    return {"open the UI": f"{OPEN_UI}   (run {run_id})"}
 
 
 def main() -> None:
     """Run the command line and turn known errors into one clear line and an exit code."""
-    # Before NumPy is loaded: on small matrices, and beside chains, BLAS threads only cost time.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    apply_defaults()
-    # Ended from outside, a run is closed like after any error instead of staying RUNNING.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    settle()
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Exit as done:
@@ -334,6 +329,5 @@ def main() -> None:
         from mmm_demo.checks.gate import GateRefused
 
         refused = isinstance(error, GateRefused)
-        errors.print("Refused: " if refused else "Error: ", style="bold red", end="")
-        errors.print(str(error))
+        tell_error(error, refused)
         sys.exit(REFUSED if refused else KNOWN_ERROR)

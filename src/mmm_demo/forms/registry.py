@@ -8,6 +8,7 @@ from mmm_demo.forms.adstock.geometric import Geometric
 from mmm_demo.forms.baseline.constant import Constant
 from mmm_demo.forms.kinds import Form
 from mmm_demo.forms.noise.normal import Normal
+from mmm_demo.forms.parameter import Parameter
 from mmm_demo.forms.saturation.logistic import Logistic
 from mmm_demo.forms.saturation.michaelis_menten import MichaelisMenten
 from mmm_demo.forms.saturation.s_shaped import SShaped
@@ -46,10 +47,11 @@ def default(kind: str) -> str:
     return next(iter(FORMS[kind]))
 
 
-STORED_NAMES = {  # config's name -> the trace's
-    item.name: item.stored
-    for forms in FORMS.values()
-    for form in forms.values()
-    for item in form.parameters
-    if item.stored
-}
+def every_parameter() -> dict[str, Parameter]:
+    """Return the parameters of all forms by name."""
+    forms = [form for kind in FORMS.values() for form in kind.values()]
+    return {item.name: item for form in forms for item in form.parameters}
+
+
+# The config's name -> the trace's.
+STORED_NAMES = {name: item.stored for name, item in every_parameter().items() if item.stored}

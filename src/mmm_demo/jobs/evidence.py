@@ -12,7 +12,7 @@ from mmm_demo.evidence.battery import Step, Watch
 from mmm_demo.evidence.gathered import EVIDENCE, Evidence, gather
 from mmm_demo.evidence.refit import Refitter
 from mmm_demo.settings.batteries import EVIDENCE_BATTERIES
-from mmm_demo.settings.run_keys import Say, by_channel
+from mmm_demo.settings.run_schema import Say, by_channel
 from mmm_demo.store import evidence_store, registry
 from mmm_demo.store.champion import PREFIX
 from mmm_demo.store.runs import Run, find_run, open_run, store_errors
@@ -70,8 +70,6 @@ def run_evidence(run_id: str, wanted: Sequence[str], say: Say, watch: Watch) -> 
             source.log_text(forecast.to_csv(index=False), scores.BACKTEST)
             source.log(metrics=scores.backtest_scores(forecast))
         evidence_store.bind_evidence(run, version, evidence)
-    for check in evidence.checks:
-        say(str(check))
     return EvidenceResult(run, evidence, version)
 
 

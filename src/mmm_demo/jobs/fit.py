@@ -1,7 +1,8 @@
-"""The steps of one fit, each with its gate: load, check the prior, sample, judge, publish."""
+"""One fit, each step with its gate: load, check the prior, sample, judge, publish, register."""
 
 import json
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -9,17 +10,22 @@ import xarray as xr
 
 from mmm_demo.checks import convergence, proof
 from mmm_demo.checks.contraction import contraction_key, contraction_table, not_identified
-from mmm_demo.checks.gate import GateReport, PassedGate
-from mmm_demo.checks.judge import Judged
+from mmm_demo.checks.gate import GateRefused, GateReport, PassedGate
+from mmm_demo.checks.judge import Judged, judge
 from mmm_demo.checks.next_steps import Attempt, advised, ground_of
 from mmm_demo.evidence import scores
+from mmm_demo.evidence.contest import same_model
 from mmm_demo.fits import tables
 from mmm_demo.fits.build import Sampling, sample_posterior
+from mmm_demo.fits.environment import environment_params
 from mmm_demo.fits.fitted import Decomposition, FittedModel
 from mmm_demo.fits.lift_report import compare_with_model
 from mmm_demo.fits.prior import sample_prior
-from mmm_demo.fits.trace import load_trace, sales_sha256, save_trace, table_sha256
+from mmm_demo.fits.response import scaling_of
+from mmm_demo.fits.trace import load_trace, save_trace, table_sha256
+from mmm_demo.jobs.table import data_tags, load_data
 from mmm_demo.reports import summary
+from mmm_demo.reports.check_names import check_name
 from mmm_demo.reports.figures import (
     convergence_figures,
     lift_figures,
@@ -28,17 +34,16 @@ from mmm_demo.reports.figures import (
 )
 from mmm_demo.settings.batteries import FIT_BATTERIES
 from mmm_demo.settings.experiment import ExperimentConfig, free_parameters
-from mmm_demo.settings.names import key
-from mmm_demo.settings.run_keys import LABEL_TAG, SALES_PARAM, WARNINGS_TAG, Say, by_channel
-from mmm_demo.sources.market import MarketingData, known_truth, load_market
+from mmm_demo.settings.experiment_file import flat_params, to_yaml
+from mmm_demo.settings.names import as_markdown, key
+from mmm_demo.settings.run_schema import Say, by_channel
+from mmm_demo.sources.market import MarketingData, known_truth
 from mmm_demo.store import registry
+from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher
-from mmm_demo.store.runs import Run
-from mmm_demo.tables.continuity import ContinuityError, Weekly, compare
-from mmm_demo.tables.lift import lift_sha256
+from mmm_demo.store.runs import Run, open_run, store_errors, temporary_folder
 
 RETRY_TARGET_ACCEPT = 0.99
-LONGEST_TAG = 4000  # letters; stores cut or refuse tags that are longer than some 5000
 
 
 @dataclass(frozen=True)
@@ -72,116 +77,145 @@ class Job:
     say: Say
 
 
-def load_data(
+@dataclass(frozen=True)
+class FitResult:
+    """A fit that passed and was registered.
+
+    Attributes
+    ----------
+    run
+        Fit run.
+    report
+        Its verdict.
+    version
+        What it was registered as.
+    label
+        What results must be called, where the source does not say it.
+    results
+        What it says.
+    fitted
+        The model.
+    page
+        Markdown of its run's page, which a notebook shows.
+    """
+
+    run: Run
+    report: GateReport
+    version: registry.ModelVersion
+    label: str
+    results: Results
+    fitted: FittedModel
+    page: str
+
+    @property
+    def roas(self) -> pd.DataFrame:
+        """ROAS by channel, with what each rests on."""
+        return self.results.roas
+
+    @property
+    def checks(self) -> pd.DataFrame:
+        """Every check of the gate."""
+        return pd.DataFrame(summary.gate_rows(self.report), columns=[*summary.GATE_HEADER])
+
+    def _repr_markdown_(self) -> str:
+        return self.page
+
+
+@store_errors()
+def run_fit(
+    experiment: ExperimentConfig, root: Path, say: Say, data: MarketingData | None = None
+) -> FitResult:
+    """Fit one experiment and register it when it passes; see `run_main`.
+
+    Raises
+    ------
+    GateRefused
+        When a gate refuses; everything that was measured is logged.
+    """
+    with open_run(experiment.name, "fit") as run:
+        return fit_in(run, experiment, root, say, data)
+
+
+def fit_in(
     run: Run,
     experiment: ExperimentConfig,
     root: Path,
     say: Say,
     data: MarketingData | None = None,
-) -> MarketingData:
-    """Load the weekly table, hold it against contract and champion, log it as the run's input.
-
-    Parameters
-    ----------
-    run, experiment, root, say
-        The fit or exploration.
-    data
-        The table, where it is loaded already.
-
-    Raises
-    ------
-    DataError
-        When the table breaks the contract, or is another than the champion's (`hold_to_champion`).
-    """
-    data = data or load_market(experiment.data, experiment.model, root)
-    say(f"data: {data.source}, {data.span}")
-    for warning in data.warnings:
-        say(f"warning: {warning}")
-    for entry in experiment.data.accept:
-        say(f"accepted: {entry}")
-    known = hold_to_champion(experiment, data, say)
-    digest = table_sha256(data.table)
-    run.log_dataset(data.table, experiment.market, digest, experiment.model.target_column)
-    run.log_text(data.table.to_csv(index=False), "data/weekly_table.csv")
-    if data.report is not None:
-        run.log_text(data.report.to_csv(index=False), "data/report.csv")
-        run.log_text(data.report.to_json(orient="records", indent=2), "data/report.json")
-    if data.lift_tests is not None:
-        run.log_text(data.lift_tests.to_csv(index=False), "data/lift_tests.csv")
-        run.log(params={"data.lift_tests.sha256": lift_sha256(data.lift_tests)})
-    told = {"data.sha256": digest, "data.span": data.span, "data.made_from": data.source}
-    told[SALES_PARAM] = sales_sha256(data.table, experiment.model)
-    run.log(
-        params=told,
-        tags={
-            WARNINGS_TAG: "; ".join(data.warnings) or "none",
-            "data.against_champion": "; ".join(known) or "none",
-        }
-        | label_tag(data),
-    )
-    return data
-
-
-def hold_to_champion(
-    experiment: ExperimentConfig, data: MarketingData, say: Say
-) -> tuple[str, ...]:
-    """Hold a table against the weeks that the market's champion was fitted on (`continuity`).
-
-    Returns
-    -------
-    tuple of str
-        What it changes without being another table; empty without a champion.
-
-    Raises
-    ------
-    ContinuityError
-        When a column is in another unit than the champion's, or has holes.
-    """
-    try:
-        champion = registry.load_champion(experiment.market)
-    except registry.NoVersionError:
-        return ()
-    except proof.BundleRefused as refusal:
-        # Its weeks are worth no more than its draws; who repairs the market needs a new fit.
-        told: tuple[str, ...] = (f"the table could not be held against the champion: {refusal}",)
-    else:
-        of = champion.bundle
-        found = compare(
-            Weekly.of(data.table, experiment.model, experiment.data),
-            Weekly.of(of.fitted.table, of.experiment.model, of.experiment.data),
+) -> FitResult:
+    """Fit in a run that is open; see `run_fit`."""
+    started = time.monotonic()
+    requirements = registry.pinned_requirements(root)  # read now: missing, it would cost a fit
+    tags = {"market": experiment.market, "experiment": experiment.name}
+    tags |= {"experiment.fingerprint": experiment.fingerprint}
+    run.log(params=flat_params(experiment) | environment_params(), tags=tags)
+    run.log_text(to_yaml(experiment), "experiment.yaml")
+    data = load_data(run, experiment, root, say, data)
+    publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
+    with temporary_folder() as folder:
+        experiment = with_scaling(experiment, data.table, say)
+        job = Job(run, experiment, data, publisher, folder, say)
+        proof.write_config(folder, experiment)
+        report = check_prior(job)
+        report, trace = sample(job, report)
+        fitted = FittedModel(experiment.model, trace)
+        parts = fitted.decompose()
+        say("checking what the fit says")
+        judged = judge(fitted, parts, experiment.gate, experiment.data.accept)
+        report = report.with_checks(judged.checks)
+        passed = close_gate(job, report)
+        say("tables and plots")
+        results = publish_results(publisher, experiment, fitted, parts)
+        labels = judged.identification[["channel", "label"]]
+        results = replace(results, roas=results.roas.merge(labels, on="channel"))
+        publish_identification(publisher, experiment.name, judged)
+        log_scores(run, experiment, fitted, judged.pointwise)
+        publish_lift_tests(publisher, experiment.name, fitted, say)
+        page = summary.fit_page(experiment, data, report, results.roas, results.not_identified)
+        run.describe(page)
+        told = summary.headline(experiment, report, results.roas)
+        version = registry.register_version(
+            run,
+            folder,
+            experiment,
+            passed,
+            description=as_markdown("\n\n".join(told)),
+            tags=summary.version_tags(experiment, report, results.roas) | data_tags(data),
+            requirements=requirements,
         )
-        if found.refused:
-            lines = "\n".join(f"- {line}" for line in found.refused)
-            raise ContinuityError(
-                f"{data.source} does not go on from the table of champion version "
-                f"{champion.version.version} of market {experiment.market!r}\n{lines}"
-            )
-        told = found.told
-    for line in told:
-        say(f"against the champion: {line}")
-    return told
+    say(f"registered {version.name} version {version.version}")
+    run.log(
+        tags={"model.name": version.name, "model.version": version.version},
+        metrics={"seconds.fit": time.monotonic() - started},
+    )
+    return FitResult(run, report, version, data.label, results, fitted, page)
 
 
-def label_tag(data: MarketingData) -> dict[str, str]:
-    """Return the tag that says what results must be called, where the source does not."""
-    return {LABEL_TAG: data.label} if data.label else {}
+def with_scaling(experiment: ExperimentConfig, table: pd.DataFrame, say: Say) -> ExperimentConfig:
+    """Decide what sales and spend are divided by, which decides what the priors mean.
 
-
-def data_tags(data: MarketingData) -> dict[str, str]:
-    """Return what a version says of its data: label and warnings, a line each."""
-    lines = list(data.warnings)
-    while sum(map(len, lines)) > LONGEST_TAG:
-        lines = [*lines[:-2], "and more, see the fit run"]
-    return label_tag(data) | ({WARNINGS_TAG: "\n".join(lines)} if lines else {})
+    A refresh of the champion's model takes the champion's scaling: a new record week must not
+    move its priors. Every other fit takes the largest sale and spend of its own table.
+    """
+    model = experiment.model
+    if model.scaling:
+        return experiment
+    scaling = scaling_of(model, table)
+    champion = registry.champion_model(experiment.market)
+    if champion and champion.scaling and same_model(model, champion):
+        if champion.scaling != scaling:
+            say("scaling: the champion's, so that the priors mean the same")
+        scaling = champion.scaling
+    return replace(experiment, model=replace(model, scaling=scaling))
 
 
 def check_prior(job: Job) -> GateReport:
     """Gate before any sampling: the priors must allow mainly sales that are possible."""
     model, limits, table = job.experiment.model, job.experiment.gate, job.data.table
     observed = table[model.target_column].to_numpy()
+    job.say("prior check: do the priors allow mainly sales that are possible?")
     draws = sample_prior(model, table, job.experiment.sampler.seed)
     check = convergence.prior_check(draws, observed, limits)
-    job.say(str(check))
     report = GateReport((check,), tuple(name for name in limits.require if name in FIT_BATTERIES))
     ceiling = limits.prior_extreme_multiple * observed.max()
     weeks = table[model.date_column].to_numpy()
@@ -211,8 +245,10 @@ def sample(job: Job, report: GateReport) -> tuple[GateReport, xr.DataTree]:
         checks, trace = _attempt(job, attempt, target, stored)
         tried.append(Attempt(target, checks))
         if not checks.failures:
+            job.say("converged")
             break
-        job.say(f"attempt {attempt} did not converge")
+        failed = ", ".join(check_name(check.name) for check in checks.failures)
+        job.say(f"attempt {attempt} did not converge: {failed}")
     stored.rename(job.folder / proof.TRACE)
     if checks.failures:
         posterior = trace["posterior"].to_dataset()
@@ -246,8 +282,6 @@ def _attempt(
         convergence.convergence_checks(trace, parameters, experiment.gate, sampler.chains)
     )
     _log_attempt(job.run, attempt, target_accept, sampling, checks)
-    for check in checks.checks:
-        job.say(str(check))
     return checks, trace
 
 
@@ -280,13 +314,14 @@ def close_gate(job: Job, report: GateReport) -> PassedGate:
     tags = {"gate": verdict, "flags": ", ".join(check.name for check in report.flags) or "none"}
     job.run.log(metrics=metrics, tags=tags)
     job.say(f"gate {verdict}")
-    return report.require()
-
-
-def tell_flags(say: Say, report: GateReport) -> None:
-    """Tell which advisory checks did not pass."""
-    for check in report.flags:
-        say(f"flag: {check}; {check.advice}")
+    try:
+        return report.require()
+    except GateRefused as refusal:
+        refusal.add_note(
+            f"No result of it may be used. Plots and all numbers: uv run mmm-demo ui   "
+            f"(run {job.run.run_id})"
+        )
+        raise
 
 
 def publish_results(

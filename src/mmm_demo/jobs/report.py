@@ -1,135 +1,42 @@
-"""Cards and comparisons of versions: what is known, on one page, as runs of their own."""
+"""Plots and tables of a fit run, built again as a run of their own."""
 
-from contextlib import suppress
-from datetime import UTC, datetime
+import json
 from pathlib import Path
 
-import pandas as pd
-
-from mmm_demo.checks.judge import judge
-from mmm_demo.checks.proof import Bundle, BundleRefused
-from mmm_demo.evidence import contest
-from mmm_demo.evidence.backtest import fold_table
-from mmm_demo.evidence.battery import Watch
-from mmm_demo.evidence.compare import Comparison, compare
-from mmm_demo.fits import tables
-from mmm_demo.fits.lift_report import compare_with_model
-from mmm_demo.jobs.evidence import paired_backtests, recorded
-from mmm_demo.reports.card import CardInput, version_card
-from mmm_demo.reports.compare_page import comparison_page
-from mmm_demo.settings.names import bullets
-from mmm_demo.settings.run_keys import LABEL_TAG, WARNINGS_TAG, Say
-from mmm_demo.store import registry
-from mmm_demo.store.champion import CHAMPION, PREFIX
-from mmm_demo.store.evidence_store import load_evidence
+from mmm_demo.checks import proof
+from mmm_demo.jobs.fit import publish_results
+from mmm_demo.reports.figures import convergence_figures
+from mmm_demo.settings.experiment_file import from_dict
+from mmm_demo.settings.run_schema import Say
 from mmm_demo.store.outputs import Outputs
-from mmm_demo.store.promises import past_promises
 from mmm_demo.store.publish import Publisher
-from mmm_demo.store.runs import open_run, store_errors
+from mmm_demo.store.runs import Run, find_run, open_run, store_errors, temporary_folder
 
 
 @store_errors()
-def run_card(market: str, name: str, root: Path, say: Say) -> Path:
-    """Make the evidence card of a version: one self-contained page.
-
-    Parameters
-    ----------
-    market
-        Whose model.
-    name
-        Version: number, alias or fit run.
-    root, say
-        Project folder, progress messages.
+def run_report(run_id: str, root: Path, say: Say) -> Run:
+    """Build plots and tables of a fit run again, as a run of its own; nothing is overwritten.
 
     Raises
     ------
-    BundleRefused
-        When the version does not prove its pass.
+    GateRefused
+        When the fit did not pass: its results must not be interpreted.
     """
-    version = registry.named_version(market, name)
-    with open_run(f"card {version.name} {version.version}", "card") as run:
-        run.log(params={"card.model": version.name, "card.version": version.version})
-        bundle = registry.prove_version(version)
-        html = version_card(_card(version, bundle, past_promises(version)))
+    source = find_run(run_id)
+    with open_run(f"report {source.run_id[:8]}", "report") as run, temporary_folder() as folder:
+        run.log(params={"report.fit_run": source.run_id})
+        for name in proof.FILES:
+            source.download(name, folder)
+        experiment = from_dict(json.loads((folder / proof.CONFIG).read_text()), proof.CONFIG)
+        hashes = {name: proof.sha256(folder / name) for name in proof.FILES}
+        proven = proof.prove_bundle(
+            folder,
+            recorded=hashes,
+            run_id=source.run_id,
+            registered_model=experiment.registered_model,
+        )
         publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
-        page = publisher.page(html, f"card_{version.name}_v{version.version}")
-    say(f"card: {page}")
-    return page
-
-
-def _card(version: registry.ModelVersion, bundle: Bundle, promises: pd.DataFrame) -> CardInput:
-    fitted, market = bundle.fitted, version.name.removeprefix(PREFIX)  # a run may be of any market
-    judged = judge(
-        fitted, fitted.decompose(), bundle.experiment.gate, bundle.experiment.data.accept
-    )
-    weeks = pd.to_datetime(fitted.weeks)
-    moved = why = None
-    champion = registry.find_alias(market, CHAMPION)
-    if champion and champion.version != version.version:
-        with suppress(BundleRefused):  # one that does not prove its pass is nothing to hold against
-            other = registry.prove_version(champion)
-            moved, why = contest.stability(other, bundle), contest.explain(other, bundle)
-    made = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
-    aliases = ", ".join(version.aliases) or "no alias"
-    lift = fitted.lift_tests
-    return CardInput(
-        model=version.name,
-        version=str(version.version),
-        run_id=str(version.run_id),
-        label=version.tags.get(LABEL_TAG, ""),
-        experiment=bundle.experiment,
-        report=bundle.gate.report,
-        roas=tables.describe(fitted.roas()),
-        identification=judged.identification,
-        pairs=judged.pairs,
-        source=bundle.experiment.data.source,
-        span=f"{weeks[0]:%Y-%m-%d} to {weeks[-1]:%Y-%m-%d}, {len(weeks)} weeks",
-        history=f"Registered {made:%Y-%m-%d}; in the registry: {aliases}.",
-        hashes={"weekly table": bundle.gate.data_sha256, **bundle.files},
-        evidence=load_evidence(version),
-        champion=str(champion.version) if champion else None,
-        stability=moved,
-        differences=why,
-        lift=None if lift is None else compare_with_model(lift, fitted.response),
-        promises=promises,
-        warnings=version.tags.get(WARNINGS_TAG, "").splitlines(),
-    )
-
-
-@store_errors()
-def run_compare(market: str, a: str, b: str, root: Path, say: Say, watch: Watch) -> Comparison:
-    """Compare two versions; both forecast and plan on the terms of the second.
-
-    Parameters
-    ----------
-    market
-        Whose models, for numbers and aliases.
-    a, b
-        Versions: numbers, aliases or fit runs.
-    root, say, watch
-        Project folder, progress messages; told of each refit.
-
-    Raises
-    ------
-    BundleRefused
-        When a version does not prove its pass.
-    """
-    versions = [registry.named_version(market, name) for name in (a, b)]
-    names = [f"{item.name} version {item.version}" for item in versions]
-    with open_run(f"compare {a} {b}", "comparison") as run:
-        run.log(params={"compare.a": names[0], "compare.b": names[1]})
-        one, other = (registry.prove_version(version) for version in versions)
-        say(f"backtests: {names[0]} and {names[1]} on the weeks of the latter")
-        known = load_evidence(versions[1])
-        forecasts = paired_backtests(one, other, known, recorded(run, watch))
-        folds = forecasts if isinstance(forecasts, str) else tuple(map(fold_table, forecasts))
-        say("plans of both")
-        found = compare(one, other, folds, contest.plans_of(one, other))
-        publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
-        numbers = "_".join(f"v{item.version}" for item in versions)
-        html = comparison_page(found, *names)
-        page = publisher.page(html, f"comparison_{versions[0].name}_{numbers}")
-        run.log(metrics=found.metrics())
-        run.describe("\n".join(bullets(found.sentences())))
-    say(f"page: {page}")
-    return found
+        publisher.figures(convergence_figures(proven.fitted.trace))
+        publish_results(publisher, experiment, proven.fitted, proven.fitted.decompose())
+    say(f"plots and tables of run {source.run_id} are in run {run.run_id}")
+    return run

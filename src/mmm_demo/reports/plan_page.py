@@ -13,13 +13,13 @@ from mmm_demo.plots import plan as plot
 from mmm_demo.reports import plan_tables as show
 from mmm_demo.reports.page import Drawing, Section, render_page
 from mmm_demo.reports.plan_text import (
+    SURE_AS_A_WHOLE,
     UNRANKED,
     certificate_sentence,
     plan_sentences,
     smallest_sentence,
 )
-from mmm_demo.settings.wording import ALL_SALES, MEDIA_SALES, money
-from mmm_demo.sources.explore_measures import join_words
+from mmm_demo.settings.wording import ALL_SALES, MEDIA_SALES, join_words, money, number_of
 
 
 @dataclass(frozen=True)
@@ -126,9 +126,9 @@ def plan_page(
 
 def basis(ground: Ground) -> str:
     """Say in one line what plans rest on: version, data, gate with flags, lift tests, evidence."""
-    tests = f"{ground.lift_tests or 'no'} lift test{'' if ground.lift_tests == 1 else 's'}"
+    tests = number_of(ground.lift_tests, "lift test") if ground.lift_tests else "no lift tests"
     evidence = f"evidence: {ground.evidence}" if ground.evidence else "no evidence gathered"
-    age = f"{ground.age_days} day{'' if ground.age_days == 1 else 's'} old"
+    age = f"{number_of(ground.age_days, 'day')} old"
     parts = [
         f"It rests on {ground.model} version {ground.version}, {age}, fitted to {ground.span}",
         f"gate: {ground.gate}{_named(' with', 'flag', ground.flagged)}",
@@ -142,8 +142,7 @@ def basis(ground: Ground) -> str:
 
 def _named(begin: str, noun: str, names: Sequence[str]) -> str:
     """Count things and name them: ` with 2 flags (a, b)`; empty for none."""
-    plural = "" if len(names) == 1 else "s"
-    return f"{begin} {len(names)} {noun}{plural} ({', '.join(names)})" if names else ""
+    return f"{begin} {number_of(len(names), noun)} ({', '.join(names)})" if names else ""
 
 
 def _changes(plan: Plan, labels: Mapping[str, str], figure: Drawing) -> Section:
@@ -204,8 +203,7 @@ def _verdict(plan: Plan) -> str:
         return "Yes: the interval of every difference is above zero."
     unsure = (
         f"{UNRANKED}: of {every} pairs, {count} have an interval that contains zero or is not "
-        "measured. The gain as a whole may be sure all the same, but not that these moves add to "
-        "it."
+        f"measured. {SURE_AS_A_WHOLE}"
     )
     against = (
         f"Against the data: in {forced} of {every} pairs the limits force money to where the next "

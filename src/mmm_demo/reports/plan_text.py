@@ -15,14 +15,17 @@ from mmm_demo.settings.wording import (
     ALL_SALES,
     MEDIA_SALES,
     change,
+    join_words,
     money,
     roas,
     signed,
     with_shares,
 )
-from mmm_demo.sources.explore_measures import join_words
 
 UNRANKED = NOT_RANKED.upper()  # the label of a plan that moves money between such channels
+SURE_AS_A_WHOLE = (
+    "The gain of the plan as a whole may be sure all the same, but not that these moves add to it."
+)
 SMALL = 0.005  # share of the budget below which a change is not told
 TOLD = 6  # changes and pairs that a sentence lists at most
 SURE = 0.995  # from here on a probability is `over 99%`
@@ -42,14 +45,14 @@ def plan_sentences(plan: Plan, labels: Mapping[str, str]) -> list[str]:
     Returns
     -------
     list of str
-        Numbers that another unit would explain, that the channels cannot be ranked, if so, then
-        what to change, what that is expected to bring (profit, saving or target first, where the
-        scenario asks for it; how much of the sales comes from moving money and how much from
-        timing), and what to beware of.
+        Numbers that another unit would explain, if any, then what to change, what that is expected
+        to bring (profit, saving or target first, where the scenario asks for it; how much of the
+        sales comes from moving money and how much from timing), how sure that is, and what to
+        beware of: first that the channels cannot be ranked, if so.
     """
-    asked = (*plan.doubts, _unranked(plan), _forced(plan), _change(plan), _reached(plan))
-    brought = (_profit(plan), _sales(plan), _care(plan, labels), _unknown_weeks(plan))
-    return [part for part in (*asked, *brought) if part]
+    asked = (*plan.doubts, _change(plan), _reached(plan), *_profit(plan), *_sales(plan))
+    beware = (_unranked(plan), _forced(plan), _care(plan, labels), _unknown_weeks(plan))
+    return [part for part in (*asked, *beware) if part]
 
 
 def chance(probability: float) -> str:
@@ -115,9 +118,8 @@ def _unranked(plan: Plan) -> str:
         return ""
     return (
         f"{UNRANKED}: this plan moves money {_moved_between(plan.unrankable)}, but the data do not "
-        "tell which of the two earns more with the next unit of money. The gain of the plan as a "
-        "whole may be sure all the same (its probability is told below), but not that these moves "
-        f"add to it. {smallest_sentence(plan) or _no_smallest(plan)}"
+        f"tell which of the two earns more with the next unit of money. {SURE_AS_A_WHOLE} "
+        f"{smallest_sentence(plan) or _no_smallest(plan)}"
     )
 
 
@@ -213,29 +215,30 @@ def _reached(plan: Plan) -> str:
     return f"{lead} is met in expectation, and reached with a probability of {sure}."
 
 
-def _profit(plan: Plan) -> str:
+def _profit(plan: Plan) -> tuple[str, ...]:
     draws = plan.profit_gain
     if draws is None or _as_before(plan):
-        return ""
+        return ()
     gain = spread(draws)
-    return (
+    expected = (
         f"Expected: {_more(gain['mean'])} profit (margin x {MEDIA_SALES} - spend) than by "
         f"repeating the last {plan.weeks} weeks, at a margin of {plan.scenario.margin:g} per unit "
-        f"of sales. {_sureness(gain, 'earns')}"
+        "of sales."
     )
+    return expected, _sureness(gain, "earns")
 
 
-def _sales(plan: Plan) -> str:
+def _sales(plan: Plan) -> tuple[str, ...]:
     if _as_before(plan):
-        return f"It is what the last {plan.weeks} weeks spent, and brings no more and no less."
+        return (f"It is what the last {plan.weeks} weeks spent, and brings no more and no less.",)
     gain, more = plan.uplift, plan.total_budget - plan.current_budget
     told = f"{_more(gain['mean'], 'fewer')} sales"
     cost = "" if _same_budget(plan) else f" for {_more(more)} money"
-    return (
+    expected = (
         f"Expected: {with_shares(told, plan.of_all_sales, plan.of_media_sales)} than by repeating "
-        f"the last {plan.weeks} weeks{cost}: {_sources(plan)}. {_wholes(plan)} "
-        f"{_sureness(gain, 'sells')}"
+        f"the last {plan.weeks} weeks{cost}: {_sources(plan)}. {_wholes(plan)}"
     )
+    return expected, _sureness(gain, "sells")
 
 
 def _wholes(plan: Plan) -> str:
@@ -268,10 +271,11 @@ def by_amounts(plan: Plan) -> float:
 
 def _sureness(gain: Mapping[str, float], verb: str) -> str:
     return (
-        f"50% interval {signed(gain['lower_50'])} to {signed(gain['upper_50'])}, 94% interval "
-        f"{signed(gain['lower_94'])} to {signed(gain['upper_94'])}. It {verb} more than the repeat "
-        f"with a probability of {chance(gain['probability'])}; in the worst 5% of cases it "
-        f"{verb} on average {_more(gain['shortfall'])} than the repeat."
+        f"How sure: it {verb} more than the repeat with a probability of "
+        f"{chance(gain['probability'])}; 50% interval {signed(gain['lower_50'])} to "
+        f"{signed(gain['upper_50'])}, 94% interval {signed(gain['lower_94'])} to "
+        f"{signed(gain['upper_94'])}; in the worst 5% of cases it {verb} on average "
+        f"{_more(gain['shortfall'])} than the repeat."
     )
 
 

@@ -1,7 +1,8 @@
 """Results -> the short texts that people read first: a run's page and the summary."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -10,18 +11,22 @@ from mmm_demo.planning.plan import Plan, spread
 from mmm_demo.reports.check_names import check_name
 from mmm_demo.reports.plan_text import chance, channel_flags, plan_sentences
 from mmm_demo.settings.experiment import ExperimentConfig
-from mmm_demo.settings.names import as_markdown, bullets, key
+from mmm_demo.settings.names import as_markdown, bullets, key, markdown_table
 from mmm_demo.settings.wording import (
     ALL_SALES,
     ROAS_UNIT,
     amount,
     change,
     human,
+    number_of,
     percent,
     roas_between,
 )
 from mmm_demo.settings.wording import roas as roas_text
 from mmm_demo.sources.market import MarketingData
+
+GATE_HEADER = ("check", "value", "limit", "verdict")
+ROAS_TITLE = f"Incremental ROAS ({ROAS_UNIT}, all weeks of the data)"
 
 
 def gate_rows(report: GateReport) -> list[tuple[str, str, str, str]]:
@@ -47,12 +52,38 @@ def check_rows(checks: Sequence[Check]) -> list[tuple[str, str, str, str, str]]:
 
 def flag_lines(report: GateReport) -> list[str]:
     """Say what is flagged, a line each: name, number, place and what to do."""
+    return check_lines(report.flags)
+
+
+def check_lines(checks: Iterable[Check]) -> list[str]:
+    """Say checks in full, a line each: name, number, place and what to do."""
     lines = []
-    for check in report.flags:
+    for check in checks:
         name, value, limit = _measured(check)
         place = f" ({check.where})" if check.where else ""
-        lines.append(f"{name} {value}, limit {limit}{place}: {check.advice}")
+        advice = f": {check.advice}" if check.advice else ""
+        lines.append(f"{name} {value}, limit {limit}{place}{advice}")
     return lines
+
+
+def gate_sentence(report: GateReport) -> str:
+    """Say a verdict in one line: gate passed: 28 checks, 0 flags."""
+    counts = {
+        "failed": len(report.failures),
+        "not made": len(report.missing),
+        "loosened": len(report.loosened),
+    }
+    told = [number_of(len(report.checks), "check")]
+    told += [f"{count} {what}" for what, count in counts.items() if count]
+    told.append(number_of(len(report.flags), "flag"))
+    return f"gate {'passed' if report.passed else 'failed'}: {', '.join(told)}"
+
+
+def evidence_sentence(name: str, checks: Sequence[Check]) -> str:
+    """Say what the batteries found in one line: ... 9 checks, 8 passed, 1 failed."""
+    found = Counter(check.status for check in checks)
+    told = [f"{count} {status}" for status, count in found.most_common()]
+    return f"Evidence about {name}: {', '.join([number_of(len(checks), 'check'), *told])}"
 
 
 def headline(
@@ -60,10 +91,8 @@ def headline(
 ) -> list[str]:
     """Return what people look for first: verdict, lag, ROAS, priors; a line each."""
     model, values = experiment.model, {check.name: check.value for check in report.checks}
-    verdict = "passed" if report.passed else "failed"
-    lines = [f"Gate {verdict}, adstock up to {model.adstock_max_lag} weeks"]
-    if report.flags:
-        lines[0] += f", {len(report.flags)} flagged"
+    verdict = gate_sentence(report)
+    lines = [f"{verdict[0].upper()}{verdict[1:]}; adstock up to {model.adstock_max_lag} weeks"]
     if "rhat_max" in values:
         lines[0] += (
             f", R-hat {values['rhat_max']:.4f}, ESS {values['ess_bulk_min']:,.0f} bulk and "
@@ -99,7 +128,9 @@ def fit_page(
     roas: pd.DataFrame | None = None,
     not_identified: Sequence[str] = (),
 ) -> str:
-    """Return the Markdown of a fit run's page; its first lines are all that MLflow shows at once.
+    """Return the Markdown of a fit run's page: ROAS or refusal, verdict, flags, then the rest.
+
+    Its first lines are all that MLflow shows at once.
 
     Parameters
     ----------
@@ -112,34 +143,29 @@ def fit_page(
     not_identified
         Parameters that the data told nothing about.
     """
-    first, *rest = map(as_markdown, headline(experiment, report, roas))
-    lines = [f"**{first}**  ", *(f"{line}  " for line in rest), ""]
+    lines: list[str] = []
+    if not report.passed:
+        lines += ["**Refused**, no result of it may be used:"]
+        lines += ["", f"```\n{report.reasons()}\n```", ""]
+    if roas is not None:
+        lines += [f"**{ROAS_TITLE}**", "", *markdown_table(*roas_table(roas)), ""]
+    if not_identified:
+        lines += [as_markdown(identification_sentence(not_identified)), ""]
+    lines += [f"**{as_markdown(headline(experiment, report, None)[0])}**", ""]
+    if report.flags:
+        lines += ["**Flagged**, read results with this in mind:", ""]
+        lines += [*bullets(flag_lines(report)), ""]
     lines += [experiment.description, ""]
     lines += [f"Market `{experiment.market}`, {data.source}, {data.span}.", ""]
     lines += bullets(f"accepted: {entry}" for entry in experiment.data.accept)
     lines += bullets(f"warning: {text}" for text in data.warnings)
     lines += [""] if lines[-1] else []
-    if not_identified:
-        lines += [as_markdown(identification_sentence(not_identified)), ""]
-    lines += _table(("check", "value", "limit", "verdict"), gate_rows(report))
-    if report.flags:
-        lines += ["", "**Flagged**, read results with this in mind:", ""]
-        lines += bullets(flag_lines(report))
-    if not report.passed:
-        lines += ["", "**Refused**, no result of it may be used:"]
-        lines += ["", f"```\n{report.reasons()}\n```"]
-    if roas is not None:
-        lines += [
-            "",
-            f"**Incremental ROAS** ({ROAS_UNIT}, all weeks of the data)",
-            "",
-            *_table(*_marked(*roas_table(roas))),
-        ]
+    lines += ["**All checks**", "", *markdown_table(GATE_HEADER, gate_rows(report))]
     priors = [
         (name, f"`{prior}`", prior.rationale or "project default")
         for name, prior in experiment.model.priors.items()
     ]
-    lines += ["", "**Priors**", "", *_table(("parameter", "prior", "rationale"), priors)]
+    lines += ["", "**Priors**", "", *markdown_table(("parameter", "prior", "rationale"), priors)]
     return "\n".join(lines)
 
 
@@ -172,10 +198,14 @@ def roas_table(roas: pd.DataFrame) -> tuple[tuple[str, ...], list[tuple[str, ...
     ]
 
 
-PLAN_HEADER = ("channel", "spend, last period", "spend, planned", "change", "beware")
 # Gains are over the replay of the last period.
-SCENARIO_HEADER = ("scenario", "money", "gain over replay", f"of {ALL_SALES}", "94 % interval")
-SCENARIO_HEADER += ("sure",)
+SCENARIO_HEADER = ("scenario", "money", "gain", f"of {ALL_SALES}", "94 % interval", "sure")
+
+
+def plan_header(plan: Plan) -> tuple[str, ...]:
+    """Return the heads of `plan_rows`."""
+    weeks = f"{plan.weeks} weeks"
+    return ("channel", f"spend, last {weeks}", f"planned, {weeks}", "change", "beware")
 
 
 def plan_rows(plan: Plan, labels: Mapping[str, str]) -> list[tuple[str, ...]]:
@@ -216,6 +246,11 @@ def doubts_elsewhere(plans: Sequence[Plan]) -> list[str]:
     return [f"{plan.scenario.name}: {text}" for plan in plans[1:] for text in plan.doubts]
 
 
+def scenario_title(plan: Plan) -> str:
+    """Say what the gains of `scenario_rows` are over."""
+    return f"Scenarios: gain over a repeat of the last {plan.weeks} weeks"
+
+
 def plan_title(plan: Plan) -> str:
     """Name window and budget of a plan."""
     return (
@@ -241,22 +276,16 @@ def plan_markdown(
         What the plans rest on, in one line (`plan_page.basis`); empty to leave it out.
     """
     plan = plans[0]
-    lines = [f"### Budget plan from {name}", f"{plan_title(plan)}.", ""]
+    lines = [f"**Plan of {as_markdown(name)}: {plan_title(plan)}**", ""]
     told = [*plan_sentences(plan, labels), *filter(None, [ground])]
     lines += bullets(told)
-    lines += ["", *_table(*_marked(PLAN_HEADER, plan_rows(plan, labels)))]
+    lines += ["", *markdown_table(plan_header(plan), plan_rows(plan, labels))]
     if len(plans) > 1:
-        lines += ["", "**Scenarios**", "", *_table(SCENARIO_HEADER, scenario_rows(plans))]
+        lines += [
+            "",
+            f"**{scenario_title(plan)}**",
+            "",
+            *markdown_table(SCENARIO_HEADER, scenario_rows(plans)),
+        ]
         lines += ["", *bullets(doubts_elsewhere(plans))]
     return "\n".join(lines)
-
-
-def _marked(
-    header: tuple[str, ...], rows: Sequence[tuple[str, ...]]
-) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    return header, [tuple(map(as_markdown, row)) for row in rows]
-
-
-def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return lines + ["| " + " | ".join(row) + " |" for row in rows]

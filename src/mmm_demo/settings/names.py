@@ -8,7 +8,7 @@ was replaced. Each of these is one to one, and a name that can be held is kept.
 import hashlib
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from itertools import count
 
 LONGEST_KEY = 250  # characters of a metric's, param's or tag's key in MLflow
@@ -121,6 +121,14 @@ def as_markdown(text: str) -> str:
 def bullets(sentences: Iterable[str]) -> list[str]:
     """Return sentences as a list in Markdown."""
     return [f"* {as_markdown(sentence)}" for sentence in sentences]
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the lines of a table in Markdown, with cells as they are written."""
+    # MLflow's page has no space between columns.
+    wide = (f"{name}\u00a0\u00a0" for name in header)
+    lines = ["| " + " | ".join(wide) + " |", "|" + "---|" * len(header)]
+    return lines + ["| " + " | ".join(map(as_markdown, row)) + " |" for row in rows]
 
 
 def _free(short: str, name: str, taken: Iterable[str]) -> str:

@@ -1,13 +1,13 @@
 """A sweep in sentences and as the page of its run."""
 
 import re
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from mmm_demo.settings.names import markdown_table
 from mmm_demo.settings.sweep import SweepConfig, in_words
 from mmm_demo.settings.wording import amount
 
@@ -73,11 +73,11 @@ def sweep_page(
     if best is not None and (following := next_best(sweep, trials, best)):
         rows = [(str(number), *rest) for number, *rest in following]
         header = ("trial", sweep.objective.upper(), "behind", "settings")
-        lines += ["**Next best**", "", *_table(header, rows), "", LUCK, ""]
+        lines += ["**Next best**", "", *markdown_table(header, rows), "", LUCK, ""]
     if found := reasons(trials):
         lines += ["**Why trials have no value**", ""]
         rows = [(str(count), *map(str, rest)) for count, *rest in found[:REASONS]]
-        lines += _table(("trials", "verdict", "for example", "reason"), rows)
+        lines += markdown_table(("trials", "verdict", "for example", "reason"), rows)
         if rest := sum(count for count, *_ in found[REASONS:]):
             lines += ["", f"{rest} more for other reasons."]
     return "\n".join(lines).rstrip() + "\n"
@@ -170,10 +170,3 @@ def _kind(reason: str) -> str:
 def _one_line(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= MOST else f"{line[: MOST - 3]}..."
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield "| " + " | ".join(header) + " |"
-    yield "|" + "---|" * len(header)
-    for row in rows:
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
