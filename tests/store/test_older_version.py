@@ -11,13 +11,13 @@ import mlflow
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
-from mmm_demo.store.record import written_hashes
 
 from helpers import PROJECT, PYTHON
 from mmm_demo.checks.proof import BundleRefused
 from mmm_demo.fits.tables import describe
 from mmm_demo.jobs.plan import run_optimize
 from mmm_demo.store.doctor.examination import run_doctor
+from mmm_demo.store.provenance import written_hashes
 from mmm_demo.store.registry import load_champion, prove_version
 from older import CASE, restore
 
