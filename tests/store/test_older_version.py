@@ -13,9 +13,12 @@ import pytest
 from mlflow import MlflowClient
 
 from helpers import PROJECT, PYTHON
+from mmm_demo.checks.proof import BundleRefused
 from mmm_demo.fits.tables import describe
 from mmm_demo.jobs.plan import run_optimize
-from mmm_demo.store.registry import load_champion
+from mmm_demo.store.doctor.examination import run_doctor
+from mmm_demo.store.provenance import written_hashes
+from mmm_demo.store.registry import load_champion, prove_version
 from older import CASE, restore
 
 URI = "models:/mmm_demo@champion"
@@ -58,6 +61,23 @@ def weeks() -> pd.DataFrame:
     """Return the weeks that the stored prediction is about."""
     table = load_champion("demo").bundle.fitted.table
     return table.drop(columns="Sales").iloc[20:24].reset_index(drop=True)
+
+
+def test_the_doctor_finds_nothing_but_the_runs_that_were_killed(model, project, store):
+    found = run_doctor(project, True, [].append)  # the template's first experiment lies elsewhere
+    assert sorted(item.where.split("(")[1].split(",")[0] for item in found.left) == [
+        "kept 1",
+        "sweep kept",
+    ]
+    assert all("cannot tell" in item.what and not item.safe for item in found.left)
+    version = store.get_model_version("mmm_demo", "1")
+    store.set_model_version_tag("mmm_demo", "1", "sha256.gate.json", "0" * 64)
+    assert "sha256.gate.json" in " ".join(
+        item.what for item in run_doctor(project, False, [].append).left
+    )
+    with pytest.raises(BundleRefused, match=r"bytes of gate.json|written record of gate.json"):
+        prove_version(store.get_model_version("mmm_demo", "1"))
+    assert written_hashes(version)["gate.json"] == version.tags["sha256.gate.json"]
 
 
 SERVE = """
