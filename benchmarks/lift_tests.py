@@ -60,16 +60,14 @@ def fit(raw: pd.DataFrame, tests: pd.DataFrame | None, seed: int, draws: int) ->
     from mmm_demo.fits.response import Response, scaling_of
     from mmm_demo.settings.experiment import free_parameters
     from mmm_demo.settings.experiment_file import load_experiment
-    from mmm_demo.tables.contract import Contract, validate_table
+    from mmm_demo.tables.contract import validate_table
     from mmm_demo.tables.lift import validate_lift_tests
 
     path = ROOT / "experiments" / "mmm_roas_lift.yaml"
     experiment = load_experiment(path, {"sampler": {"draws": draws, "seed": seed}})
     model, sampler = experiment.model, experiment.sampler
-    contract = Contract(
-        model.date_column, model.target_column, model.channel_columns, (), model.adstock_max_lag
-    )
-    table, _ = validate_table(raw[["date", "y", *CHANNELS]], contract, "ROAS data")
+    raw = raw[["date", "y", *CHANNELS]]
+    table, _ = validate_table(raw, model, experiment.data, "ROAS data")
     if tests is not None:
         tests, _ = validate_lift_tests(tests, model, table, "tests")
     trace = sample_posterior(

@@ -24,6 +24,8 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
+from faulty_worlds import FAULTS, simulate_world
+
 PROJECT = Path(__file__).parents[1]
 MISSED = 0.25
 
@@ -48,8 +50,6 @@ def main() -> None:
 
 
 def _run(asked: argparse.Namespace):
-    from mmm_demo.sources.worlds import FAULTS
-
     faults = asked.faults.split(",") if asked.faults else FAULTS
     first = asked.first_seed
     worlds = [(None, seed) for seed in range(first, first + asked.clean)]
@@ -73,7 +73,6 @@ def _world(fault: str | None, seed: int, asked: argparse.Namespace) -> dict:
     from mmm_demo.evidence.refit import Refitter
     from mmm_demo.fits.response import scaling_of
     from mmm_demo.settings.experiment_file import load_experiment
-    from mmm_demo.sources.worlds import simulate_world
 
     started = time.monotonic()
     experiment = load_experiment(PROJECT / "experiments" / "demo.yaml")

@@ -27,7 +27,7 @@ ON_THE_WAY_TO_A_PLAN = (
     "reports.page",
     "store.runs",
     "store.publish",
-    "store.record",
+    "store.provenance",
     "store.registry",
     "jobs.plan",
     "store.evidence_store",

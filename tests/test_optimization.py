@@ -273,7 +273,7 @@ def test_the_certificate_tells_a_good_plan_from_the_status_quo(planner, wide):
 
     def gap(totals: np.ndarray) -> float:
         goal = solver.Goal()
-        return solver.certificate(goal, region, solver.judge(goal, surface, totals))
+        return solver.certificate(goal, region, solver.evaluate(goal, surface, totals))
 
     assert gap(money(wide)) == pytest.approx(wide.gap)
     before = surface.at(planner.window.current).total.mean()

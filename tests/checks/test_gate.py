@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from helpers import GOOD_VALUES, good_checks, good_report
-from mmm_demo.checks.convergence import DECOMPOSITION_TOLERANCE
 from mmm_demo.checks.gate import (
     COMPARISONS,
     FAILED,
@@ -197,7 +196,7 @@ def test_required_limits_are_those_of_the_config() -> None:
         "bfmi_min": (">=", LIMITS.bfmi_min),
         "max_depth_share": ("<=", LIMITS.max_depth_share_max),
         "coverage_94": (">=", LIMITS.coverage_94_min),
-        "decomposition_gap": ("<=", DECOMPOSITION_TOLERANCE),
+        "decomposition_gap": ("<=", 1e-6),
     } == REQUIRED
 
 

@@ -23,6 +23,7 @@ import mmm_demo
 from answer import Answer, Ask
 from helpers import PROJECT, PYTHON
 from mmm_demo.checks.gate import Check, GateRefused, GateReport
+from mmm_demo.cli.values import OrUnset
 from mmm_demo.cli.verbs import GROUPS, KNOWN_ERROR, REFUSED, cli, main
 from mmm_demo.fits.trace import table_sha256
 from mmm_demo.sources.market import MarketingData
@@ -364,12 +365,14 @@ def test_options_override_the_file(
 
 
 @pytest.mark.parametrize("verb", FIT_VERBS)
-def test_from_file_keeps_the_values_of_the_file(
-    ask: Ask, root: Path, pipeline: SimpleNamespace, verb: str
+@pytest.mark.parametrize("word", ["unset", "from_file"])
+def test_unset_keeps_the_values_of_the_file(
+    ask: Ask, root: Path, pipeline: SimpleNamespace, verb: str, word: str
 ) -> None:
     options = ["adstock-max-lag", "draws", "tune", "chains", "target-accept", "seed"]
-    words = [word for option in options for word in (f"--{option}", "from_file")]
-    ask(verb, "--experiment", "experiments/demo_refused.yaml", *words)
+    words = [part for option in options for part in (f"--{option}", word)]
+    told = ask(verb, "--experiment", "experiments/demo_refused.yaml", *words).err
+    assert told.count(": write unset instead of from_file") == (6 if word == "from_file" else 0)
     given = pipeline.asked[verb][0]
     ask(verb, "--experiment", "experiments/demo_refused.yaml")
     assert pipeline.asked[verb][0] == given
@@ -379,7 +382,7 @@ def test_from_file_keeps_the_values_of_the_file(
 def test_promote_passes_on_what_was_asked(ask: Ask, root: Path, pipeline: SimpleNamespace) -> None:
     ask("promote", "--market", "north", "--version", "7", "--reason", "better fit")
     assert pipeline.asked["promote"][:4] == ("north", 7, "better fit", False)
-    ask("promote", "--version", "latest")
+    ask("promote", "--version", "unset")
     assert pipeline.asked["promote"][:4] == ("demo", None, "none given", False)
     ask("promote", "--rollback")
     assert pipeline.asked["promote"][:4] == ("demo", None, "none given", True)
@@ -396,8 +399,8 @@ def test_optimize_passes_on_what_was_asked(ask: Ask, root: Path, pipeline: Simpl
     assert pipeline.asked["optimize"][1] == {"objective": "target_roas", "target": 3.0}
     unset = [p.opts[0] for p in cli.commands["optimize"].params if isinstance(p, click.Option)]
     assert len(unset) == 7
-    words = [word for option in unset for word in (option, "from_champion")]
-    ask("optimize", "from_champion", *words)
+    words = [word for option in unset for word in (option, "unset")]
+    ask("optimize", "unset", *words)
     assert pipeline.asked["optimize"][:2] == ("demo", {})
     assert "plan_file" not in pipeline.asked
 
@@ -472,7 +475,7 @@ def test_a_plan_is_tracked_by_its_first_scenario_unless_one_is_named(
     words = ("track", "--plan", "abc12345", "--actuals", "data/new.csv")
     ask(*words)
     assert pipeline.asked["track"][:4] == ("abc12345", Path("data/new.csv"), None, root)
-    ask(*words, "--scenario", "first")
+    ask(*words, "--scenario", "unset")
     assert pipeline.asked["track"][2] is None
     ask(*words, "--scenario", "more_search")
     assert pipeline.asked["track"][2] == "more_search"
@@ -512,6 +515,46 @@ def test_entry_point_has_the_options_of_the_command(verb: str) -> None:
     for option, value in given.items():  # -P names are the option's, with underscores
         assert value == "{" + option.removeprefix("--").replace("-", "_") + "}"
     assert {value.strip("{}") for value in (*places, *given.values())} == set(entry["parameters"])
+
+
+def may_be_open() -> list[tuple[str, click.Parameter]]:
+    """Return every option and argument that has a word for not given, with its verb."""
+    found = [(verb, p) for verb, command in cli.commands.items() for p in command.params]
+    return [(verb, p) for verb, p in found if isinstance(p.type, OrUnset)]
+
+
+def test_one_word_leaves_open_whatever_may_be_left_open(capsys) -> None:
+    old = {verb: {p.type.old for of, p in may_be_open() if of == verb} for verb in cli.commands}
+    assert {verb: words for verb, words in old.items() if words} == {
+        **{verb: {"from_file"} for verb in FIT_VERBS},
+        "promote": {"latest"},
+        "optimize": {"from_champion"},
+        "track": {"first"},
+        "sweep": {"default"},
+        "leaderboard": {"all"},
+    }
+    for verb, param in may_be_open():
+        assert param.type.convert("unset", param, None) is None
+        assert capsys.readouterr().err == "", (verb, param.name)
+        assert param.type.convert(param.type.old, param, None) is None
+        (line,) = capsys.readouterr().err.splitlines()  # for one release
+        assert line.startswith(f"{param.opts[0]}: write unset instead of {param.type.old}")
+        assert not isinstance(param, click.Option) or "[unset: " in str(param.help)
+
+
+def test_mlflow_passes_the_one_word_for_what_may_be_left_open() -> None:
+    given = {
+        (verb, p.opts[0].removeprefix("--").replace("-", "_"))
+        for verb, p in may_be_open()
+        if p.name != "storage"  # comes by its variable alone
+    }
+    passed = {
+        (verb, name)
+        for verb, entry in ENTRY_POINTS.items()
+        for name, of in entry["parameters"].items()
+        if of.get("default") == "unset"
+    }
+    assert passed == given
 
 
 @pytest.mark.parametrize("verb", sorted(ENTRY_POINTS))

@@ -74,8 +74,9 @@ def test_every_setting_arrives(asked, answer):
     assert one["storage"] == "postgresql://db"
 
 
-def test_the_word_that_mlflow_passes_leaves_settings_open(asked, answer):
-    words = ["--workers", "default", "--scheduler", "default", "--storage", "default"]
+@pytest.mark.parametrize("word", ["unset", "default"])
+def test_the_word_that_mlflow_passes_leaves_settings_open(asked, answer, word):
+    words = ["--workers", word, "--scheduler", word, "--storage", word]
     assert answer("sweep", "sweep.yaml", *words).code == 0
     assert (asked[0]["workers"], asked[0]["scheduler"]) == (usable_cores(), None)
     assert asked[0]["storage"] is None

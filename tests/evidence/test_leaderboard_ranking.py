@@ -11,7 +11,7 @@ import xarray as xr
 from board_data import FOLDS, HARD, HORIZON, WEEKS, backtest, candidate, pointwise
 from mmm_demo.evidence.ranking import NO_SALES, OTHER_SALES, Candidate, Tables, rank
 from mmm_demo.evidence.scores import CRPS, ELPD
-from mmm_demo.settings.run_keys import SALES_PARAM
+from mmm_demo.settings.run_schema import SALES_PARAM
 
 RNG = np.random.default_rng(1)
 NOISE = RNG.normal(0, 5, FOLDS * HORIZON)

@@ -24,7 +24,7 @@ from mmm_demo.jobs.leaderboard import (
     verdict_of,
 )
 from mmm_demo.settings.experiment import ConfigError
-from mmm_demo.settings.run_keys import SALES_PARAM
+from mmm_demo.settings.run_schema import SALES_PARAM
 from mmm_demo.store import search
 from mmm_demo.store.runs import open_run
 

@@ -27,7 +27,7 @@ from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.experiment_file import flat_params
 from mmm_demo.settings.limits import EvidenceConfig
 from mmm_demo.settings.names import file_names, key
-from mmm_demo.settings.run_keys import read_csv
+from mmm_demo.settings.run_schema import read_csv
 from mmm_demo.settings.scenario import Scenario
 from mmm_demo.sources.explore import explore
 from mmm_demo.sources.simulate import simulate_market

@@ -35,12 +35,12 @@ from mmm_demo.jobs.main import run_main
 from mmm_demo.jobs.report import run_report
 from mmm_demo.settings.experiment import BudgetConfig, ExperimentConfig, SamplerConfig
 from mmm_demo.settings.experiment_file import from_dict, load_experiment
-from mmm_demo.settings.run_keys import by_channel
+from mmm_demo.settings.run_schema import by_channel
 from mmm_demo.sources.simulate import simulate_market
 from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import open_run, temporary_folder
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError
 
 CHANNELS = ("TV", "Radio", "Search", "Social")
 EXAMPLES = ("mmm_example", "mmm_roas_data")
@@ -527,6 +527,7 @@ def log_files(files: Path, report: GateReport | None = None) -> str:
     return run.run_id
 
 
+@pytest.mark.slow
 def test_a_report_is_a_run_of_its_own_and_says_what_the_draws_say(lean, lean_model, store, project):
     fit = log_files(lean)
     report = run_report(fit[:8], project, silent)

@@ -31,7 +31,7 @@ from mmm_demo.jobs.fit import FitResult
 from mmm_demo.jobs.main import run_main
 from mmm_demo.jobs.plan import channel_labels, past_text, run_optimize
 from mmm_demo.jobs.promote import ContestLost
-from mmm_demo.planning.window import window_of
+from mmm_demo.planning.window import BudgetError, window_of
 from mmm_demo.settings.data import DataConfig
 from mmm_demo.settings.experiment import ExperimentConfig, to_dict
 from mmm_demo.settings.experiment_file import from_dict, load_experiment
@@ -74,6 +74,40 @@ def test_a_champion_plans_what_is_asked_for(make_version, store, project):
     assert file.name == f"budget_scenario_demo_{done.run.run_id[:8]}.csv"
     assert done.report.name == f"budget_report_demo_{done.run.run_id[:8]}.html"
     assert store.get_run(done.run.run_id).data.params["plan.weeks"] == "4"
+
+
+def budgeted(project: Path, budget: dict[str, Any]) -> ExperimentConfig:
+    """Return the demo with a budget of its own."""
+    plain = to_dict(load_experiment(project / "experiments" / "demo.yaml"))
+    return from_dict(plain | {"budget": budget}, "budgeted")
+
+
+def test_a_champion_plans_the_scenario_that_its_experiment_asks_for(make_version, store, project):
+    make_version(budgeted(project, {"objective": "profit", "margin": 0.4, "weeks": 4}))
+    promote()
+    done = run_optimize("demo", {}, project, silent)
+    asked = done.plan.scenario
+    assert (asked.name, asked.objective, asked.margin, done.plan.weeks) == (
+        "demo",
+        "profit",
+        0.4,
+        4,
+    )
+    done = run_optimize("demo", {"objective": "response"}, project, silent)
+    assert (done.plan.scenario.objective, done.plan.scenario.margin) == ("response", None)
+
+
+def test_money_of_the_champions_window_is_not_taken_for_another(make_version, store, project):
+    groups = {"screens": {"channels": ["TV", "Social"], "at_most": 900_000}}
+    budget = {"weeks": 4, "total_budget": 600_000, "groups": groups}
+    make_version(budgeted(project, budget))
+    promote()
+    told = "the champion's total_budget and groups are for 4 weeks, not for 6; write a plan file"
+    with pytest.raises(BudgetError, match=told):
+        run_optimize("demo", {"weeks": 6}, project, silent)
+    with pytest.raises(BudgetError, match="the champion's groups are for 4 weeks, not for 6"):
+        run_optimize("demo", {"weeks": 6, "total_budget": 700_000.0}, project, silent)
+    assert_nothing_planned(store, project)
 
 
 def odd_report() -> GateReport:
@@ -184,7 +218,7 @@ def test_windows_that_cannot_be_planned_are_refused_and_write_nothing(
         assert why in answer.err
     answer = ask("optimize", "--start", "next monday")
     assert answer.code == 1
-    assert "budget.start: must be a day such as 2026-01-05, got 'next monday'" in answer.err
+    assert "  start: must be a day such as 2026-01-05, got 'next monday'" in answer.err
     assert_nothing_planned(store, project)
 
 
@@ -231,6 +265,7 @@ def hard_to_please(content: dict[str, Any]) -> None:
     content["gate"] = {"require": ["backtest"], "roas_range": [50.0, 60.0]}
 
 
+@pytest.mark.slow
 def test_a_version_that_loses_is_challenger_and_the_champion_plans(
     make_version, store, project, ask: Ask, sampled
 ):

@@ -13,7 +13,7 @@ from mmm_demo.checks.gate import GateFile, GateRefused
 from mmm_demo.checks.proof import Bundle, BundleRefused
 from mmm_demo.evidence.gathered import Evidence
 from mmm_demo.jobs.promote import ContestLost, SetAlias, plan_promotion, promote
-from mmm_demo.store.record import HASH_TAG
+from mmm_demo.store.provenance import HASH_TAG
 from mmm_demo.store.registry import NoVersionError, load_champion
 from mmm_demo.store.runs import open_run
 from versions import (

@@ -127,6 +127,7 @@ def test_card_does_not_need_a_champion_that_proves_its_pass(make_version, store,
     assert told and "What differs was not measured." in told[0]
 
 
+@pytest.mark.slow
 def test_card_by_run_is_held_against_the_champion_of_its_own_market(
     demo: Demo, make_version, store, project
 ):
@@ -247,6 +248,7 @@ def two(demo: Demo, make_version: MakeVersion) -> list[ModelVersion]:
     return [make_version(), make_version(replace(demo.experiment, model=model))]
 
 
+@pytest.mark.slow
 def test_comparison_is_a_page_a_run_and_a_table(two, canned, store, project, ask: Ask):
     answer = ask("compare", "1", str(two[1].run_id)[:8])
     assert (answer.code, answer.err) == (0, "")
@@ -284,6 +286,7 @@ def no_plans(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contest, "plans_of", lambda *_: "not asked for")
 
 
+@pytest.mark.slow
 def test_one_model_twice_is_refitted_once(make_version, canned, no_plans, store, project):
     make_version()
     make_version()
@@ -294,6 +297,7 @@ def test_one_model_twice_is_refitted_once(make_version, canned, no_plans, store,
     assert "Plans and regret are not assessable: not asked for." in found.sentences()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failing", [7, 8])
 def test_too_few_weeks_for_a_backtest_leave_the_rest_of_the_comparison(
     two, no_plans, store, project, monkeypatch, failing: int

@@ -18,7 +18,7 @@ from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.jobs.card import run_card
 from mmm_demo.jobs.plan import PlanResult, run_optimize
 from mmm_demo.jobs.track import TrackResult, find_plan, run_track
-from mmm_demo.planning.actuals import TrackError
+from mmm_demo.planning.actuals import ActualsError
 from mmm_demo.planning.outcome import HELD, NOT_FOLLOWED, NOT_HELD
 from mmm_demo.settings.experiment_file import load_experiment
 from mmm_demo.sources.market import load_market
@@ -187,15 +187,15 @@ def test_bad_input_is_named_and_leaves_nothing(plan, came, store, project):
     run_id = plan.run.run_id
     with pytest.raises(FileNotFoundError, match=r"no file .*none.csv.*--actuals"):
         run_track(run_id, project / "none.csv", None, project, silent)
-    with pytest.raises(TrackError, match=f"no scenario 'bold'; it has {plan.plan.scenario.name}"):
+    with pytest.raises(ActualsError, match=f"no scenario 'bold'; it has {plan.plan.scenario.name}"):
         run_track(run_id, came(), "bold", project, silent)
     with pytest.raises(RunNotFoundError):
         run_track("f" * 32, came(), None, project, silent)
-    with pytest.raises(TrackError, match="is no plan but: fit; give the run of a plan"):
+    with pytest.raises(ActualsError, match="is no plan but: fit; give the run of a plan"):
         run_track(str(plan.version.run_id), came(), None, project, silent)
     broken = came()
     broken.write_text(broken.read_text().replace("TV", "Print"))
-    with pytest.raises(TrackError, match=r"lacks the column\(s\) TV"):
+    with pytest.raises(ActualsError, match=r"lacks the column\(s\) TV"):
         run_track(run_id, broken, None, project, silent)
     assert not tracked(store)
 
@@ -203,11 +203,11 @@ def test_bad_input_is_named_and_leaves_nothing(plan, came, store, project):
 def test_a_plan_run_that_failed_or_does_not_tell_its_window_is_refused(store, project):
     with pytest.raises(KeyError), open_run("broke", "plan") as broken:
         raise KeyError("stop")
-    with pytest.raises(TrackError, match=r"did not finish \(FAILED\)"):
+    with pytest.raises(ActualsError, match=r"did not finish \(FAILED\)"):
         find_plan(broken.run_id, None)
     with open_run("old", "plan") as old:
         old.log(params={"plan.model": "mmm_demo"})
-    with pytest.raises(TrackError, match=r"does not tell plan\.model_version, .*; plan again"):
+    with pytest.raises(ActualsError, match=r"does not tell plan\.model_version, .*; plan again"):
         find_plan(old.run_id, None)
 
 
@@ -237,6 +237,7 @@ def template_plan(store: MlflowClient, project: Path) -> PlanResult:
     return run_optimize(MARKET, {"weeks": 13}, project, silent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -262,6 +263,7 @@ def test_a_unit_and_weeks_that_have_not_come_are_refused_and_nothing_is_written(
     assert not list((project / "outputs").rglob("*tracked*"))
 
 
+@pytest.mark.slow
 def test_the_weeks_that_came_are_tracked_once_the_empty_ones_are_dropped(
     template_plan: PlanResult, project: Path
 ) -> None:

@@ -9,7 +9,7 @@ from test_planning_solver import Logs, logs, random_region, random_spends, uncer
 from mmm_demo.planning.feasible import Limit, Region
 from mmm_demo.planning.honesty import KEPT, PAIRS, rank_pairs, smallest_move
 from mmm_demo.planning.plan import AGAINST, RANKED, UNRANKED, Move
-from mmm_demo.planning.solver import Goal, judge, maximise
+from mmm_demo.planning.solver import Goal, evaluate, maximise
 
 CHANNELS = ("TV", "Radio", "Search")
 CURRENT = np.array([100.0, 100.0, 200.0])
@@ -113,8 +113,8 @@ def test_it_keeps_the_gain_and_nothing_allowed_is_closer(name, seed):
     region, surface, current, planned = solved(seed, goal, exact)
     move = smallest_move(goal, region, surface, current, planned)
     current = current * planned.sum() / current.sum()  # the old mix at the plan's budget
-    before, best = (judge(goal, surface, spend).value for spend in (current, planned))
-    kept = (judge(goal, surface, move.planned).value - before) / (best - before)
+    before, best = (evaluate(goal, surface, spend).value for spend in (current, planned))
+    kept = (evaluate(goal, surface, move.planned).value - before) / (best - before)
     slack = 1e-6 * region.budget
     assert kept >= KEPT - 2e-4
     assert move.kept == pytest.approx(kept)
@@ -130,7 +130,7 @@ def test_it_keeps_the_gain_and_nothing_allowed_is_closer(name, seed):
     assert move.moved == pytest.approx(max(up, down))
     rng = np.random.default_rng(seed + 50)
     for spend in closer(rng, region, current, planned, move):
-        good = judge(goal, surface, spend).value >= before + KEPT * (best - before)
+        good = evaluate(goal, surface, spend).value >= before + KEPT * (best - before)
         if good and region.keeps(spend):  # the old mix at another budget need not be allowed
             assert moved(spend, current) >= size * (1 - 1e-3) - slack
 
@@ -146,10 +146,10 @@ def test_a_grid_finds_no_smaller_one():
     surface, region = logs([3.0, 1.0]), Region(np.zeros(2), np.full(2, 10.0), (), 6.0, True)
     current, planned = np.array([2.0, 4.0]), np.array([5.0, 1.0])
     move = smallest_move(Goal(), region, surface, current, planned)
-    before, best = (judge(Goal(), surface, spend).value for spend in (current, planned))
+    before, best = (evaluate(Goal(), surface, spend).value for spend in (current, planned))
     for first in np.linspace(2, 5, 3001):
         spend = np.array([first, 6 - first])
-        if judge(Goal(), surface, spend).value >= before + KEPT * (best - before):
+        if evaluate(Goal(), surface, spend).value >= before + KEPT * (best - before):
             break
     assert move.planned[0] == pytest.approx(first, abs=5e-3)
     assert move.moved == pytest.approx(first - 2, abs=5e-3)
@@ -233,11 +233,11 @@ def test_corners_of_a_box_are_no_closer():
     goal, current = Goal(price=0.5), np.array([1.0, 4.0, 0.5])
     planned = maximise(goal, region, surface, current, concave=True)
     move = smallest_move(goal, region, surface, current, planned)
-    before, best = (judge(goal, surface, spend).value for spend in (current, planned))
+    before, best = (evaluate(goal, surface, spend).value for spend in (current, planned))
     axis = np.linspace(0, 8, 17)
     good = [
         moved(np.array(spend), current)
         for spend in itertools.product(axis, repeat=3)
-        if judge(goal, surface, np.array(spend)).value >= before + KEPT * (best - before)
+        if evaluate(goal, surface, np.array(spend)).value >= before + KEPT * (best - before)
     ]
     assert moved(move.planned, current) <= min(good) + 1e-6

@@ -14,8 +14,8 @@ from mmm_demo.planning.solver import (
     Goal,
     _search,
     certificate,
+    evaluate,
     goal_of,
-    judge,
     maximise,
     tail_mean,
 )
@@ -171,14 +171,14 @@ def test_a_point_is_judged_by_hand():
     surface, spend = Logs(np.array([[2.0, 4.0], [1.0, 3.0]]), np.ones((2, 2))), np.array([1.0, 3.0])
     draws = np.array([2 * np.log(2) + np.log(4), 4 * np.log(2) + 3 * np.log(4)])
     slope = np.array([3 / 2, 2 / 4])
-    point = judge(Goal(0.5, 2.0, least=1.0, least_roas=0.5), surface, spend)
+    point = evaluate(Goal(0.5, 2.0, least=1.0, least_roas=0.5), surface, spend)
     assert point.value == pytest.approx(0.5 * draws.mean() - 2 * 4)
     assert point.at_stake == pytest.approx(0.5 * draws.mean() + 2 * 4)
     assert np.allclose(point.slope, 0.5 * slope - 2)
     assert point.need == pytest.approx(draws.mean() - 1 - 0.5 * 4)
     assert np.allclose(point.need_slope, slope - 0.5)
-    assert judge(Goal(), surface, spend).need == np.inf
-    worst = judge(Goal(tail=0.5), surface, spend)
+    assert evaluate(Goal(), surface, spend).need == np.inf
+    worst = evaluate(Goal(tail=0.5), surface, spend)
     assert worst.value == pytest.approx(draws.min(), rel=1e-3)
     assert np.allclose(worst.slope, [2 / 2, 1 / 4], rtol=1e-3)
 
@@ -189,41 +189,41 @@ def test_a_point_is_judged_by_hand():
 def test_it_is_zero_at_an_optimum_known_by_hand_and_nowhere_else():
     surface, region = logs([3.0, 1.0]), box([0, 0], [10, 10], 6.0)
     best = np.array([5.0, 1.0])  # 3 / (1 + 5) = 1 / (1 + 1)
-    assert certificate(Goal(), region, judge(Goal(), surface, best)) < 1e-12
+    assert certificate(Goal(), region, evaluate(Goal(), surface, best)) < 1e-12
     for moved in (-1.0, -0.1, 0.1, 1.0):
-        other = judge(Goal(), surface, best + np.array([moved, -moved]))
-        gained = judge(Goal(), surface, best).value - other.value
+        other = evaluate(Goal(), surface, best + np.array([moved, -moved]))
+        gained = evaluate(Goal(), surface, best).value - other.value
         assert certificate(Goal(), region, other) * other.at_stake >= gained > 0
 
 
 def test_it_is_zero_at_a_corner_where_slopes_differ():
     surface, region = logs([30.0, 1.0]), box([0, 0.5], [4, 10], 6.0)
-    point = judge(Goal(), surface, np.array([4.0, 2.0]))
+    point = evaluate(Goal(), surface, np.array([4.0, 2.0]))
     assert point.slope[0] > 5 * point.slope[1]
     assert certificate(Goal(), region, point) < 1e-12
 
 
 def test_money_left_over_is_seen():
     surface, region = logs([3.0, 1.0]), box([0, 0], [10, 10], 6.0, exact=False)
-    assert certificate(Goal(), region, judge(Goal(), surface, np.array([4.0, 1.0]))) > 0.05
+    assert certificate(Goal(), region, evaluate(Goal(), surface, np.array([4.0, 1.0]))) > 0.05
     mean = Goal(price=0.5)
     best = np.array([5.0, 1.0])
-    assert certificate(mean, region, judge(mean, surface, best)) < 1e-12
+    assert certificate(mean, region, evaluate(mean, surface, best)) < 1e-12
 
 
 def test_a_missed_need_is_certified_by_nothing():
     surface, region = logs([3.0, 1.0]), box([0, 0], [10, 10], np.inf, exact=False)
     goal, spend = Goal(worth=0.0, price=1.0, least=6.0), np.array([2.0, 0.0])
-    assert certificate(goal, region, judge(goal, surface, spend)) == np.inf
+    assert certificate(goal, region, evaluate(goal, surface, spend)) == np.inf
 
 
 def test_the_cheapest_way_to_a_target_is_certified_and_a_dearer_one_is_not():
     surface, region = logs([3.0, 1.0]), box([0, 0], [10, 10], np.inf, exact=False)
     target = 3 * np.log(6) + np.log(2)
     goal = Goal(worth=0.0, price=1.0, least=target)
-    assert certificate(goal, region, judge(goal, surface, np.array([5.0, 1.0]))) < 1e-9
+    assert certificate(goal, region, evaluate(goal, surface, np.array([5.0, 1.0]))) < 1e-9
     dear = np.array([4.0, np.expm1(target - 3 * np.log(5))])
-    assert certificate(goal, region, judge(goal, surface, dear)) > 0.01
+    assert certificate(goal, region, evaluate(goal, surface, dear)) > 0.01
 
 
 GOALS = {
@@ -257,7 +257,7 @@ def test_no_allowed_spend_beats_the_certificate(name, seed):
     goal, region, surface = problem(name, seed)
     rng = np.random.default_rng(seed + 100)
     spends = random_spends(rng, region, 120)
-    points = [judge(goal, surface, spend) for spend in spends]
+    points = [evaluate(goal, surface, spend) for spend in spends]
     allowed = [point for point in points if point.need >= 0]
     assert len(allowed) > 3
     top = max(point.value for point in allowed)
@@ -266,7 +266,7 @@ def test_no_allowed_spend_beats_the_certificate(name, seed):
         slack = 1e-3 if goal.tail < 1 else 1e-9
         assert top - point.value <= (certificate(goal, region, point) + slack) * point.at_stake
     best = maximise(goal, region, surface, spends[0], concave=True)
-    found = judge(goal, surface, best)
+    found = evaluate(goal, surface, best)
     assert certificate(goal, region, found) <= GAP_MAX
     assert top - found.value <= 1e-3 * found.at_stake
 
@@ -282,7 +282,7 @@ def test_the_best_is_found_from_bad_starts_and_keeps_all_limits(name, seed):
     values = []
     for start in starts:
         spend = maximise(goal, region, surface, start, concave=True)
-        point = judge(goal, surface, spend)
+        point = evaluate(goal, surface, spend)
         values.append(point.value)
         money = 1e-6 * spend.sum()
         assert (spend >= region.low).all()
@@ -292,7 +292,7 @@ def test_the_best_is_found_from_bad_starts_and_keeps_all_limits(name, seed):
         assert not region.exact or spend.sum() >= region.budget - money
         assert point.need >= -1e-4 * point.need_size
         assert certificate(goal, region, point) <= GAP_MAX
-    assert np.ptp(values) <= 2e-3 * judge(goal, surface, spend).at_stake
+    assert np.ptp(values) <= 2e-3 * evaluate(goal, surface, spend).at_stake
 
 
 def test_the_optimum_by_hand_is_found():
@@ -392,11 +392,11 @@ def test_weeks_are_solved_without_a_budget_and_are_no_worse_than_totals(asked, s
     media = Media(window, fitted.response)
     even = ByTotals(media, np.full((4, 2), 1 / 4))
     totals = maximise(goal, region, even, window.current, concave=True)
-    whole = judge(goal, even, totals)
+    whole = evaluate(goal, even, totals)
     start = even.weekly(window.current).ravel()
     weekly, surface = region.by_week(np.zeros((4, 2)), smoothness), ByWeek(media)
     spend = maximise(goal, weekly, surface, start, concave=True)
-    point = judge(goal, surface, spend)
+    point = evaluate(goal, surface, spend)
     assert certificate(goal, weekly, point) <= GAP_MAX
     assert point.value >= whole.value - GAP_MAX * whole.at_stake
 
@@ -430,7 +430,7 @@ def test_several_starts_find_the_better_hill():
     near = maximise(Goal(), region, surface, start, concave=True)
     far = maximise(Goal(), region, surface, start, concave=False)
     assert far[0] == pytest.approx(best, abs=0.05)
-    assert judge(Goal(), surface, near).value < 0.6 * max(values)  # the start alone misses it
+    assert evaluate(Goal(), surface, near).value < 0.6 * max(values)  # the start alone misses it
 
 
 @pytest.mark.parametrize(("seed", "tail"), [(0, 1.0), (1, 1.0), (2, 1.0), (3, 0.2)])
@@ -440,8 +440,8 @@ def test_s_shaped_problems_are_solved_as_well_as_by_random_search(seed, tail):
     goal = Goal(tail=tail)
     found = maximise(goal, region, surface, np.zeros(3), concave=False)
     spends = random_spends(rng, region, 200)
-    top = max(judge(goal, surface, spend).value for spend in spends)
-    assert judge(goal, surface, found).value >= top * (1 - 1e-3)
+    top = max(evaluate(goal, surface, spend).value for spend in spends)
+    assert evaluate(goal, surface, found).value >= top * (1 - 1e-3)
 
 
 def test_an_s_shaped_model_starts_from_nothing():
@@ -454,5 +454,5 @@ def test_an_s_shaped_model_starts_from_nothing():
     surface = ByTotals(Media(window, fitted.response), np.full((4, 2), 1 / 4))
     goal, region = goal_of(scenario), region_of(scenario, window)
     found = maximise(goal, region, surface, np.zeros(2), concave=False)
-    assert judge(goal, surface, found).value > 0
-    assert certificate(goal, region, judge(goal, surface, found)) <= GOOD
+    assert evaluate(goal, surface, found).value > 0
+    assert certificate(goal, region, evaluate(goal, surface, found)) <= GOOD

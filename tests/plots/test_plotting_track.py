@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from mmm_demo.planning.outcome import Outcome
+from mmm_demo.planning.outcome import PlanOutcome
 from mmm_demo.plots.outcome import promised_and_realised
 from mmm_demo.plots.style import FAULT, INK
 from plot_data import no_global_changes as no_global_changes  # a fixture of every test here
@@ -12,7 +12,7 @@ from plot_data import texts
 from track_data import CHANNELS, make_outcome
 
 
-def draw(outcome: Outcome) -> Figure:
+def draw(outcome: PlanOutcome) -> Figure:
     figure = promised_and_realised(outcome.table, outcome.by_channel, "A plan")
     figure.canvas.draw()
     return figure

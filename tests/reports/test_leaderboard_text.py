@@ -8,7 +8,7 @@ import pytest
 from board_data import FOLDS, HARD, HORIZON, backtest, candidate, plan, pointwise, roas
 from mmm_demo.evidence.ranking import rank
 from mmm_demo.reports import leaderboard
-from mmm_demo.settings.run_keys import SALES_PARAM
+from mmm_demo.settings.run_schema import SALES_PARAM
 
 LAG = "model.adstock.max_lag"
 ELPD_I = np.random.default_rng(0).normal(-11, 1, 104)

@@ -12,7 +12,6 @@ from mmm_demo.settings.experiment_file import (
     from_dict,
     load_experiment,
     to_yaml,
-    with_budget,
 )
 from mmm_demo.settings.yaml_file import dump, read_mapping
 
@@ -66,8 +65,8 @@ def test_all_faults_are_reported_together() -> None:
         ("gate", "requires", "require, rhat_max, roas_range, worse_crps_max"),
         ("evidence", "fold", "draws, folds, horizon_weeks, placebos, replicates, tune"),
         ("model.scaling", "targets", "channels, target"),
-        ("budget", "begin", "bounds, start, total_budget, weeks"),
-        ("budget", "total", "bounds, start, total_budget, weeks"),
+        ("budget", "begin", "bounds, cost_per_unit, description, fixed, groups, margin, name"),
+        ("budget", "total", "smoothness, start, tail, target, total_budget, weeks"),
     ],
 )
 def test_unknown_key_names_the_valid_ones(section: str | None, key: str, valid: str) -> None:
@@ -144,11 +143,11 @@ def test_a_day_needs_no_quotes(tmp_path: Path) -> None:
     assert load_experiment(write(tmp_path, text)).budget.start == "2026-01-05"
 
 
-def test_budget_without_a_start_takes_one(tmp_path: Path) -> None:
-    changed = with_budget(make_experiment(budget={"weeks": 4}), {"start": "2026-01-05"})
-    assert (changed.budget.start, changed.budget.weeks) == ("2026-01-05", 4)
-    with pytest.raises(ConfigError, match=r"budget\.start: must be a day .*got 'Monday'"):
-        with_budget(changed, {"start": "Monday"})
+def test_budget_without_a_start_takes_one() -> None:
+    changed = make_experiment(budget={"weeks": 4}).budget.with_settings({"start": "2026-01-05"})
+    assert (changed.start, changed.weeks) == ("2026-01-05", 4)
+    with pytest.raises(ConfigError, match=r"  start: must be a day .*got 'Monday'"):
+        changed.with_settings({"start": "Monday"})
 
 
 def test_overrides_replace_the_values_of_the_file(tmp_path: Path) -> None:
@@ -171,13 +170,83 @@ def test_overrides_are_validated_like_the_file(tmp_path: Path) -> None:
 
 
 def test_budget_can_be_replaced_and_is_validated() -> None:
-    experiment = make_experiment(budget={"weeks": 4, "bounds": {"TV": [0, 5]}})
-    changed = with_budget(experiment, {"total_budget": 100.0})
-    assert changed.budget.total_budget == 100.0
-    assert changed.budget.weeks == 4 and changed.budget.bounds == {"TV": (0.0, 5.0)}
-    assert changed.model == experiment.model
-    with pytest.raises(ConfigError, match=r"budget\.weeks"):
-        with_budget(experiment, {"weeks": 0})
+    budget = make_experiment(budget={"weeks": 4, "bounds": {"TV": [0, 5]}}).budget
+    changed = budget.with_settings({"total_budget": 100.0})
+    assert changed.total_budget == 100.0
+    assert changed.weeks == 4 and changed.bounds == {"TV": (0.0, 5.0)}
+    with pytest.raises(ConfigError, match=r"the plan asked for is not valid:\n  weeks: "):
+        budget.with_settings({"weeks": 0})
+
+
+def test_a_budget_takes_what_a_scenario_of_a_plan_file_takes(tmp_path: Path) -> None:
+    budget = {"objective": "profit", "margin": 0.4, "relative_bounds": {"*": [0.5, 2]}}
+    budget |= {"groups": {"all": {"channels": ["TV", "Radio"], "at_most": 9}}, "fixed": []}
+    budget |= {"cost_per_unit": {"TV": 2.5}, "profile": {"TV": [1] * 13}, "name": "spring"}
+    experiment = make_experiment(budget=budget)
+    again = load_experiment(write(tmp_path, to_yaml(experiment)))
+    assert again == experiment and again.fingerprint == experiment.fingerprint
+    assert again.budget.margin == 0.4 and again.budget.groups["all"].at_most == 9.0
+    plain = to_dict(experiment)["budget"]
+    assert list(plain)[:4] == ["weeks", "start", "total_budget", "bounds"]
+    assert set(plain) - set(budget) == {"weeks", "start", "total_budget", "bounds"}
+    assert set(budget) - set(plain) == {"fixed"}  # says nothing
+
+
+def test_a_budget_without_new_settings_is_stored_as_it_always_was() -> None:
+    stored = {"weeks": 13, "start": None, "total_budget": None, "bounds": {}}
+    assert to_dict(make_experiment())["budget"] == stored
+    mine = {"weeks": 4, "start": "2026-01-05", "total_budget": 7.0, "bounds": {"TV": [0.0, 1.5]}}
+    assert to_dict(make_experiment(budget=mine))["budget"] == mine
+
+
+def test_a_new_setting_of_the_budget_is_another_experiment() -> None:
+    prints = {
+        make_experiment(budget=budget).fingerprint
+        for budget in ({}, {"objective": "cvar"}, {"relative_budget": 1.0}, {"fixed": ["TV"]})
+    }
+    assert len(prints) == 4
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        ({"objective": "profit"}, "budget: objective profit needs margin"),
+        ({"margin": 0.4}, "budget: margin says nothing to objective response; leave it out"),
+        ({"profile": {"TV": [1, 2]}}, "profile of TV needs 13 weights, not all zero; got 2"),
+        ({"relative_bounds": {"Print": [0, 1]}}, "budget.relative_bounds names Print; channels"),
+        ({"fixed": ["Print"]}, "budget.fixed names Print; channels are TV, Radio"),
+        ({"cost_per_unit": {"Print": 1}}, "budget.cost_per_unit names Print; channels are TV"),
+        ({"groups": {"g": {"channels": ["TV", "Print"], "at_most": 1}}}, "budget.groups names Pri"),
+        ({"groups": {"g": {"channel": []}}}, "unknown key; valid: at_least, at_most, channels"),
+        (
+            {"total_budget": "1,000"},
+            "budget.total_budget: Input should be a valid number, unable to",
+        ),
+        ({"total_budget": "nan"}, "budget.total_budget: "),
+        ({"bounds": {"TV": ["0", "much"]}}, "budget.bounds.TV.1: Input should be a valid number"),
+    ],
+)
+def test_a_budget_is_held_to_the_rules_of_a_scenario(budget: dict, said: str) -> None:
+    assert said in refusal(budget=budget)
+
+
+def test_numbers_in_quotes_are_read_in_a_budget_as_they_always_were(tmp_path: Path) -> None:
+    text = yaml.safe_dump(plain_experiment())
+    text += "budget: {total_budget: '1e6', bounds: {TV: ['0', \"2.5\"]}}\n"
+    budget = load_experiment(write(tmp_path, text)).budget
+    assert (budget.total_budget, budget.bounds) == (1e6, {"TV": (0.0, 2.5)})
+
+
+def test_other_settings_leave_behind_what_was_said_to_another_objective() -> None:
+    earning = make_experiment(budget={"objective": "profit", "margin": 0.4}).budget
+    assert earning.with_settings({"objective": "response"}).margin is None
+    assert earning.with_settings({"objective": "profit"}).margin == 0.4
+    assert earning.with_settings({"margin": 0.3}).margin == 0.3
+    with pytest.raises(ConfigError, match="its settings: objective target_roas needs target"):
+        earning.with_settings({"objective": "target_roas"})
+    more = make_experiment(budget={"relative_budget": 1.5}).budget
+    changed = more.with_settings({"total_budget": 7.0})
+    assert (changed.total_budget, changed.relative_budget) == (7.0, None)
 
 
 @pytest.mark.parametrize(

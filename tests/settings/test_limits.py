@@ -9,6 +9,7 @@ import pytest
 from each import each
 from helpers import TIGHTER, make_experiment, refusal
 from mmm_demo.checks.gate import REQUIRED
+from mmm_demo.settings.limit_table import BY_SETTING, COMPARISONS, LIMITS
 from mmm_demo.settings.limits import (
     EVIDENCE_BATTERIES,
     FIT_BATTERIES,
@@ -70,6 +71,25 @@ def test_every_field_of_the_gate_is_a_tested_limit_or_a_tested_choice() -> None:
     assert set(LOOSER) | set(CHOICES) == names and not set(LOOSER) & set(CHOICES)
     assert set(TIGHTER) == names - {"divergences_max"}  # none is none
     assert set(ENDS) == set(CHOICES)
+
+
+def test_the_table_of_limits_is_what_the_gate_takes_and_defaults_to() -> None:
+    default = asdict(GateConfig())
+    assert set(BY_SETTING) == set(default) - {"require", "roas_range"}
+    for name, limit in BY_SETTING.items():
+        assert default[name] == limit.default and limit.allows(limit.default), name
+        assert not limit.allows(math.nan), name
+        assert limit.loosest is None or name in CHOICES, name  # what can be loosened is a choice
+
+
+def test_of_two_limits_the_stricter_is_the_one_that_fewer_values_keep() -> None:
+    for limit in LIMITS:
+        one, other = limit.default, limit.default + 1
+        stricter, looser = limit.stricter(one, other), {one, other} - {limit.stricter(one, other)}
+        keeps = COMPARISONS[limit.comparison]
+        kept = (one - 1, one, one + 0.5, other, other + 1)
+        assert sum(keeps(v, stricter) for v in kept) < sum(keeps(v, *looser) for v in kept), limit
+        assert limit.stricter(other, one) == stricter
 
 
 def test_the_tables_lie_on_either_side_of_the_default() -> None:

@@ -28,8 +28,8 @@ from mmm_demo.plots import chains, results
 from mmm_demo.plots.glyphs import keyed, shown, with_glyphs
 from mmm_demo.settings.experiment import ExperimentConfig, ModelConfig
 from mmm_demo.settings.experiment_file import from_dict, to_yaml
-from mmm_demo.settings.names import as_markdown, file_names, key, variable
-from mmm_demo.settings.run_keys import read_csv
+from mmm_demo.settings.names import as_markdown, file_names, key, markdown_table, variable
+from mmm_demo.settings.run_schema import read_csv
 from mmm_demo.store.outputs import Outputs
 
 CASES = PROJECT / "tests" / "cases"
@@ -324,3 +324,9 @@ def test_channels_called_like_a_gap_or_a_number_are_read_back(tmp_path: Path) ->
 def test_names_of_the_models_own_parts_are_columns_like_others() -> None:
     config = ModelConfig(channel_columns=("y", "channel"), date_column="row", target_column="date")
     assert config.columns == ("row", "date", "y", "channel")
+
+
+def test_a_table_in_markdown_has_a_line_a_row() -> None:
+    lines = markdown_table(("a", "b"), [("1", "2"), ["x", as_markdown("y|z")]])
+    assert lines == ["| a | b |", "|---|---|", "| 1 | 2 |", r"| x | y\|z |"]
+    assert markdown_table(("a",), []) == ["| a |", "|---|"]

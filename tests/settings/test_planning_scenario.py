@@ -12,7 +12,6 @@ from mmm_demo.settings.scenario import (
     Scenario,
     load_request,
     request_from_dict,
-    scenario_of,
 )
 
 NAN, INF = float("nan"), float("inf")
@@ -102,10 +101,18 @@ def test_a_day_is_read_whether_quoted_or_not(tmp_path):
         assert load_request(path).start == "2026-01-05"
 
 
-def test_a_scenario_of_an_experiments_budget():
+def test_an_experiments_budget_is_a_scenario_with_its_window():
     budget = BudgetConfig(weeks=8, total_budget=1e6, bounds={"TV": (1.0, 2.0)})
-    assert scenario_of(budget) == Scenario("plan", total_budget=1e6, bounds={"TV": (1.0, 2.0)})
-    assert scenario_of(BudgetConfig(), "q").name == "q"
+    assert isinstance(budget, Scenario)
+    assert (budget.name, budget.objective, budget.profile) == ("plan", "response", "even")
+    request = PlanRequest("demo", (budget,), weeks=budget.weeks, start=budget.start)
+    assert request.scenarios == (budget,)
+
+
+def test_budget_and_plan_file_have_the_same_window():
+    for field in ("weeks", "start", "cost_per_unit"):
+        default = getattr(PlanRequest("demo", (Scenario("a"),)), field)
+        assert getattr(BudgetConfig(), field) == default
 
 
 # One fault, one line: field and value

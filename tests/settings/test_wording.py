@@ -1,6 +1,7 @@
 """How numbers are written: the same digits and the same whole wherever they are read."""
 
 import math
+from datetime import date
 
 import pytest
 
@@ -85,3 +86,33 @@ def test_a_change_of_money(before: float, now: float, text: str) -> None:
 )
 def test_amounts_stand_in_full_as_in_a_file(value: float, text: str) -> None:
     assert wording.amount(value) == text
+
+
+def test_things_are_listed_and_counted_as_people_do() -> None:
+    assert wording.join_words([]) == "" and wording.join_words(["a"]) == "a"
+    assert wording.join_words(["a", 2, "c"]) == "a, 2 and c"
+    assert wording.some(["a", "b"], 2) == "a, b"
+    assert wording.some(["a", "b", "c", "d"], 2) == "a, b and 2 more"
+    assert [wording.number_of(n) for n in (0, 1, 2)] == ["0 weeks", "1 week", "2 weeks"]
+    assert wording.number_of(1, "fold") == "1 fold"
+
+
+def test_a_span_of_one_day_is_that_day() -> None:
+    first, last = date(2024, 1, 1), date(2024, 2, 5)
+    assert wording.span([first]) == "2024-01-01"
+    assert wording.span([first, date(2024, 1, 8), last]) == "2024-01-01 to 2024-02-05"
+
+
+@pytest.mark.parametrize(
+    ("part", "digits", "text"),
+    [
+        (0.123, 0, "12%"),
+        (0.123, 1, "12.3%"),
+        (-0.0001, 0, "0%"),  # no -0%
+        (-0.25, 0, "-25%"),
+        (math.nan, 0, "n/a"),
+        (math.inf, 1, "n/a"),
+    ],
+)
+def test_a_share_that_is_not_known_is_none(part: float, digits: int, text: str) -> None:
+    assert wording.share(part, digits) == text

@@ -12,6 +12,7 @@ import pytest
 from helpers import PROJECT, PYTHON
 from lookalike import write_lookalike
 from mmm_demo.settings.dt_mart_options import CHANNELS, CONTROLS
+from mmm_demo.settings.experiment import DataConfig, ModelConfig
 from mmm_demo.sources import dt_mart
 from mmm_demo.sources.dt_mart import (
     DtMartOptions,
@@ -30,7 +31,8 @@ from mmm_demo.sources.dt_mart_files import (
     read_nps,
     read_special_sales,
 )
-from mmm_demo.tables.contract import Contract, DataError, validate_table
+from mmm_demo.tables.contract import validate_table
+from mmm_demo.tables.faults import DataError
 
 GROUPS = ("TV", "Sponsorship", "Digital", "Online")
 HOLE = [*pd.date_range("2015-08-03", "2015-08-24", freq="7D")]
@@ -145,8 +147,8 @@ def test_table_passes_the_contract(built: DtMartTable) -> None:
     assert table["Week"].dtype == "datetime64[ns]"
     assert len(table) == 51
     assert table["Week"].tolist() == [*pd.date_range("2015-07-06", periods=51, freq="7D")]
-    contract = Contract("Week", "Sales", GROUPS, (*CONTROLS, "RecordingHole"), 4)
-    clean, _ = validate_table(table, contract, built.label)
+    model = ModelConfig(GROUPS, (*CONTROLS, "RecordingHole"), adstock_max_lag=4)
+    clean, _ = validate_table(table, model, DataConfig(), built.label)
     pd.testing.assert_frame_equal(clean, table, check_dtype=False)
 
 

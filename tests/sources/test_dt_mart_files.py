@@ -11,17 +11,21 @@ import pandas as pd
 import pytest
 
 from helpers import PYTHON
+from lookalike import write_lookalike
 from mmm_demo.settings.dt_mart_options import CHANNELS
 from mmm_demo.sources import dt_mart_files as files
-from mmm_demo.sources.dt_mart_cells import crore, minute, or_nothing, us_day
-from mmm_demo.sources.dt_mart_files import FirstFileFacts, is_real_firstfile
-from mmm_demo.tables.contract import DataError
+from mmm_demo.sources.dt_mart_files import (
+    FirstFileFacts,
+    crore,
+    is_real_firstfile,
+    or_nothing,
+    us_day,
+)
+from mmm_demo.tables.faults import DataError
 
 READERS = {
     "MediaInvestment.csv": files.read_media_investment,
     "MonthlyNPSscore.csv": files.read_nps,
-    "ProductList.csv": files.read_product_list,
-    "Sales.csv": files.read_sales,
     "Secondfile.csv": files.read_second_file,
     "SpecialSale.csv": files.read_special_sales,
     "firstfile.csv": files.read_firstfile,
@@ -40,8 +44,9 @@ TOTALS = {  # crore, of the twelve months
 every_file = pytest.mark.parametrize("name", READERS)
 
 
-def separator(name: str) -> str:
-    return "\t" if name == "Sales.csv" else ","
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_lookalike(tmp_path_factory.getbasetemp() / "dt_mart")
 
 
 def text_of(path: Path) -> str:
@@ -144,15 +149,6 @@ def test_special_sales_are_read_month_first(folder: Path) -> None:
     assert us_day("7/8/2015") == datetime(2015, 7, 8)
 
 
-def test_product_list_ends_with_its_total(folder: Path) -> None:
-    read = files.read_product_list(folder)
-    assert 'Total,"1,648,824",100' in text_of(folder / "ProductList.csv"), "the quirk is gone"
-    assert read.table.shape == (74, 3)
-    assert read.table["Frequency"].sum() == 1_648_824
-    assert read.table["Product"].isna().tolist() == [True] + 73 * [False]
-    assert {"Point & Shoot", "Instant Cameras"} <= set(read.table["Product"])
-
-
 # --- the two large files ------------------------------------------------------------------------
 
 
@@ -170,7 +166,7 @@ def test_firstfile_is_summed_by_day(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert read.facts.categories == raw["product_category"].value_counts().to_dict()
     assert read.facts.verticals == raw["product_vertical"].nunique()
     assert read.facts.first_rows[4][-1] == raw["product_vertical"][4]
-    monkeypatch.setattr("mmm_demo.sources.dt_mart_cells.CHUNK_ROWS", 777)  # ends within days
+    monkeypatch.setattr("mmm_demo.sources.dt_mart_files.CHUNK_ROWS", 777)  # ends within days
     again = files.read_firstfile(folder)
     assert again.facts == read.facts
     pd.testing.assert_frame_equal(again.table, read.table)
@@ -188,39 +184,15 @@ def test_equal_rows_and_any_order_of_firstfile_count(folder: Path, tmp_path: Pat
     assert more["gmv_new"] == pytest.approx(float(rows[100].split(",")[3]), abs=1e-3)
 
 
-def test_sales_dates_are_never_read_month_first(folder: Path) -> None:
-    assert minute("05-10-2015 09:30") == datetime(2015, 10, 5, 9, 30)
-    read = files.read_sales(folder)
-    raw = pd.read_csv(folder / "Sales.csv", sep="\t", dtype=str)
-    assert (raw["Date"].str.slice(0, 10) == read.table["Date"].dt.strftime("%d-%m-%Y")).all()
-    # The look-alike takes these order items from firstfile.csv: the days must match, item by item.
-    daily = files.read_firstfile(folder).table["rows"].loc["2015-10-01":"2016-04-25"]
-    counted = read.table.groupby(read.table["Date"].dt.normalize()).size()
-    assert counted.tolist() == daily.tolist()
-
-
-def test_sales_with_blank_gmv_and_ruined_ids(folder: Path) -> None:
-    read = files.read_sales(folder)
-    assert not {"ID_Order", "ID_Item_ordered"} & {*read.table}
-    blank = int(read.table["GMV"].isna().sum())
-    assert blank > 0
-    assert read.table["Date"][read.table["GMV"].isna()].max() < pd.Timestamp("2015-12-01")
-    assert read.warnings == (f"Sales.csv: {blank:,} rows have no GMV; read as NaN, not as 0",)
-    assert set(read.table["Procurement_SLA"]) == {-1, 0, 2, 3, 5, 1000}
-    assert read.table["Units_sold"].dtype == "int64"
-
-
 def test_rows_lost_in_a_spreadsheet_are_warned_about(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert files.SPREADSHEET_ROWS == 2**20 - 1
-    for name in ("Sales.csv", "firstfile.csv"):
-        rows = READERS[name](folder).rows
-        monkeypatch.setattr(files, "SPREADSHEET_ROWS", rows)
-        warning = READERS[name](folder).warnings[0]
-        assert (
-            warning == f"{name}: {rows:,} rows, as many as a spreadsheet keeps; later ones are lost"
-        )
+    rows = files.read_firstfile(folder).rows
+    monkeypatch.setattr(files, "SPREADSHEET_ROWS", rows)
+    (warning,) = files.read_firstfile(folder).warnings
+    what = f"firstfile.csv: {rows:,} rows, as many as a spreadsheet keeps"
+    assert warning == f"{what}; later ones are lost"
 
 
 # --- real or look-alike -------------------------------------------------------------------------
@@ -311,7 +283,7 @@ def test_file_of_another_kind(name: str, folder: Path, tmp_path: Path) -> None:
 def test_renamed_column(name: str, folder: Path, tmp_path: Path) -> None:
     content = text_of(folder / name)
     header = content.splitlines()[0]
-    column = header.split(separator(name))[-1].strip('"')
+    column = header.split(",")[-1].strip('"')
     renamed = header.removesuffix('"').removesuffix(column) + "Renamed" + '"' * header.endswith('"')
     message = refusal(name, content.replace(header, renamed, 1), tmp_path)
     assert f"line 1: no column '{column}', but unknown or repeated column 'Renamed'" in message
@@ -320,22 +292,22 @@ def test_renamed_column(name: str, folder: Path, tmp_path: Path) -> None:
 
 @every_file
 def test_wrong_separator(name: str, folder: Path, tmp_path: Path) -> None:
-    content = text_of(folder / name).replace(separator(name), ";")
+    content = text_of(folder / name).replace(",", ";")
     message = refusal(name, content, tmp_path)
-    assert f"line 1: columns are separated by ';', not by {separator(name)!r}" in message
+    assert "line 1: columns are separated by ';', not by ','" in message
 
 
 @every_file
 def test_file_cut_within_a_row(name: str, folder: Path, tmp_path: Path) -> None:
     content = text_of(folder / name)
     last = content.count("\n")
-    cut = content[: content.rstrip().rindex(separator(name))]
+    cut = content[: content.rstrip().rindex(",")]
     message = refusal(name, cut, tmp_path)
     assert f"line {last}: " in message
     assert "truncated?" in message
 
 
-@pytest.mark.parametrize("name", [name for name in READERS if name != "Sales.csv"])
+@every_file
 def test_file_cut_after_a_row(name: str, folder: Path, tmp_path: Path) -> None:
     lines = text_of(folder / name).splitlines(keepends=True)
     keep = len(lines) // 2
@@ -343,9 +315,7 @@ def test_file_cut_after_a_row(name: str, folder: Path, tmp_path: Path) -> None:
     if name in ("MediaInvestment.csv", "MonthlyNPSscore.csv", "Secondfile.csv"):
         assert "column 'Month': no row for " in message
     else:
-        assert (
-            f"line {keep}, column '{'Product' if name == 'ProductList.csv' else 'Date'}'" in message
-        )
+        assert f"line {keep}, column 'Date'" in message
         assert "truncated?" in message
 
 
@@ -409,9 +379,6 @@ BAD_CELLS = [
     ("SpecialSale.csv", 2, "7/18/2015", "7/18/2017", "line 2, column 'Date': '7/18/2017' is outsi"),
     ("SpecialSale.csv", 2, "7/18/2015", "7/19/2015", "line 3, column 'Date': 2015-07-19 again"),
     ("SpecialSale.csv", 2, "Eid & Rathayatra sale", "", "line 2, column 'Sales Name': '' is empty"),
-    ("ProductList.csv", 3, "4056", "4,056", "line 3: 4 cells, not 3"),
-    ("ProductList.csv", 3, "4056", "4057", "line 76, column 'Frequency': 'Total' is 1,648,824"),
-    ("ProductList.csv", 3, "4056", '"40,56"', "line 3, column 'Frequency': '40,56' is not a count"),
 ]
 LARGE_CELLS = [  # field of the row, what it becomes, message
     ("firstfile.csv", 1, '"2015-10-2"x', "line 5000 or after: "),
@@ -428,23 +395,6 @@ LARGE_CELLS = [  # field of the row, what it becomes, message
     ("firstfile.csv", 3, '"1,234.5"', "column 'gmv_new': '1,234.5' is not a plain number"),
     ("firstfile.csv", 3, "1,5", "11 cells, not 10"),
     ("firstfile.csv", 9, '""', "column 'product_vertical': '' is empty"),
-    (
-        "Sales.csv",
-        1,
-        "10-17-2015 15:11",
-        "column 'Date': '10-17-2015 15:11' is no date of the form DD",
-    ),
-    (
-        "Sales.csv",
-        1,
-        "2015-10-17 15:11",
-        "column 'Date': '2015-10-17 15:11' is no date of the form",
-    ),
-    ("Sales.csv", 1, "17-10-2012 15:11", "column 'Date': '17-10-2012 15:11' is outside the range"),
-    ("Sales.csv", 4, "n/a", "column 'GMV': 'n/a' is not a plain number"),
-    ("Sales.csv", 5, "1.5", "column 'Units_sold': '1.5' is not a whole number"),
-    ("Sales.csv", 8, "", "column 'Analytic_Category': '' is empty"),
-    ("Sales.csv", 11, "-1", "column 'MRP': '-1' is negative"),
 ]
 
 
@@ -463,8 +413,8 @@ def test_bad_cell_in_a_large_file(
     lines = text_of(folder / name).splitlines()
     if line > len(lines):
         line = len(lines) - 5
-    cells = lines[line - 1].split(separator(name))
-    lines[line - 1] = separator(name).join([*cells[:field], cell, *cells[field + 1 :]])
+    cells = lines[line - 1].split(",")
+    lines[line - 1] = ",".join([*cells[:field], cell, *cells[field + 1 :]])
     found = refusal(name, "\n".join(lines) + "\n", tmp_path)
     assert message.replace("5000", str(line)) in found
     assert f"line {line}" in found

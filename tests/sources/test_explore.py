@@ -13,13 +13,19 @@ from mmm_demo.settings.names import key
 from mmm_demo.sources import explore_measures as measure
 from mmm_demo.sources.explore import Exploration, explore
 from mmm_demo.sources.simulate import simulate_market
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError
 
 
 @pytest.fixture(scope="module")
 def demo() -> Exploration:
     model = ModelConfig(("TV", "Radio", "Search", "Social"), ("Trend", "Promotion"))
     return explore(simulate_market(1).table, model, "simulated market")
+
+
+@pytest.fixture(scope="module")
+def monthly() -> Exploration:
+    table = spread(MONTHLY)
+    return explore(table, config(table, "SaleDays"), "monthly.csv")
 
 
 def by_channel(found: Exploration, column: str) -> dict[str, float]:

@@ -200,15 +200,6 @@ def test_clean_market_never_changes(seed: int, table: str, roas: list[float]) ->
     assert MARKETS[seed].truth.roas.to_list() == pytest.approx(roas, rel=1e-12)
 
 
-def test_total_and_main_channels_follow_from_the_contributions() -> None:
-    truth = MARKETS[2].truth
-    assert truth.media_contribution == pytest.approx(truth.contributions.sum().sum())
-    assert truth.share["Radio"] < 0.05 < truth.share.drop("Radio").min()
-    assert truth.main_channels() == ("TV", "Search", "Social")
-    assert truth.main_channels(0.0) == CHANNELS
-    assert truth.main_channels(0.5) == ()
-
-
 def test_seeds_differ_in_truth_spend_and_noise() -> None:
     for first, second in itertools.pairwise(MARKETS.values()):
         assert not np.allclose(first.truth.roas, second.truth.roas)

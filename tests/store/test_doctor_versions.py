@@ -16,7 +16,7 @@ from mmm_demo.store.doctor.finding import FIX
 from mmm_demo.store.doctor.remedies import Remedies
 from mmm_demo.store.doctor.versions import alias_findings, record_findings, version_findings
 from mmm_demo.store.health import own_models
-from mmm_demo.store.record import COPY_TAG
+from mmm_demo.store.provenance import COPY_TAG
 from mmm_demo.store.registry import load_champion, prove_version
 from versions import again, bind, data_folder, evidence_about, number_of, run_promotion
 

@@ -15,7 +15,7 @@ from mmm_demo.checks.gate import FAILED, NOT_ASSESSABLE, PASSED, GateRefused
 from mmm_demo.checks.proof import sha256
 from mmm_demo.evidence.gathered import EVIDENCE
 from mmm_demo.store.evidence_store import load_evidence
-from mmm_demo.store.record import HASH_TAG
+from mmm_demo.store.provenance import HASH_TAG
 from mmm_demo.store.runs import open_run
 from versions import again, bind, evidence_about
 

@@ -308,6 +308,7 @@ def test_read_replica_and_workspaces_are_still_mlflows_own(
     assert spaced.supports_workspaces
 
 
+@pytest.mark.slow
 def test_loading_the_plugin_costs_no_model_library():
     heavy = "{'pymc', 'pymc_marketing', 'pytensor', 'arviz', 'matplotlib', 'nutpie', 'xarray'}"
     script = f"import sys, mmm_demo.store.gated_store; print(sorted({heavy} & set(sys.modules)))"

@@ -75,6 +75,7 @@ print(json.dumps({"answer": answer["mean"].tolist(), "path": sys.path, "files": 
 """
 
 
+@pytest.mark.slow
 def test_in_a_process_of_its_own_its_old_code_does_not_stand_before_ours(model, tmp_path):
     """The code that is packed with it is first on the path, and yet the installed one is used."""
     weeks().to_csv(tmp_path / "weeks.csv", index=False)

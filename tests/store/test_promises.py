@@ -8,8 +8,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from mmm_demo.planning.outcome import HELD, NOT_FOLLOWED, NOT_HELD, Outcome
-from mmm_demo.store.promises import MODEL, PLAN_RUN, VERSION, past_promises, record
+from mmm_demo.planning.outcome import HELD, NOT_FOLLOWED, NOT_HELD, PlanOutcome
+from mmm_demo.store.promises import MODEL, PLAN_RUN, VERSION, outcome_params, past_promises
 from mmm_demo.store.runs import open_run
 from track_data import make_outcome
 
@@ -20,18 +20,18 @@ def version(number: int = 1, name: str = "mmm_demo") -> ModelVersion:
     return ModelVersion(name, str(number), 0)
 
 
-def write(plan: str, outcome: Outcome, **changes: object) -> None:
+def write(plan: str, outcome: PlanOutcome, **changes: object) -> None:
     """Write down a tracked plan of version 1."""
     ground = {PLAN_RUN: plan, MODEL: "mmm_demo", VERSION: 1, "track.scenario": "base"}
     with open_run("track", "tracking") as made:
-        made.log(params=ground | record(outcome) | changes)
+        made.log(params=ground | outcome_params(outcome) | changes)
 
 
 def test_record_is_of_the_spend_that_happened() -> None:
     # Week 0 came at 200, as the promise of 100 did not; given the spend it was half of all draws.
     outcome = make_outcome(outside=(0,), spent=(3.0, 3.0, 3.0))
     outcome.expected.draws[:, 0] += 100.0
-    found = record(outcome)
+    found = outcome_params(outcome)
     assert (found["track.weeks"], found["track.inside_94"]) == (6, 6)
     assert outcome.promised.table["inside_94"].sum() == 5
     assert found["track.total_inside"] == 1
@@ -65,7 +65,9 @@ def test_promises_of_other_versions_are_not_this_ones(
 
 def test_a_tracking_that_did_not_finish_is_none(store: MlflowClient) -> None:
     with pytest.raises(KeyError), open_run("track", "tracking") as made:
-        made.log(params={PLAN_RUN: A, MODEL: "mmm_demo", VERSION: 1} | record(make_outcome()))
+        made.log(
+            params={PLAN_RUN: A, MODEL: "mmm_demo", VERSION: 1} | outcome_params(make_outcome())
+        )
         raise KeyError("stop")
     assert past_promises(version()).empty
 

@@ -22,7 +22,7 @@ from mmm_demo.checks.proof import BundleRefused, sha256
 from mmm_demo.fits.trace import load_trace
 from mmm_demo.planning.optimize import optimize_budget
 from mmm_demo.settings.experiment import BudgetConfig
-from mmm_demo.store.record import COPY_TAG, HASH_TAG
+from mmm_demo.store.provenance import COPY_TAG, HASH_TAG
 from mmm_demo.store.registry import (
     DATA_FOLDER,
     NoVersionError,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mmm_demo.evidence.ranking import PASSED, Candidate, Tables
-from mmm_demo.settings.run_keys import SALES_PARAM
+from mmm_demo.settings.run_schema import SALES_PARAM
 
 FOLDS, HORIZON, WEEKS = 5, 8, 104
 RNG = np.random.default_rng(21)

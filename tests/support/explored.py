@@ -2,10 +2,8 @@
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from mmm_demo.settings.experiment import ModelConfig
-from mmm_demo.sources.explore import Exploration, explore
 
 MONTHLY = {  # crore per month, in the manner of DT Mart: TV has a zero, SEM an amount that returns
     "TV": (0.2, 0, 3.9, 6.1, 4.2, 5.4, 4.4, 2.6, 9.3, 5.2, 1.4, 1.7),
@@ -42,9 +40,3 @@ def weekly(weeks: int = 60, seed: int = 1, **columns: object) -> pd.DataFrame:
 
 def gamma(weeks: int = 60, seed: int = 2) -> np.ndarray:
     return np.random.default_rng(seed).gamma(2.0, 50.0, weeks)
-
-
-@pytest.fixture(scope="module")
-def monthly() -> Exploration:
-    table = spread(MONTHLY)
-    return explore(table, config(table, "SaleDays"), "monthly.csv")

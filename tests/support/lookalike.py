@@ -18,8 +18,3 @@ def write_lookalike(folder: Path, rows: int = 10_000) -> Path:
         command = [PYTHON, str(SCRIPT), str(folder), "--rows", str(rows)]
         subprocess.run(command, check=True, capture_output=True, timeout=120)
     return folder
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_lookalike(tmp_path_factory.getbasetemp() / "dt_mart")

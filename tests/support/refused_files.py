@@ -9,7 +9,7 @@ import pytest
 from helpers import PROJECT
 from mmm_demo.settings.experiment_file import load_experiment
 from mmm_demo.sources.market import MarketingData, load_market
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError
 
 CASES = PROJECT / "tests" / "cases"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from mmm_demo.planning.outcome import Forecast, Outcome
+from mmm_demo.planning.outcome import Forecast, PlanOutcome
 
 CHANNELS = ["TV", "Radio", "Search & Social"]
 
@@ -13,7 +13,7 @@ def make_outcome(
     planned: int = 6,
     outside: tuple[int, ...] = (),
     spent: tuple[float, ...] = (1.0, 1.0, 1.0),
-) -> Outcome:
+) -> PlanOutcome:
     """Return a plan of sales of 100 +- 10 a week; each week outside of it sold 200.
 
     What was expected under the real spend lies 1 higher. A channel's spend is 10 a week times
@@ -33,4 +33,4 @@ def make_outcome(
     )
     spend = money.assign(deviation=money["realised"] - money["planned"])
     promised, expected = Forecast(100 + noise, realised), Forecast(101 + noise, realised)
-    return Outcome(dates, planned, promised, expected, spend)
+    return PlanOutcome(dates, planned, promised, expected, spend)

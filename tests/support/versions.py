@@ -21,7 +21,7 @@ from mmm_demo.jobs.promote import Objections, Promotion, promote
 from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.store.champion import ACCEPTED, promotion_params
 from mmm_demo.store.evidence_store import bind_evidence
-from mmm_demo.store.record import COPY_TAG, HASH_TAG
+from mmm_demo.store.provenance import COPY_TAG, HASH_TAG
 from mmm_demo.store.registry import DATA_FOLDER, find_alias, pinned_requirements, register_version
 from mmm_demo.store.runs import open_run, temporary_folder
 

@@ -23,6 +23,7 @@ def begun(store: MlflowClient, project) -> dict[str, str]:
     return {run.info.run_name: run.info.run_id for run in runs}
 
 
+@pytest.mark.slow
 def test_only_what_was_left_is_done_and_in_the_runs_that_were_open(store, project, begun):
     said: list[str] = []
     with canned() as executor:

@@ -9,7 +9,7 @@ import pytest
 from conftest import all_runs
 
 from mmm_demo.settings.experiment_file import from_dict
-from mmm_demo.settings.run_keys import SALES_PARAM
+from mmm_demo.settings.run_schema import SALES_PARAM
 from mmm_demo.settings.yaml_file import read_mapping
 from mmm_demo.store.runs import open_run
 from mmm_demo.sweeps.runs import REASON, TRIAL, VERDICT, Trials

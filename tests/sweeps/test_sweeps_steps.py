@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from mmm_demo.evidence.refit import MOST_COMPILED
 from mmm_demo.jobs.sweep import IDENTITY, JOURNAL, _data_sha256, run_sweep, trials_each
 from mmm_demo.settings.experiment_file import load_experiment
-from mmm_demo.settings.run_keys import SALES_PARAM
+from mmm_demo.settings.run_schema import SALES_PARAM
 from mmm_demo.settings.sweep import Space
 from mmm_demo.store.locks import locked
 from mmm_demo.store.runs import StoreError, experiment_id

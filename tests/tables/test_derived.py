@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmm_demo.tables.contract import DataError
 from mmm_demo.tables.derived import with_groups, with_trend
+from mmm_demo.tables.faults import DataError
 
 RAW = pd.DataFrame({"Search": [1, 2], "Social": [0.5, 0.0], "Print": [7, 8]})
 DIGITAL = {"Digital": ("Search", "Social")}

@@ -19,7 +19,7 @@ from mmm_demo.settings.experiment import ModelConfig, SamplerConfig, free_parame
 from mmm_demo.settings.experiment_file import load_experiment
 from mmm_demo.settings.limits import EvidenceConfig
 from mmm_demo.sources.market import load_market
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError
 from mmm_demo.tables.lift import (
     COLUMNS,
     known_in,

@@ -6,12 +6,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mmm_demo.tables.contract import Contract, DataError, validate_table
+from mmm_demo.settings.experiment import DataConfig, ModelConfig
+from mmm_demo.tables.contract import validate_table
+from mmm_demo.tables.faults import DataError
 from mmm_demo.tables.odd_rows import header_row, odd_rows
 from refused_files import CASES, refusal
 
 DAYS = ["2024-01-01", "2024-01-08", "2024-01-15", "2024-01-22"]
-CONTRACT = Contract("week", "sales", ("tv", "search", "social"), ("price",), 8)
+MODEL = ModelConfig(("tv", "search", "social"), ("price",), "week", "sales")
 
 
 def odd(*more: tuple[Any, Any, Any]) -> dict[int, str]:
@@ -65,7 +67,7 @@ def test_no_second_fault_follows_from_a_row_that_is_no_week(name: str, words: st
     assert "1 fault(s)" in text and words in text
     # The same table as pandas reads it, where one row makes every column text.
     with pytest.raises(DataError) as refused:
-        validate_table(pd.read_csv(CASES / f"{name}.csv"), CONTRACT, "weekly.csv")
+        validate_table(pd.read_csv(CASES / f"{name}.csv"), MODEL, DataConfig(), "weekly.csv")
     assert "1 fault(s)" in str(refused.value) and words in str(refused.value)
 
 
@@ -74,14 +76,14 @@ def test_faults_in_the_weeks_keep_their_row_numbers() -> None:
     table["tv"] = table["tv"].astype(object)
     table.loc[60, "tv"] = "-5"
     with pytest.raises(DataError, match=r"2 fault\(s\)(?s:.*)negative value in 1 row\(s\): row 60"):
-        validate_table(table, CONTRACT, "weekly.csv")
+        validate_table(table, MODEL, DataConfig(), "weekly.csv")
 
 
 def test_empty_rows_are_said_together() -> None:
     table = pd.read_csv(CASES / "weeks52.csv")
     padded = pd.concat([table, pd.DataFrame(index=range(3))], ignore_index=True)
     with pytest.raises(DataError, match=r"1 fault\(s\).*\n- rows 52, 53, 54 each is empty"):
-        validate_table(padded, CONTRACT, "weekly.csv")
+        validate_table(padded, MODEL, DataConfig(), "weekly.csv")
 
 
 def test_a_header_below_a_title_is_one_fault(tmp_path: Path) -> None:

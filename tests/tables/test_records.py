@@ -17,7 +17,7 @@ from mmm_demo.settings.experiment_file import flat_params, from_dict, load_exper
 from mmm_demo.sources.explore import explore
 from mmm_demo.sources.market import load_market
 from mmm_demo.sources.simulate import CHANNELS, simulate_market
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError
 from mmm_demo.tables.records import holes, judge_records, odd_weeks
 
 CASES = PROJECT / "tests" / "cases"

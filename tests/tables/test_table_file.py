@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError
 from mmm_demo.tables.table_file import read_csv, read_texts
 from refused_files import CASES, load, refusal
 

@@ -13,7 +13,6 @@ from mmm_demo.fits.fitted import Decomposition
 from mmm_demo.settings.experiment import GateConfig
 
 MORE_DRAWS = "raise draws, or simplify the model: see the worst parameter's trace plot"
-DECOMPOSITION_TOLERANCE = 1e-6
 HARD_TAILS = "the sampler cannot move through the tails; tighten or reparameterise the priors"
 CUT_SHORT = "draws are cut short; look for parameters that the data cannot tell apart"
 MIN_DRAWS = 4  # fewer cannot be split into halves, which R-hat and ESS do
@@ -31,11 +30,9 @@ def prior_check(draws: np.ndarray, observed: np.ndarray, limits: GateConfig) -> 
     """
     ceiling = limits.prior_extreme_multiple * np.max(observed)
     possible = (draws >= 0) & (draws <= ceiling)  # written so that NaN counts as impossible
-    return Check(
-        name="prior_extreme_share",
-        stage="prior",
-        value=float((~possible).mean()) if draws.size else float("nan"),
-        comparison="<=",
+    return Check.required(
+        "prior_extreme_share",
+        (~possible).mean() if draws.size else float("nan"),
         limit=limits.prior_extreme_share_max,
         where=f"negative or above {limits.prior_extreme_multiple:g} times the largest sale",
         advice="tighten the priors of intercept, saturation_beta, gamma_control and gamma_fourier",
@@ -72,18 +69,15 @@ def convergence_checks(
     chains = float(_distinct_chains(posterior))
     wanted = max(limits.chains_min, chains_asked)
     found = [
-        ("rhat_max", rhat.value, "<", limits.rhat_max, rhat.where, "raise tune and draws"),
-        ("ess_bulk_min", bulk.value, ">", limits.ess_bulk_min, bulk.where, MORE_DRAWS),
-        ("ess_tail_min", tail.value, ">", limits.ess_tail_min, tail.where, MORE_DRAWS),
-        ("divergences", divergences, "<=", limits.divergences_max, where, "raise target_accept"),
-        ("chains", chains, ">=", wanted, "", f"sample at least {wanted} chains"),
-        ("bfmi_min", bfmi, ">=", limits.bfmi_min, worst_chain, HARD_TAILS),
-        ("max_depth_share", cut, "<=", limits.max_depth_share_max, missing, CUT_SHORT),
+        ("rhat_max", rhat.value, rhat.where, "raise tune and draws", limits.rhat_max),
+        ("ess_bulk_min", bulk.value, bulk.where, MORE_DRAWS, limits.ess_bulk_min),
+        ("ess_tail_min", tail.value, tail.where, MORE_DRAWS, limits.ess_tail_min),
+        ("divergences", divergences, where, "raise target_accept", limits.divergences_max),
+        ("chains", chains, "", f"sample at least {wanted} chains", wanted),
+        ("bfmi_min", bfmi, worst_chain, HARD_TAILS, limits.bfmi_min),
+        ("max_depth_share", cut, missing, CUT_SHORT, limits.max_depth_share_max),
     ]
-    return tuple(
-        Check(name, "convergence", value, comparison, float(limit), place, advice)
-        for name, value, comparison, limit, place, advice in found
-    )
+    return tuple(Check.required(*one) for one in found)
 
 
 @dataclass(frozen=True)
@@ -200,12 +194,9 @@ def decomposition_check(parts: Decomposition) -> Check:
     )
     mean = parts.mean.to_numpy()
     gap = np.abs(total.to_numpy() - mean).max() / np.abs(mean).max() if finite else np.nan
-    return Check(
-        name="decomposition_gap",
-        stage="decomposition",
-        value=float(gap),
-        comparison="<=",
-        limit=DECOMPOSITION_TOLERANCE,
+    return Check.required(
+        "decomposition_gap",
+        gap,
         where="largest gap between the parts' sum and the model's mean, as a share of the mean",
         advice="the model has a part that the decomposition does not know; report it as a fault",
     )

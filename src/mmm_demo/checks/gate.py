@@ -6,27 +6,12 @@ from collections.abc import Iterable
 from dataclasses import InitVar, asdict, dataclass
 from typing import Any
 
-COMPARISONS = {
-    "<": lambda value, limit: value < limit,
-    ">": lambda value, limit: value > limit,
-    "<=": lambda value, limit: value <= limit,
-    ">=": lambda value, limit: value >= limit,
-}
+from mmm_demo.settings.limit_table import BY_CHECK, COMPARISONS
+
 PASSED, FAILED, NOT_ASSESSABLE = "passed", "failed", "not assessable"
 PRIOR_DRIVEN, DATA_DRIVEN = "prior-driven", "data-driven"  # what a channel's ROAS rests on
 # Every check that a pass needs, with its comparison and the loosest limit it may be judged by.
-REQUIRED = {
-    "prior_extreme_share": ("<=", 0.20),
-    "rhat_max": ("<", 1.01),
-    "ess_bulk_min": (">", 400.0),
-    "ess_tail_min": (">", 400.0),
-    "divergences": ("<=", 0.0),
-    "chains": (">=", 4.0),
-    "bfmi_min": (">=", 0.3),
-    "max_depth_share": ("<=", 0.05),
-    "coverage_94": (">=", 0.85),
-    "decomposition_gap": ("<=", 1e-6),
-}
+REQUIRED = {name: (limit.comparison, float(limit.default)) for name, limit in BY_CHECK.items()}
 
 
 class GateRefused(RuntimeError):
@@ -71,6 +56,15 @@ class Check:
     where: str = ""
     advice: str = ""
 
+    @classmethod
+    def required(
+        cls, name: str, value: float, where: str, advice: str, limit: float | None = None
+    ) -> "Check":
+        """Return a check that a pass needs, judged by the project's limit or a stricter one."""
+        told = BY_CHECK[name]
+        bound = told.default if limit is None else limit
+        return cls(name, told.stage, float(value), told.comparison, float(bound), where, advice)
+
     @property
     def passed(self) -> bool:
         """Whether the value keeps the limit; NaN and infinity keep none: unmeasured is failed."""
@@ -87,12 +81,10 @@ class Check:
     @property
     def loosened(self) -> bool:
         """Whether a required check was judged by another measure than the project demands."""
-        if self.name not in REQUIRED:
-            return False
-        comparison, loosest = REQUIRED[self.name]
-        upper = comparison in ("<", "<=")
-        strict = self.limit <= loosest if upper else self.limit >= loosest
-        return self.comparison != comparison or not strict
+        limit = BY_CHECK.get(self.name)
+        return limit is not None and not (
+            self.comparison == limit.comparison and limit.allows(self.limit)
+        )
 
     def __str__(self) -> str:
         """Say the check in one line."""

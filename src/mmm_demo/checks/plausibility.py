@@ -12,7 +12,8 @@ from mmm_demo.checks.gate import Check
 from mmm_demo.fits.fitted import Decomposition
 from mmm_demo.settings.data import Accepted
 from mmm_demo.settings.wording import roas as roas_text
-from mmm_demo.tables.records import odd_weeks, span_text
+from mmm_demo.settings.wording import span
+from mmm_demo.tables.records import odd_weeks
 
 STAGE = "plausibility"
 NEGATIVE_BASELINE_MAX = 0.05
@@ -197,7 +198,7 @@ def odd_weeks_check(
         value=float(sum(len(item.days) for item in told)) if measured else float("nan"),
         comparison="<=",
         limit=0.0,
-        where=", ".join(f"{item.column} {span_text(item.days)}" for item in told),
+        where=", ".join(f"{item.column} {span(item.days)}" for item in told),
         advice="look at these weeks: another unit, or a hole in the records? If they are right, "
         "say why in data.accept",
     )

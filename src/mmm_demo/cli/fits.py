@@ -6,30 +6,34 @@ from contextlib import ExitStack
 import click
 
 from mmm_demo.cli.terminal import console, print_table, say, tell
-from mmm_demo.cli.values import OrUnset
+from mmm_demo.cli.values import open_option
 from mmm_demo.settings.project import require_project_root
-
-UNASKED = "default"  # MLflow always passes a value
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path())
-@click.option(
+@open_option(
     "--workers",
-    type=OrUnset(click.IntRange(1), UNASKED),
-    help="Processes on this machine, each with one core.  [default: one per core]",
+    click.IntRange(1),
+    "Processes on this machine, each with one core.",
+    unset="one per core",
+    old="default",
 )
-@click.option(
+@open_option(
     "--scheduler",
-    type=OrUnset(click.STRING, UNASKED),
-    help="Dask scheduler, e.g. tcp://10.0.0.5:8786; its workers do the trials.",
+    click.STRING,
+    "Dask scheduler, e.g. tcp://10.0.0.5:8786; its workers do the trials.",
+    unset="this machine",
+    old="default",
 )
-@click.option(
+@open_option(
     "--storage",
-    type=OrUnset(click.STRING, UNASKED),
+    click.STRING,
+    "Database that keeps the trials, e.g. postgresql+psycopg://...; also by the variable "
+    "MMM_DEMO_SWEEP_STORAGE.",
     envvar="MMM_DEMO_SWEEP_STORAGE",
-    help="Database that keeps the trials, e.g. postgresql+psycopg://...; also by the variable "
-    "MMM_DEMO_SWEEP_STORAGE.  [default: a journal file in mlruns/]",
+    unset="a journal file in mlruns/",
+    old="default",
 )
 def sweep(
     files: Sequence[str], workers: int | None, scheduler: str | None, storage: str | None
@@ -63,20 +67,24 @@ def sweep(
 
 @click.command()
 @click.option("--market", default="demo", show_default=True, help="Market of the fits.")
-@click.option(
-    "--sweep", "name", type=OrUnset(click.STRING, "all"), help="Only the trials of this sweep."
+@open_option(
+    "--sweep",
+    click.STRING,
+    "Only the trials of this sweep.",
+    unset="all fits and trials",
+    old="all",
 )
 @click.option(
     "--by", type=click.Choice(["crps", "elpd"]), default="crps", show_default=True, help="Score."
 )
 @click.option("--weights", is_flag=True, help="Also stacking weights of the equally good fits.")
-def leaderboard(market: str, name: str | None, by: str, weights: bool) -> None:
+def leaderboard(market: str, sweep: str | None, by: str, weights: bool) -> None:
     """Rank fits by evidence, and show how far the models that are equally good disagree."""
     root = require_project_root()
     from mmm_demo.jobs.leaderboard import run_leaderboard
     from mmm_demo.reports import leaderboard as text
 
-    done = run_leaderboard(market, name, by, weights, root, say)
+    done = run_leaderboard(market, sweep, by, weights, root, say)
     board = done.board
     title = f"Leaderboard of {done.title} by {text.NAMES[board.by]}\n{text.legend(board)}"
     print_table(title, text.header(board), text.rows(board), words=(text.FIT,))

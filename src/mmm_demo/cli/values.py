@@ -1,16 +1,48 @@
 """Values that words on the command line may have."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 
+UNSET = "unset"  # what MLflow passes for a parameter that nobody gave: it always passes something
+
 
 class OrUnset(click.ParamType):
-    """A typed value, or the word that leaves it open; MLflow always passes one or the other."""
+    """A typed value, or the word for one that is not given.
 
-    def __init__(self, inner: click.ParamType, unset: str) -> None:
-        self.inner, self.name, self.unset = inner, f"{inner.name}|{unset}", unset
+    Parameters
+    ----------
+    inner
+        Type of the value.
+    old
+        The word that stood for `unset` before there was one for all; still read in this release.
+    """
+
+    def __init__(self, inner: click.ParamType, old: str) -> None:
+        self.inner, self.old, self.name = inner, old, inner.name
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return None for an unset value, else the typed value."""
-        return None if value == self.unset else self.inner.convert(value, param, ctx)
+        """Return None for what is not given, else the typed value."""
+        if value == self.old:
+            place = param.opts[0] if param else "a value"
+            told = f"{place}: write {UNSET} instead of {value}, which the next release refuses"
+            click.echo(told, err=True)
+        return None if value in (UNSET, self.old) else self.inner.convert(value, param, ctx)
+
+
+def open_option(
+    name: str, kind: click.ParamType, told: str, *, unset: str, old: str, **more: Any
+) -> Callable:
+    """Return an option that may be left open, whose help says what then holds.
+
+    Parameters
+    ----------
+    name, more
+        See `click.option`.
+    kind, old
+        See `OrUnset`.
+    told, unset
+        What it is, and what holds when it is not given.
+    """
+    return click.option(name, type=OrUnset(kind, old), help=f"{told}  [{UNSET}: {unset}]", **more)

@@ -1,10 +1,8 @@
 """Words -> pipeline; errors -> exit codes. Heavy modules are imported inside the commands."""
 
-import gc
-import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,7 @@ import click
 
 from mmm_demo.cli.care import doctor, reproduce
 from mmm_demo.cli.fits import leaderboard, sweep
+from mmm_demo.cli.process import collect_no_garbage, settle
 from mmm_demo.cli.server import server
 from mmm_demo.cli.terminal import (
     ID_WIDTH,
@@ -29,9 +28,9 @@ from mmm_demo.cli.terminal import (
     tell,
     tell_error,
 )
-from mmm_demo.cli.values import OrUnset
+from mmm_demo.cli.values import OrUnset, open_option
 from mmm_demo.settings.batteries import EVIDENCE_BATTERIES
-from mmm_demo.settings.project import apply_defaults, require_project_root
+from mmm_demo.settings.project import require_project_root
 
 if TYPE_CHECKING:
     from mmm_demo.jobs.fit import FitResult
@@ -43,9 +42,7 @@ DEFAULT_EXPERIMENT = "experiments/demo.yaml"
 OPEN_UI = "uv run mmm-demo ui"
 
 
-INT_OR_FILE, FLOAT_OR_FILE = OrUnset(click.INT, "from_file"), OrUnset(click.FLOAT, "from_file")
 PORT = click.IntRange(1, 65535)
-UNASKED = "from_champion"  # the champion's own budget, or the plan file's
 
 
 # The verbs in the order of work, as `--help` shows them.
@@ -87,26 +84,28 @@ def cli() -> None:
     """
 
 
+experiment_option = click.option(
+    "--experiment", type=click.Path(), help="Experiment file.", default=DEFAULT_EXPERIMENT
+)
+
+
 def fit_options(command: Callable) -> Callable:
     """Add the options that `main` and `fit` share."""
     options = [
-        ("--experiment", click.Path(), "Experiment file.", DEFAULT_EXPERIMENT),
-        (
-            "--adstock-max-lag",
-            INT_OR_FILE,
-            "Weeks over which spend works.",
-            None,
-        ),
-        ("--draws", INT_OR_FILE, "Draws per chain.", None),
-        ("--tune", INT_OR_FILE, "Tuning draws per chain.", None),
-        ("--chains", INT_OR_FILE, "Number of chains.", None),
-        ("--target-accept", FLOAT_OR_FILE, "Target acceptance rate.", None),
-        ("--seed", INT_OR_FILE, "Seed of the sampler.", None),
+        ("--adstock-max-lag", click.INT, "Weeks over which spend works."),
+        ("--draws", click.INT, "Draws per chain."),
+        ("--tune", click.INT, "Tuning draws per chain."),
+        ("--chains", click.INT, "Number of chains."),
+        ("--target-accept", click.FLOAT, "Target acceptance rate."),
+        ("--seed", click.INT, "Seed of the sampler."),
     ]
     command = click.option("--verbose", is_flag=True, help="Show every check of the gate.")(command)
-    for name, kind, text, default in reversed(options):
-        command = click.option(name, type=kind, help=text, default=default)(command)
-    return command
+    for option in reversed(options):
+        command = open_option(*option, unset="the experiment's", old="from_file")(command)
+    return experiment_option(command)
+
+
+asked = partial(open_option, unset="the champion's own", old="from_champion")
 
 
 def _experiment(experiment: str, adstock_max_lag: int | None, **sampler: Any) -> "ExperimentConfig":
@@ -157,9 +156,7 @@ def fit(verbose: bool, **options: Any) -> None:
 
 
 @cli.command()
-@click.option(
-    "--experiment", type=click.Path(), help="Experiment file.", default=DEFAULT_EXPERIMENT
-)
+@experiment_option
 def explore(experiment: str) -> None:
     """Say what the data can tell, before any fit."""
     from mmm_demo.settings.experiment_file import load_experiment
@@ -173,21 +170,19 @@ def explore(experiment: str) -> None:
 
 @cli.command()
 @click.option("--market", default="demo", show_default=True, help="Market of the model.")
-@click.option(
-    "--version", "number", type=OrUnset(click.INT, "latest"), help="Default: latest that passed."
-)
+@open_option("--version", click.INT, "Its number.", unset="the latest that passed", old="latest")
 @click.option("--reason", default="none given", help="Why; recorded with the promotion.")
 @click.option("--rollback", is_flag=True, help="Make the previous champion the champion again.")
-def promote(market: str, number: int | None, reason: str, rollback: bool) -> None:
+def promote(market: str, version: int | None, reason: str, rollback: bool) -> None:
     """Make a version the champion, after judging its draws again."""
-    if rollback and number is not None:
+    if rollback and version is not None:
         raise click.UsageError("--rollback goes back to the previous champion; drop --version")
     from mmm_demo.cli.progress import watching
     from mmm_demo.jobs.promote import run_promote
 
     require_project_root()  # elsewhere, MLflow would make a new store in the working directory
     with watching(console) as watch:
-        run_promote(market, number, reason, rollback, say, watch)
+        run_promote(market, version, reason, rollback, say, watch)
 
 
 @cli.command()
@@ -238,35 +233,28 @@ def compare(a: str, b: str, market: str) -> None:
 
 
 @cli.command()
-@click.argument("plan", required=False, type=OrUnset(click.STRING, UNASKED))
-@click.option(
-    "--market", type=OrUnset(click.STRING, UNASKED), help="Whose champion plans.  [default: demo]"
-)
-@click.option("--weeks", type=OrUnset(click.INT, UNASKED), help="Length of the window.")
-@click.option("--start", type=OrUnset(click.STRING, UNASKED), help="First day, e.g. 2026-01-05.")
-@click.option("--total-budget", type=OrUnset(click.FLOAT, UNASKED), help="Money for all weeks.")
-@click.option(
+@click.argument("plan", required=False, type=OrUnset(click.STRING, "from_champion"))
+@asked("--market", click.STRING, "Whose champion plans.", unset="demo")
+@asked("--weeks", click.INT, "Length of the window.")
+@asked("--start", click.STRING, "First day, e.g. 2026-01-05.")
+@asked("--total-budget", click.FLOAT, "Money for all weeks.")
+@asked(
     "--objective",
-    type=OrUnset(click.STRING, UNASKED),
-    help="response, profit, cvar, target_response, target_roas or target_mroas.",
+    click.STRING,
+    "response, profit, cvar, target_response, target_roas or target_mroas.",
 )
-@click.option(
-    "--margin",
-    type=OrUnset(click.FLOAT, UNASKED),
-    help="For profit: money earned per unit of sales, e.g. 0.4.",
-)
-@click.option(
+@asked("--margin", click.FLOAT, "For profit: money earned per unit of sales, e.g. 0.4.")
+@asked(
     "--target",
-    type=OrUnset(click.FLOAT, UNASKED),
-    help="For the three targets: sales by media, or these per unit of money.",
+    click.FLOAT,
+    "For the three targets: sales by media, or these per unit of money.",
 )
-def optimize(plan: str | None, market: str | None, **asked: Any) -> None:
+def optimize(plan: str | None, market: str | None, **options: Any) -> None:
     """Plan budgets with the champion: the scenarios of a file PLAN, or one that options ask for."""
-    # Imports make many objects that stay, and a plan is soon made: no time to look for garbage.
-    gc.disable()
+    collect_no_garbage()
     from mmm_demo.jobs.plan import run_optimize, run_plan_file
 
-    settings = {name: value for name, value in asked.items() if value is not None}
+    settings = {name: value for name, value in options.items() if value is not None}
     if plan is None:
         done = run_optimize(market or "demo", settings, require_project_root(), say)
     elif market is None and not settings:
@@ -285,9 +273,7 @@ def optimize(plan: str | None, market: str | None, **asked: Any) -> None:
 @cli.command("track")
 @click.option("--plan", required=True, help="Run of the plan: its id or the first characters.")
 @click.option("--actuals", required=True, type=click.Path(), help="CSV of the weeks that came.")
-@click.option(
-    "--scenario", type=OrUnset(click.STRING, "first"), help="One of the plan.  [default: first]"
-)
+@open_option("--scenario", click.STRING, "One of the plan.", unset="the first", old="first")
 def track_command(plan: str, actuals: str, scenario: str | None) -> None:
     """Hold a plan against what came: sales inside the promised interval, spend on plan or not."""
     from mmm_demo.jobs.track import run_track
@@ -329,12 +315,7 @@ def _in_the_ui(run_id: str) -> dict[str, str]:
 
 def main() -> None:
     """Run the command line and turn known errors into one clear line and an exit code."""
-    # Before NumPy is loaded: on small matrices, and beside chains, BLAS threads only cost time.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    apply_defaults()
-    # Ended from outside, a run is closed like after any error instead of staying RUNNING.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    settle()
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Exit as done:

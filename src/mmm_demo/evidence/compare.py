@@ -16,7 +16,7 @@ from mmm_demo.fits.fitted import WEEK, FittedModel
 from mmm_demo.fits.trace import table_sha256
 from mmm_demo.planning.plan import TOLERANCE, Plan
 from mmm_demo.planning.solver import GAP_MAX
-from mmm_demo.settings.wording import MEDIA_SALES, roas_with_interval
+from mmm_demo.settings.wording import MEDIA_SALES, amount, roas_with_interval, share, some
 from mmm_demo.settings.wording import roas as roas_text
 
 SETTINGS_NAMED = 6
@@ -144,7 +144,7 @@ class Comparison:
     def rows(self) -> tuple[tuple[str, str, str, str], ...]:
         """Return name, a, b and difference of everything, as text for a terminal."""
         measures = [
-            (name, _number(of.a), _number(of.b), _with_error(of))
+            (name, amount(of.a), amount(of.b), _with_error(of))
             for name, of in (("mean backtest CRPS", self.crps), ("ELPD (LOO)", self.elpd))
         ]
         roas = [
@@ -152,22 +152,22 @@ class Comparison:
                 f"ROAS {row['channel']}",
                 _interval(row, "a"),
                 _interval(row, "b"),
-                f"overlap {_percent(row['overlap'])}",
+                f"overlap {share(row['overlap'])}",
             )
             for _, row in self.roas.iterrows()
         ]
         money = [
             (
                 f"planned spend {row.channel}",
-                _number(row.a),
-                _number(row.b),
+                amount(row.a),
+                amount(row.b),
                 _signed(row.difference),
             )
             for row in self.money.itertuples()
         ]
-        regrets = [_percent(of.share, 1) for of in (self.regret_a, self.regret_b)]
+        regrets = [share(of.share, 1) for of in (self.regret_a, self.regret_b)]
         plans = [
-            ("plan overlap, % of the budget", "", "", _percent(self.plan_overlap)),
+            ("plan overlap, % of the budget", "", "", share(self.plan_overlap)),
             (f"regret of the plan under the other's model, % of {MEDIA_SALES}", *regrets, ""),
         ]
         differ = [(row.setting, row.a, row.b, "differs") for row in self.differences.itertuples()]
@@ -433,10 +433,7 @@ def plan_response(fitted: FittedModel, plan: Plan, start: pd.Timestamp) -> np.nd
 def _differ(differences: pd.DataFrame) -> str:
     if differences.empty:
         return "A and B have the same configuration, data and priors."
-    settings = list(differences["setting"])
-    more = len(settings) - SETTINGS_NAMED
-    named = ", ".join(settings[:SETTINGS_NAMED]) + (f" and {more} more" if more > 0 else "")
-    return f"A and B differ in {named}."
+    return f"A and B differ in {some(list(differences['setting']), SETTINGS_NAMED)}."
 
 
 def _forecast(crps: PairedMeasure, folds: int) -> str:
@@ -444,7 +441,7 @@ def _forecast(crps: PairedMeasure, folds: int) -> str:
     if crps.reason:
         return f"Who forecasts better is {crps.reason}."
     over = "1 fold" if folds == 1 else f"{folds} folds"
-    numbers = f"mean CRPS {_number(crps.a)} against {_number(crps.b)} over {over}"
+    numbers = f"mean CRPS {amount(crps.a)} against {amount(crps.b)} over {over}"
     return f"{_verdict(crps, crps.difference < 0, 'forecasts', numbers)}."
 
 
@@ -452,7 +449,7 @@ def _describe(elpd: PairedMeasure) -> str:
     """Say whose account of the same weeks is better, each week left out in turn."""
     if elpd.reason:
         return f"The ELPD difference (leave-one-out) is {elpd.reason}."
-    numbers = f"ELPD {_number(elpd.a)} against {_number(elpd.b)}"
+    numbers = f"ELPD {amount(elpd.a)} against {amount(elpd.b)}"
     does = "describes the weeks, each left out in turn,"
     return f"{_verdict(elpd, elpd.difference > 0, does, numbers)}."
 
@@ -461,7 +458,7 @@ def _verdict(of: PairedMeasure, a_better: bool, does: str, numbers: str) -> str:
     """Say which of both is better, where it is more than noise."""
     error = "no standard error"
     if not math.isnan(of.standard_error):
-        error = f"standard error {_number(of.standard_error)}"
+        error = f"standard error {amount(of.standard_error)}"
     better, other = ("A", "B") if a_better else ("B", "A")
     if of.beyond_noise:
         text = f"{better} {does} better than {other}, by more than noise"
@@ -482,11 +479,11 @@ def _returns(roas: pd.DataFrame) -> str:
         text = f"Whether ROAS agree is {NOT_ASSESSABLE}: no channel is in both"
     elif apart.empty:
         text = f"ROAS agree in every channel of both ({len(both)}): each median lies inside "
-        text += f"the other's 94% interval; the lowest overlap is {_percent(both['overlap'].min())}"
+        text += f"the other's 94% interval; the lowest overlap is {share(both['overlap'].min())}"
     else:
         named = (
             f"{row['channel']} ({roas_text(row['median_a'])} against {roas_text(row['median_b'])}, "
-            f"overlap {_percent(row['overlap'])})"
+            f"overlap {share(row['overlap'])})"
             for _, row in apart.iterrows()
         )
         text = f"ROAS differ in {len(apart)} of {len(both)} channels: {', '.join(named)}"
@@ -497,14 +494,14 @@ def _plans(found: Comparison) -> tuple[str, ...]:
     """Say what the plans differ in and what that costs."""
     if found.no_plans:
         return (f"Plans and regret are {NOT_ASSESSABLE}: {found.no_plans}.",)
-    text = f"The plans put {_percent(found.plan_overlap)} of the budget in the same channels"
+    text = f"The plans put {share(found.plan_overlap)} of the budget in the same channels"
     moves = found.money.assign(moved=found.money["share_a"] - found.money["share_b"])
     most, least = moves.loc[moves["moved"].idxmax()], moves.loc[moves["moved"].idxmin()]
     if round(found.plan_overlap, 3) < 1:
         text += (
-            f"; A's favours {most['channel']} ({_percent(most['share_a'])} against "
-            f"{_percent(most['share_b'])}), B's favours {least['channel']} "
-            f"({_percent(least['share_b'])} against {_percent(least['share_a'])})"
+            f"; A's favours {most['channel']} ({share(most['share_a'])} against "
+            f"{share(most['share_b'])}), B's favours {least['channel']} "
+            f"({share(least['share_b'])} against {share(least['share_a'])})"
         )
     regrets = (("A", "B", found.regret_a), ("B", "A", found.regret_b))
     return (f"{text}.", *(_regret(*of) for of in regrets))
@@ -513,34 +510,24 @@ def _plans(found: Comparison) -> tuple[str, ...]:
 def _regret(plan: str, model: str, of: Regret) -> str:
     if of.reason:
         return f"Regret of {plan}'s plan under {model}'s model is {of.reason}."
-    chance = f"it is worse with a probability of {_percent(of.probability_worse)}"
+    chance = f"it is worse with a probability of {share(of.probability_worse)}"
     where = f"Where {model}'s model is right, {plan}'s plan"
     if abs(of.share) <= GAP_MAX:
-        return f"{where} is as good as {model}'s own (within {_percent(GAP_MAX, 1)})."
+        return f"{where} is as good as {model}'s own (within {share(GAP_MAX, 1)})."
     if of.share < 0:
-        more = f"{_percent(-of.share, 1)} more {MEDIA_SALES}"
+        more = f"{share(-of.share, 1)} more {MEDIA_SALES}"
         return f"{where} brings {more} than {model}'s own, whose bounds forbid it; {chance}."
-    return f"{where} costs {_percent(of.share, 1)} of the expected {MEDIA_SALES}; {chance}."
-
-
-def _number(value: float) -> str:
-    if math.isnan(value):
-        return "n/a"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{where} costs {share(of.share, 1)} of the expected {MEDIA_SALES}; {chance}."
 
 
 def _signed(value: float) -> str:
-    return f"+{_number(value)}" if value > 0 else _number(value)
-
-
-def _percent(value: float, digits: int = 0) -> str:
-    return "n/a" if math.isnan(value) else f"{round(value, digits + 2) + 0.0:.{digits}%}"  # no -0
+    return f"+{amount(value)}" if value > 0 else amount(value)
 
 
 def _with_error(of: PairedMeasure) -> str:
     if of.reason:
         return NOT_ASSESSABLE
-    return f"{_signed(of.difference)} (standard error {_number(of.standard_error)})"
+    return f"{_signed(of.difference)} (standard error {amount(of.standard_error)})"
 
 
 def _interval(row: pd.Series, name: str) -> str:

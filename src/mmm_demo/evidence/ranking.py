@@ -24,7 +24,7 @@ from mmm_demo.evidence.scores import (
     loo_scores,
     standard_error,
 )
-from mmm_demo.settings.run_keys import SALES_PARAM
+from mmm_demo.settings.run_schema import SALES_PARAM
 
 PASSED = "passed"
 MEASURES = {"crps": CRPS, "elpd": ELPD}

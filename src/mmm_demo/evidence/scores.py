@@ -14,7 +14,7 @@ import pandas as pd
 from mmm_demo.fits.fitted import FittedModel, interval
 from mmm_demo.fits.response import Response
 from mmm_demo.settings.experiment import BudgetConfig
-from mmm_demo.settings.run_keys import read_csv
+from mmm_demo.settings.run_schema import read_csv
 
 CRPS, CRPS_SE, COVERAGE = "score.crps", "score.crps_se", "score.coverage_94"
 ELPD, ELPD_SE, PARETO_K = "score.elpd", "score.elpd_se", "score.pareto_k_max"

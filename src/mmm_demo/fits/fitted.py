@@ -12,6 +12,7 @@ import xarray as xr
 from mmm_demo.fits.response import Response, scaling_of
 from mmm_demo.fits.trace import as_written, lift_table, renamed, weekly_table
 from mmm_demo.settings.experiment import ModelConfig
+from mmm_demo.tables.faults import judged
 
 # The library behind `model` takes seconds to import. Whoever only loads a champion and plans with
 # its `response` never pays them, so the methods that run the library import it themselves.
@@ -247,10 +248,13 @@ class FittedModel:
             raise ValueError(f"the weeks to predict have an empty {date} or one with a time zone")
         wanted = wanted.sort_values(date, ignore_index=True)
         wanted[columns] = wanted[columns].astype("float64")
-        if bad := [name for name in columns if not np.isfinite(wanted[name]).all()]:
-            raise ValueError(f"the weeks to predict have empty or infinite {', '.join(bad)}")
-        if bad := [name for name in self.config.channel_columns if (wanted[name] < 0).any()]:
-            raise ValueError(f"the weeks to predict have negative spend in {', '.join(bad)}")
+        channels = self.config.channel_columns
+        judges = {
+            "empty or infinite": lambda values: not np.isfinite(values).all(),
+            "negative spend in": lambda values: values.name in channels and (values < 0).any(),
+        }
+        if found := judged(wanted[columns], judges):
+            raise ValueError(f"the weeks to predict have {'; '.join(found)}")
         first, last = self.weeks[0], pd.Timestamp(self.weeks[-1])
         steps = wanted[date].diff().dropna()
         follows = pd.Timestamp(wanted[date].min()) - last

@@ -12,7 +12,7 @@ from mmm_demo.evidence import contest
 from mmm_demo.fits import tables
 from mmm_demo.fits.lift_report import compare_with_model
 from mmm_demo.reports.card import CardInput, version_card
-from mmm_demo.settings.run_keys import LABEL_TAG, WARNINGS_TAG, Say
+from mmm_demo.settings.run_schema import LABEL_TAG, WARNINGS_TAG, Say
 from mmm_demo.store import registry
 from mmm_demo.store.champion import CHAMPION, PREFIX
 from mmm_demo.store.evidence_store import load_evidence

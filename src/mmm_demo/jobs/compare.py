@@ -9,7 +9,7 @@ from mmm_demo.evidence.compare import Comparison, compare
 from mmm_demo.jobs.evidence import paired_backtests, recorded
 from mmm_demo.reports.compare_page import comparison_page
 from mmm_demo.settings.names import bullets
-from mmm_demo.settings.run_keys import Say
+from mmm_demo.settings.run_schema import Say
 from mmm_demo.store import registry
 from mmm_demo.store.evidence_store import load_evidence
 from mmm_demo.store.outputs import Outputs

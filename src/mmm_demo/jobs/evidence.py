@@ -12,7 +12,7 @@ from mmm_demo.evidence.battery import Step, Watch
 from mmm_demo.evidence.gathered import EVIDENCE, Evidence, gather
 from mmm_demo.evidence.refit import Refitter
 from mmm_demo.settings.batteries import EVIDENCE_BATTERIES
-from mmm_demo.settings.run_keys import Say, by_channel
+from mmm_demo.settings.run_schema import Say, by_channel
 from mmm_demo.store import evidence_store, registry
 from mmm_demo.store.champion import PREFIX
 from mmm_demo.store.runs import Run, find_run, open_run, store_errors

@@ -8,7 +8,7 @@ from mmm_demo.reports.figures import exploration_named
 from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.experiment_file import flat_params
 from mmm_demo.settings.names import bullets
-from mmm_demo.settings.run_keys import Say
+from mmm_demo.settings.run_schema import Say
 from mmm_demo.sources.explore import Exploration, explore
 from mmm_demo.sources.market import MarketingData
 from mmm_demo.store.outputs import Outputs

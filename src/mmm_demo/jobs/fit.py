@@ -36,7 +36,7 @@ from mmm_demo.settings.batteries import FIT_BATTERIES
 from mmm_demo.settings.experiment import ExperimentConfig, free_parameters
 from mmm_demo.settings.experiment_file import flat_params, to_yaml
 from mmm_demo.settings.names import as_markdown, key
-from mmm_demo.settings.run_keys import Say, by_channel
+from mmm_demo.settings.run_schema import Say, by_channel
 from mmm_demo.sources.market import MarketingData, known_truth
 from mmm_demo.store import registry
 from mmm_demo.store.outputs import Outputs

@@ -15,8 +15,9 @@ from mmm_demo.plots import leaderboard as plots
 from mmm_demo.plots.style import NamedFigure
 from mmm_demo.reports import leaderboard
 from mmm_demo.settings.experiment import registered_model_name
+from mmm_demo.settings.limit_table import BY_CHECK, SAMPLING
 from mmm_demo.settings.names import bullets
-from mmm_demo.settings.run_keys import Say
+from mmm_demo.settings.run_schema import Say
 from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import Run, open_run, store_errors, temporary_folder
@@ -26,9 +27,6 @@ MOST = 40  # models that a figure can show
 VERDICT_TAGS = {"fit": "gate", "trial": "trial.verdict"}
 SWEEP_TAG, REASON_TAG = "sweep", "trial.reason"
 NO_VERDICT, CONTRADICTED = "no verdict", "contradicted"
-# What every fit is judged by. The others of `gate.REQUIRED` count where they are on record.
-CONVERGENCE = ("rhat_max", "ess_bulk_min", "ess_tail_min", "divergences", "chains", "bfmi_min")
-CONVERGENCE += ("max_depth_share",)
 
 
 @dataclass(frozen=True)
@@ -214,7 +212,7 @@ def _gate_checks(metrics: Mapping[str, float]) -> list[Check]:
     return [
         Check(name, "", metrics.get(f"gate.{name}", math.nan), *limit)
         for name, limit in REQUIRED.items()
-        if name in CONVERGENCE or f"gate.{name}" in metrics
+        if BY_CHECK[name].stage == SAMPLING or f"gate.{name}" in metrics
     ]
 
 

@@ -10,7 +10,7 @@ from mmm_demo.jobs.plan import PlanResult, run_optimize
 from mmm_demo.jobs.promote import ContestLost, run_promote
 from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.names import as_markdown
-from mmm_demo.settings.run_keys import Say
+from mmm_demo.settings.run_schema import Say
 from mmm_demo.sources.market import MarketingData
 from mmm_demo.store.runs import open_run, store_errors
 

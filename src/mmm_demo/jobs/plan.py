@@ -20,11 +20,10 @@ from mmm_demo.reports.page import png
 from mmm_demo.reports.plan_page import Ground, basis, plan_figures, plan_page
 from mmm_demo.reports.summary import flag_lines, plan_markdown
 from mmm_demo.settings.data import DataConfig
-from mmm_demo.settings.experiment import BudgetConfig, registered_model_name
-from mmm_demo.settings.experiment_file import with_budget
+from mmm_demo.settings.experiment import registered_model_name
 from mmm_demo.settings.limits import GateConfig
-from mmm_demo.settings.run_keys import LABEL_TAG, WARNINGS_TAG, Say, by_channel
-from mmm_demo.settings.scenario import PlanRequest, load_request, request_from_dict, scenario_of
+from mmm_demo.settings.run_schema import LABEL_TAG, WARNINGS_TAG, Say, by_channel
+from mmm_demo.settings.scenario import BudgetConfig, PlanRequest, load_request
 from mmm_demo.store import registry
 from mmm_demo.store.evidence_store import SEVERITY, load_evidence
 from mmm_demo.store.outputs import Outputs
@@ -33,7 +32,7 @@ from mmm_demo.store.runs import Run, open_run, store_errors
 
 DAY = pd.Timedelta(days=1)
 DRIVEN = "prior_driven_share"  # the check that names them
-OF_THE_BUDGET = ("weeks", "start", "total_budget")
+OF_THE_WINDOW = ("total_budget", "bounds", "groups")  # money for its weeks, and no others
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def run_optimize(
     market
         Whose champion plans.
     overrides
-        Values that replace those of the champion's `BudgetConfig`, and settings of the `Scenario`.
+        Settings that replace those of the champion's `BudgetConfig`.
     root, say, parent
         Project folder, progress messages, run that this one belongs to.
 
@@ -140,29 +139,28 @@ def run_optimize(
     registered_model_name(market)
     champion = registry.load_champion(market)
     experiment = champion.bundle.experiment
-    own = {name: value for name, value in overrides.items() if name in OF_THE_BUDGET}
-    budget = with_budget(experiment, own).budget
-    if budget.weeks != experiment.budget.weeks and (budget.bounds or "total_budget" not in own):
-        _require_free(experiment.budget, budget.weeks)
-    asked = {name: value for name, value in overrides.items() if name not in own}
-    scenario = scenario_of(budget, experiment.name)
-    settings = {
-        "name": scenario.name,
-        "bounds": scenario.bounds,
-        "total_budget": scenario.total_budget,
-    }
-    window = {"market": market, "weeks": budget.weeks, "start": budget.start}
-    request = request_from_dict(window | {"scenarios": [settings | asked]}, "the plan asked for")
+    own = {"name": experiment.name} if experiment.budget.name == BudgetConfig.name else {}
+    budget = experiment.budget.with_settings(own | dict(overrides))
+    _require_free(experiment.budget, budget, overrides)
+    request = PlanRequest(
+        market,
+        (budget,),
+        weeks=budget.weeks,
+        start=budget.start,
+        cost_per_unit=budget.cost_per_unit,
+    )
     return _plan(champion, request, "", root, say, parent)
 
 
-def _require_free(budget: BudgetConfig, weeks: int) -> None:
+def _require_free(own: BudgetConfig, budget: BudgetConfig, overrides: Mapping[str, Any]) -> None:
     """Refuse to take money that was meant for one window for another."""
-    money = {"total_budget": budget.total_budget, "bounds": budget.bounds}
-    if meant := [name for name, value in money.items() if value]:
+    kept = [name for name in OF_THE_WINDOW if getattr(own, name) and name not in overrides]
+    if own.objective == budget.objective == "target_response" and "target" not in overrides:
+        kept.append("target")
+    if kept and budget.weeks != own.weeks:
         raise BudgetError(
-            f"the champion's {' and '.join(meant)} are for {budget.weeks} weeks, not for {weeks}; "
-            "write a plan file with money for the window"
+            f"the champion's {' and '.join(kept)} are for {own.weeks} weeks, not for "
+            f"{budget.weeks}; write a plan file with money for the window"
         )
 
 

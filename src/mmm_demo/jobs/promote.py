@@ -15,11 +15,11 @@ from mmm_demo.evidence.compare import money_table, plan_overlap
 from mmm_demo.evidence.gathered import Evidence
 from mmm_demo.jobs.evidence import paired_backtests, recorded
 from mmm_demo.settings.experiment import registered_model_name
-from mmm_demo.settings.run_keys import Say
+from mmm_demo.settings.run_schema import Say
 from mmm_demo.settings.wording import roas, roas_with_interval
 from mmm_demo.store.champion import ACCEPTED, CHAMPION, promotion_params
 from mmm_demo.store.evidence_store import load_evidence
-from mmm_demo.store.record import COPY_TAG, promoted, require_promoted
+from mmm_demo.store.provenance import COPY_TAG, promoted, require_promoted
 from mmm_demo.store.registry import (
     BUNDLE,
     CHALLENGER,

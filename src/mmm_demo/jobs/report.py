@@ -7,7 +7,7 @@ from mmm_demo.checks import proof
 from mmm_demo.jobs.fit import publish_results
 from mmm_demo.reports.figures import convergence_figures
 from mmm_demo.settings.experiment_file import from_dict
-from mmm_demo.settings.run_keys import Say
+from mmm_demo.settings.run_schema import Say
 from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import Run, find_run, open_run, store_errors, temporary_folder

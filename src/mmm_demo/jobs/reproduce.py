@@ -24,10 +24,10 @@ from mmm_demo.fits.trace import lift_table, load_trace, save_trace, table_sha256
 from mmm_demo.settings.experiment import ExperimentConfig, free_parameters
 from mmm_demo.settings.experiment_file import flat_params, from_dict
 from mmm_demo.settings.names import bullets
-from mmm_demo.settings.run_keys import Say
+from mmm_demo.settings.run_schema import Say
 from mmm_demo.sources.market import load_market
 from mmm_demo.store.runs import Run, find_run, git_tags, open_run, store_errors, temporary_folder
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError
 from mmm_demo.tables.lift import lift_sha256
 
 ARTIFACT = "reproduction.json"

@@ -14,7 +14,7 @@ from mmm_demo.reports.figures import sweep_figures
 from mmm_demo.settings.dimension import Value
 from mmm_demo.settings.experiment import ConfigError
 from mmm_demo.settings.experiment_file import to_yaml
-from mmm_demo.settings.run_keys import SALES_PARAM, Say
+from mmm_demo.settings.run_schema import SALES_PARAM, Say
 from mmm_demo.settings.sweep import Space
 from mmm_demo.sources.market import MarketingData, load_market
 from mmm_demo.store.locks import locked

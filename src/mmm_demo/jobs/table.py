@@ -5,7 +5,7 @@ from pathlib import Path
 from mmm_demo.checks import proof
 from mmm_demo.fits.trace import sales_sha256, table_sha256
 from mmm_demo.settings.experiment import ExperimentConfig
-from mmm_demo.settings.run_keys import LABEL_TAG, SALES_PARAM, WARNINGS_TAG, Say
+from mmm_demo.settings.run_schema import LABEL_TAG, SALES_PARAM, WARNINGS_TAG, Say
 from mmm_demo.sources.market import MarketingData, load_market
 from mmm_demo.store import registry
 from mmm_demo.store.runs import Run

@@ -7,17 +7,17 @@ import pandas as pd
 
 from mmm_demo.checks.proof import Bundle, BundleRefused, sha256
 from mmm_demo.fits.fitted import WEEK
-from mmm_demo.planning.actuals import Planned, TrackError, join_actuals, read_plan
-from mmm_demo.planning.outcome import Outcome, track
+from mmm_demo.planning.actuals import ActualsError, Planned, join_actuals, read_plan
+from mmm_demo.planning.outcome import PlanOutcome, outcome_of
 from mmm_demo.plots.outcome import promised_and_realised
 from mmm_demo.plots.style import NamedFigure
 from mmm_demo.reports import track_text
-from mmm_demo.settings import run_keys
-from mmm_demo.settings.run_keys import LABEL_TAG, Say, by_channel
+from mmm_demo.settings import run_schema
+from mmm_demo.settings.run_schema import LABEL_TAG, Say, by_channel
 from mmm_demo.store import registry
 from mmm_demo.store.champion import PREFIX
 from mmm_demo.store.outputs import Outputs
-from mmm_demo.store.promises import KIND, MODEL, PLAN_RUN, VERSION, record
+from mmm_demo.store.promises import KIND, MODEL, PLAN_RUN, VERSION, outcome_params
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import Run, find_run, open_run, store_errors, temporary_folder
 from mmm_demo.tables.table_file import read_csv
@@ -53,7 +53,7 @@ class StoredPlan:
 
         Raises
         ------
-        TrackError
+        ActualsError
             When the file is not the plan that the run names.
         FileNotFoundError
             When the run has no such file.
@@ -61,7 +61,7 @@ class StoredPlan:
         name = f"plan/budget_scenario_{self.scenario}.csv"
         where = f"{name} of plan run {self.run.run_id[:8]}"
         with temporary_folder() as folder:
-            schedule = run_keys.read_csv(self.run.download(name, folder))
+            schedule = run_schema.read_csv(self.run.download(name, folder))
         return read_plan(schedule, self.dates, channels, where)
 
 
@@ -84,7 +84,7 @@ class TrackResult:
     run: Run
     plan: StoredPlan
     version: registry.ModelVersion
-    outcome: Outcome
+    outcome: PlanOutcome
 
     @property
     def title(self) -> str:
@@ -122,7 +122,7 @@ def run_track(
 
     Raises
     ------
-    TrackError, DataError
+    ActualsError, DataError
         When the run is no plan, or the file cannot be held against it.
     FileNotFoundError
         When the run, its version or the file is not there.
@@ -142,7 +142,7 @@ def run_track(
     table, warnings = join_actuals(raw, bundle.fitted, made, str(actuals), planned.units)
     for warning in warnings:
         say(f"warning: {warning}")
-    outcome = track(bundle.fitted, planned, table)
+    outcome = outcome_of(bundle.fitted, planned, table)
     with open_run(f"track {plan.run.run_id[:8]} {plan.scenario}", KIND) as run:
         result = TrackResult(run, plan, version, outcome)
         _log(result, sha256(actuals))
@@ -159,7 +159,7 @@ def find_plan(plan_run: str, scenario: str | None) -> StoredPlan:
     ------
     RunNotFoundError
         When there is no such run.
-    TrackError
+    ActualsError
         When the run is no finished plan, or has no such scenario.
     """
     run = find_run(plan_run)
@@ -167,16 +167,16 @@ def find_plan(plan_run: str, scenario: str | None) -> StoredPlan:
     kind = stored.data.tags.get("mmm.kind", "nothing that this project made")
     step = "give the run of a plan; plans are made by: mmm-demo optimize"
     if kind != "plan":
-        raise TrackError(f"run {run.run_id} is no plan but: {kind}; {step}")
+        raise ActualsError(f"run {run.run_id} is no plan but: {kind}; {step}")
     if stored.info.status != "FINISHED":
-        raise TrackError(f"plan run {run.run_id} did not finish ({stored.info.status}); {step}")
+        raise ActualsError(f"plan run {run.run_id} did not finish ({stored.info.status}); {step}")
     found = stored.data.params
     if missing := [f"plan.{name}" for name in NEEDED if f"plan.{name}" not in found]:
-        raise TrackError(f"plan run {run.run_id} does not tell {', '.join(missing)}; plan again")
+        raise ActualsError(f"plan run {run.run_id} does not tell {', '.join(missing)}; plan again")
     params = {name: found[f"plan.{name}"] for name in NEEDED}
     names = params["scenarios"].split(", ")
     if scenario is not None and scenario not in names:
-        raise TrackError(
+        raise ActualsError(
             f"plan run {run.run_id} has no scenario {scenario!r}; it has {', '.join(names)}"
         )
     return StoredPlan(run, params, scenario or names[0])
@@ -210,7 +210,7 @@ def _log(result: TrackResult, digest: str) -> None:
             VERSION: version.version,
             "track.scenario": plan.scenario,
             "track.actuals_sha256": digest,
-            **record(outcome),
+            **outcome_params(outcome),
         },
         metrics={
             **dict(outcome.metrics()),

@@ -1,22 +1,24 @@
 """A stored plan and the weeks that came after it, read and checked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.settings.data import TREND, DataConfig
+from mmm_demo.settings.wording import DAY
 from mmm_demo.tables.continuity import Weekly, compare
-from mmm_demo.tables.contract import Contract, validate_table
+from mmm_demo.tables.contract import validate_table
 from mmm_demo.tables.derived import with_groups, with_trend
+from mmm_demo.tables.faults import refuse
+from mmm_demo.tables.records import NEITHER, idle_ends, tell_ends
 
 NUMBERS = ["spend", "units", "cost_per_unit"]
 COLUMNS = ["week", "channel", *NUMBERS]
-ISO = "%Y-%m-%d"
 
 
-class TrackError(ValueError):
+class ActualsError(ValueError):
     """A plan or actual weeks that cannot be held against each other."""
 
 
@@ -58,30 +60,30 @@ def read_plan(
 
     Raises
     ------
-    TrackError
+    ActualsError
         When it is not the plan of these weeks and channels.
     """
     if missing := [name for name in COLUMNS if name not in schedule]:
-        raise TrackError(f"{where} lacks {', '.join(missing)}; plan again: mmm-demo optimize")
-    days = pd.to_datetime(schedule["week"], format=ISO, errors="coerce").astype("datetime64[ns]")
+        raise ActualsError(f"{where} lacks {', '.join(missing)}; plan again: mmm-demo optimize")
+    days = pd.to_datetime(schedule["week"], format=DAY, errors="coerce").astype("datetime64[ns]")
     numbers = schedule[NUMBERS].apply(pd.to_numeric, errors="coerce")
     wrong = ~(np.isfinite(numbers) & (numbers >= 0)).all(axis=1) | days.isna()
     wrong |= ~np.isclose(numbers["spend"], numbers["units"] * numbers["cost_per_unit"], rtol=1e-6)
     if wrong.any():
         first = schedule.loc[wrong, COLUMNS].iloc[0].to_dict()
-        raise TrackError(f"{where}: {wrong.sum()} unusable row(s), first {first}; plan again")
+        raise ActualsError(f"{where}: {wrong.sum()} unusable row(s), first {first}; plan again")
     found = pd.MultiIndex.from_arrays([days, schedule["channel"]])
     wanted = pd.MultiIndex.from_product([dates, channels])
     if found.has_duplicates or set(found) != set(wanted):
-        raise TrackError(
+        raise ActualsError(
             f"{where} is not the plan of its run: {len(wanted)} rows are needed, one for each of "
-            f"{len(dates)} weeks from {dates[0]:{ISO}} and of {', '.join(channels)}; "
+            f"{len(dates)} weeks from {dates[0]:{DAY}} and of {', '.join(channels)}; "
             f"found {len(found)} rows, {len(set(found) & set(wanted))} of these. Plan again"
         )
     numbers.index = found
     units, cost = (numbers[name].unstack()[list(channels)] for name in ("units", "cost_per_unit"))
     if (cost.nunique() > 1).any():
-        raise TrackError(f"{where}: the cost per unit of a channel changes; plan again")
+        raise ActualsError(f"{where}: the cost per unit of a channel changes; plan again")
     return Planned(units.loc[dates], cost.iloc[0])
 
 
@@ -112,7 +114,7 @@ def join_actuals(
 
     Raises
     ------
-    TrackError
+    ActualsError
         When a column is missing, no week comes after the data, the last weeks have no sales yet,
         or a column is in another unit than the data.
     DataError
@@ -120,50 +122,42 @@ def join_actuals(
         see (`contract.validate_table`).
     """
     config, data = fitted.config, fitted.table
-    contract = Contract(
-        config.date_column,
-        config.target_column,
-        config.channel_columns,
-        config.control_columns,
-        config.adstock_max_lag,
-        accepted=made.accept,
-        decimal=made.decimal,
-        stored=True,
-    )
+    made = replace(made, missing_spend="error")  # what came is known
     groups = {name: of for name, of in made.groups.items() if name not in raw}
-    raw, noticed = with_groups(raw, groups, contract.missing_spend, where)
+    raw, noticed = with_groups(raw, groups, made.missing_spend, where)
     trend = [TREND] if made.trend == "linear" else []
     raw = raw.drop(columns=trend, errors="ignore")
-    columns = [name for name, _ in contract.roles() if name not in trend]
+    columns = [name for name in config.columns if name not in trend]
     if missing := [name for name in columns if name not in raw]:
-        raise TrackError(
+        raise ActualsError(
             f"{where} lacks the column(s) {', '.join(missing)}; it has "
             f"{', '.join(map(str, raw.columns))}. Bring the columns that the model was fitted on"
         )
     last, date = pd.Timestamp(fitted.weeks[-1]), config.date_column
     # What is no date is kept, for the contract to name it.
-    days = pd.to_datetime(raw[date].astype(str), format=ISO, errors="coerce")
-    new = raw.loc[~(days <= last), columns]
+    days = pd.to_datetime(raw[date].astype(str), format=DAY, errors="coerce")
+    late = ~(days <= last)
+    new = raw.loc[late, columns]
     if new.empty:
-        raise TrackError(
-            f"{where} has {len(raw)} week(s), the last {days.max():{ISO}}, and none after the data "
-            f"of the version, which end {last:{ISO}}; bring the weeks since then"
+        raise ActualsError(
+            f"{where} has {len(raw)} week(s), the last {days.max():{DAY}}, and none after the data "
+            f"of the version, which end {last:{DAY}}; bring the weeks since then"
             if len(raw)
-            else f"{where} has no rows; bring the weeks since {last:{ISO}}"
+            else f"{where} has no rows; bring the weeks since {last:{DAY}}"
         )
     numbers = new[[name for name in columns if name != date]].apply(pd.to_numeric, errors="coerce")
     amounts = numbers[[config.target_column, *config.channel_columns]]
     levels: tuple[str, ...] = ()
     # What is no number is for the contract to name, and says nothing of units.
     if np.isfinite(numbers).all(axis=None) and (amounts >= 0).all(axis=None) and days.notna().all():
-        _require_sales(amounts.set_index(new[date]), data[config.target_column], where)
+        _require_sales(amounts.set_index(days[late]), data[config.target_column], where)
         levels = _require_units((raw[columns], new), fitted, made, planned, where)
     # With the data before them: a gap shows, and a channel may be dark in the few weeks after.
     joined = pd.concat([data[columns].astype(object), new.astype(object)], ignore_index=True)
     place = f"{where}, rows counted after the {len(data)} weeks of data (0 to {len(data) - 1})"
     if trend:
         joined = with_trend(joined, place)
-    table, warnings = validate_table(joined, contract, place)
+    table, warnings = validate_table(joined, config, made, place, stored=True)
     return table, (*noticed, *levels, *warnings)
 
 
@@ -173,17 +167,13 @@ def _require_sales(amounts: pd.DataFrame, known: pd.Series, where: str) -> None:
     Where weeks without sales are among the data, 0 may be what was sold while money was spent.
     """
     sales = amounts.iloc[:, [0]]
-    looks = [(amounts, "neither sales nor spend: drop them")]
+    looks = [(amounts, NEITHER)]
     if (known > 0).all():
         looks.append((sales, f"no {sales.columns[0]}: drop them until they are known"))
     for columns, lack in looks:
-        filled = np.flatnonzero((columns != 0).any(axis=1))
-        empty = amounts.index[filled[-1] + 1 if len(filled) else 0 :]
+        empty = columns.index[idle_ends(columns)[1] :]
         if len(empty):
-            weeks, have = ("weeks", "have") if len(empty) > 1 else ("week", "has")
-            raise TrackError(
-                f"{where}: the last {len(empty)} {weeks} (from {empty[0]}) {have} {lack}"
-            )
+            raise ActualsError(f"{where}: {tell_ends(empty[:0], empty, lack)}")
 
 
 def _require_units(
@@ -213,7 +203,6 @@ def _require_units(
         )
         for table in tables
     )
-    if units := dict.fromkeys((*whole.units, *new.units)):
-        lines = "".join(f"\n- {line}" for line in units)
-        raise TrackError(f"{where} is not in the units of the version's data:{lines}")
+    units = dict.fromkeys((*whole.units, *new.units))
+    refuse(f"{where} is not in the units of the version's data:", units, ActualsError)
     return new.levels

@@ -8,7 +8,7 @@ from scipy.optimize import linprog
 
 from mmm_demo.planning.feasible import Region
 from mmm_demo.planning.plan import AGAINST, RANKED, UNRANKED, Move
-from mmm_demo.planning.solver import Goal, Point, Surface, judge
+from mmm_demo.planning.solver import Goal, Point, Surface, evaluate
 
 MOVED = 0.01  # share of the budget below which a channel's part counts as unchanged
 KEPT = 0.95  # share of the expected gain that the smallest move keeps
@@ -83,7 +83,7 @@ def smallest_move(
         None where the plan gains nothing, or where no answer was found.
     """
     current = mix_at(current, planned.sum())
-    before, best = judge(goal, surface, current), judge(goal, surface, planned)
+    before, best = evaluate(goal, surface, current), evaluate(goal, surface, planned)
     gain = best.value - before.value
     if goal.least is not None or not gain > 0:
         return None
@@ -93,7 +93,7 @@ def smallest_move(
         closest = _closest(region, current, cuts, enough)
         if closest is None:
             return None
-        found = judge(goal, surface, closest)
+        found = evaluate(goal, surface, closest)
         edge = _edge(goal, surface, found, best, enough)
         if _moved(edge.spend, current) <= (1 + NEARLY) * _moved(closest, current):
             kept = (edge.value - before.value) / gain
@@ -117,7 +117,7 @@ def _edge(goal: Goal, surface: Surface, short: Point, best: Point, enough: float
     low, high, edge = 0.0, 1.0, best
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        point = judge(goal, surface, short.spend + middle * (best.spend - short.spend))
+        point = evaluate(goal, surface, short.spend + middle * (best.spend - short.spend))
         if point.value >= enough:
             high, edge = middle, point
         else:

@@ -18,14 +18,13 @@ from mmm_demo.planning.solver import (
     Point,
     certificate,
     corrected,
+    evaluate,
     goal_of,
-    judge,
     maximise,
 )
 from mmm_demo.planning.surface import Brought, ByTotals, ByWeek, Media
 from mmm_demo.planning.window import BudgetError, Window, window_of
-from mmm_demo.settings.experiment import BudgetConfig
-from mmm_demo.settings.scenario import Scenario, scenario_of
+from mmm_demo.settings.scenario import BudgetConfig, Scenario
 
 # The search evaluates every draw at every step, so it takes a few of them. All draws then certify
 # the plan; where they show more than `WELL` to win, they correct the few, and the search goes on.
@@ -143,7 +142,7 @@ class Planner:
         for number in range(ROUNDS):
             one_hill = self.concave or number > 0  # later searches only settle what the first found
             spend = maximise(goal, region, surface, spend, concave=one_hill)
-            point = judge(goal, full, spend)
+            point = evaluate(goal, full, spend)
             gap = certificate(goal, region, point)
             if gap <= WELL:
                 break
@@ -251,12 +250,12 @@ def optimize_budget(fitted: FittedModel, budget: BudgetConfig) -> Plan:
     fitted
         The champion.
     budget
-        Window, total for the whole window and bounds.
+        The scenario and its window.
 
     Raises
     ------
     BudgetError
         When the bounds and the budget clash, with the numbers that do.
     """
-    window = window_of(fitted, budget.weeks, budget.start, {})
-    return Planner(fitted, window).plan(scenario_of(budget))
+    window = window_of(fitted, budget.weeks, budget.start, budget.cost_per_unit)
+    return Planner(fitted, window).plan(budget)

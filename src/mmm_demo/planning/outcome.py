@@ -15,8 +15,9 @@ import pandas as pd
 
 from mmm_demo.checks.gate import NOT_ASSESSABLE
 from mmm_demo.fits.fitted import FittedModel
-from mmm_demo.planning.actuals import ISO, Planned, TrackError
+from mmm_demo.planning.actuals import ActualsError, Planned
 from mmm_demo.planning.plan import INTERVALS
+from mmm_demo.settings.wording import DAY
 
 HELD, NOT_HELD, NOT_FOLLOWED = "held", "not held", "not followed"
 DEVIATION_MAX = 0.10  # more money than this off its channel's plan, and the plan was not followed
@@ -72,7 +73,7 @@ class Forecast:
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class PlanOutcome:
     """A plan against what came, over the weeks of its window that are known so far.
 
     Attributes
@@ -156,7 +157,7 @@ class Outcome:
         yield "weeks", float(len(self.weeks))
 
 
-def track(fitted: FittedModel, planned: Planned, table: pd.DataFrame) -> Outcome:
+def outcome_of(fitted: FittedModel, planned: Planned, table: pd.DataFrame) -> PlanOutcome:
     """Hold a plan against the weeks of its window that are known so far.
 
     Parameters
@@ -170,7 +171,7 @@ def track(fitted: FittedModel, planned: Planned, table: pd.DataFrame) -> Outcome
 
     Raises
     ------
-    TrackError
+    ActualsError
         When none of the window's weeks is there.
     """
     date, channels = fitted.config.date_column, list(fitted.config.channel_columns)
@@ -178,9 +179,9 @@ def track(fitted: FittedModel, planned: Planned, table: pd.DataFrame) -> Outcome
     known = table[table[date] <= end]
     weeks = pd.DatetimeIndex(known.loc[known[date] >= start, date])
     if not len(weeks):
-        raise TrackError(
-            f"the actual weeks end {table[date].iloc[-1]:{ISO}}, before the plan starts "
-            f"({start:{ISO}}); track it when its first week is over"
+        raise ActualsError(
+            f"the actual weeks end {table[date].iloc[-1]:{DAY}}, before the plan starts "
+            f"({start:{DAY}}); track it when its first week is over"
         )
     so_far = len(weeks)
     # No spend works longer than the lag, so what lies before it changes nothing.
@@ -194,7 +195,7 @@ def track(fitted: FittedModel, planned: Planned, table: pd.DataFrame) -> Outcome
         for spent in (as_planned, real)
     )
     spend = _spend(planned, real[channels].tail(so_far).set_axis(weeks))
-    return Outcome(weeks, len(planned.units), promised, expected, spend)
+    return PlanOutcome(weeks, len(planned.units), promised, expected, spend)
 
 
 def _spend(planned: Planned, units: pd.DataFrame) -> pd.DataFrame:

@@ -111,7 +111,7 @@ class Point:
     need_slope: np.ndarray
 
 
-def judge(goal: Goal, surface: Surface, spend: np.ndarray) -> Point:
+def evaluate(goal: Goal, surface: Surface, spend: np.ndarray) -> Point:
     """Evaluate goal and need at a spend."""
     brought = surface.at(spend)
     total, money = brought.total, float(spend.sum())
@@ -226,7 +226,7 @@ def _require_reachable(goal: Goal, region: Region, surface: Surface, concave: bo
         f"{amount(brought)} {MEDIA_SALES}"
     )
     if concave and not spend > region.unit * 1e-6:
-        first = float(judge(Goal(), surface, region.low).slope.max())
+        first = float(evaluate(Goal(), surface, region.low).slope.max())
         closest = f"even the first unit of money is expected to bring {roas(first)} at most"
     elif goal.least_roas and spend > 0:
         closest += f", a ROAS of {roas(brought / spend)}"
@@ -239,7 +239,7 @@ def _require_reachable(goal: Goal, region: Region, surface: Surface, concave: bo
 
 def _search(goal: Goal, region: Region, surface: Surface, begin: np.ndarray) -> Point:
     """Run SLSQP from one start; return where it ends."""
-    unit, first = region.unit, judge(goal, surface, begin)
+    unit, first = region.unit, evaluate(goal, surface, begin)
     size = first.at_stake or region.unit
     need_size = max(first.need_size, goal.least_roas * region.unit)
     seen: dict[bytes, Point] = {}
@@ -248,7 +248,7 @@ def _search(goal: Goal, region: Region, surface: Surface, begin: np.ndarray) -> 
         key = x.tobytes()
         if key not in seen:
             seen.clear()  # the last one only: SLSQP asks for goal, need and slopes at one place
-            seen[key] = judge(goal, surface, x * unit)
+            seen[key] = evaluate(goal, surface, x * unit)
         return seen[key]
 
     constraints = _linear_limits(region)
@@ -272,7 +272,7 @@ def _search(goal: Goal, region: Region, surface: Surface, begin: np.ndarray) -> 
             constraints=constraints,
             options={"ftol": 1e-10, "maxiter": 300},
         )
-    return judge(goal, surface, _exactly(region, done.x * unit))
+    return evaluate(goal, surface, _exactly(region, done.x * unit))
 
 
 def _exactly(region: Region, spend: np.ndarray) -> np.ndarray:

@@ -24,10 +24,10 @@ def promised_and_realised(weeks: pd.DataFrame, channels: pd.DataFrame, title: st
     Parameters
     ----------
     weeks : pd.DataFrame (week,)
-        `track.Outcome.table`: week, realised, and mean, lower_94, lower_50, upper_50, upper_94 of
+        `PlanOutcome.table`: week, realised, and mean, lower_94, lower_50, upper_50, upper_94 of
         promised_ and expected_; promised_inside_94.
     channels : pd.DataFrame (channel,)
-        `track.Outcome.by_channel`: channel, planned, realised (money), change (a share); NaN where
+        `PlanOutcome.by_channel`: channel, planned, realised (money), change (a share); NaN where
         it is not known.
     title : str
         What became of the plan.

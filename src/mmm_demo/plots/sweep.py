@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from mmm_demo.plots import style as look
 from mmm_demo.plots.style import FAULT, MODEL, MUTED, SPEND
 from mmm_demo.settings.sweep import in_words
-from mmm_demo.settings.wording import counted
+from mmm_demo.settings.wording import number_of
 
 OBJECTIVES = {
     "crps": "mean backtest CRPS (sales units, less is better)",
@@ -170,7 +170,7 @@ def _title(trials: pd.DataFrame, objective: str) -> str:
     if best is not None:
         value = f"{objective.upper()} {look.human(best['value'], 4)}"
         parts.append(f"best {value} (trial {best['number']})")
-    return f"{counted(len(trials), 'trial')}: {', '.join(parts)}"
+    return f"{number_of(len(trials), 'trial')}: {', '.join(parts)}"
 
 
 def _draw(ax: Axes, trials: pd.DataFrame, x: pd.Series, objective: str) -> None:

@@ -13,11 +13,10 @@ from mmm_demo.evidence.gathered import Evidence
 from mmm_demo.evidence.recovery import recovery_summary
 from mmm_demo.plots.evidence import FIGURES, roas_labelled
 from mmm_demo.reports.check_names import BASIC, QUESTIONS, battery_name, check_name
-from mmm_demo.reports.page import Section, cell_text, render_page
+from mmm_demo.reports.page import Section, cell_text, in_percent, render_page
 from mmm_demo.settings.batteries import BATTERIES, EVIDENCE_BATTERIES, FIT_BATTERIES
 from mmm_demo.settings.experiment import ExperimentConfig
-from mmm_demo.settings.wording import ROAS_UNIT, roas, roas_with_interval
-from mmm_demo.sources.explore_measures import join_words
+from mmm_demo.settings.wording import ROAS_UNIT, join_words, roas, roas_with_interval, share
 
 NOT_MEASURED = "not measured"
 WORDS = {"<": "below", "<=": "at most", ">": "above", ">=": "at least"}
@@ -350,19 +349,19 @@ class Told:
 
 
 def _folds(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    folds = _percent(fold_table(rows), "mape", "naive_mape", "coverage_94")
+    folds = in_percent(fold_table(rows), "mape", "naive_mape", "coverage_94")
     return {"By fold; MAPE: mean error in percent; coverage: weeks inside the 94 % interval": folds}
 
 
 def _recovered(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     if not rows["converged"].any():
         return {}
-    summary = _percent(recovery_summary(rows), "median_error", "bias", "coverage_90")
+    summary = in_percent(recovery_summary(rows), "median_error", "bias", "coverage_90")
     return {"Median absolute error, mean error (bias) and truths inside the 90 % interval": summary}
 
 
 def _believed(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    shares = _percent(rows, "share_lower_5", "share_median", "share_upper_95")
+    shares = in_percent(rows, "share_lower_5", "share_median", "share_upper_95")
     return {"Share of all sales that the model gave to each placebo": shares}
 
 
@@ -444,7 +443,7 @@ def _roas(card: CardInput) -> Section:
     return Section(
         "ROAS, and what it rests on",
         [*_results(card.report.checks, "identification"), about],
-        {"ROAS with identification": _percent(table, "spend_share", "overlap")},
+        {"ROAS with identification": in_percent(table, "spend_share", "overlap")},
         {"ROAS by channel": roas_labelled(card.roas, card.labels)},
     )
 
@@ -518,7 +517,7 @@ def _stability(stability: pd.DataFrame) -> pd.DataFrame:
     table = stability.assign(champion=between, challenger=stability["challenger"].map(roas))[
         ["channel", "champion", "challenger", "inside", "overlap"]
     ]
-    return _percent(table, "overlap").rename(columns={"challenger": "this_version"})
+    return in_percent(table, "overlap").rename(columns={"challenger": "this_version"})
 
 
 def _promises(card: CardInput) -> Section:
@@ -536,7 +535,7 @@ def _promises(card: CardInput) -> Section:
             "from": past.start if past.plan != POOLED else "",
             "promise": past.promise,
             "weeks": _of(past.weeks, past.weeks_planned),
-            "spend_off_plan": _share(past.deviation) if past.plan != POOLED else "",
+            "spend_off_plan": share(past.deviation) if past.plan != POOLED else "",
             "inside_50_%": _counted(past.inside_50, past.weeks),
             "inside_94_%": _counted(past.inside_94, past.weeks),
             "totals_inside_94_%": _of(past.total_inside, past.plans),
@@ -552,10 +551,6 @@ def _of(part: float, whole: float) -> str:
 
 def _counted(part: float, whole: float) -> str:
     return f"{_of(part, whole)} ({part / whole:.0%})" if part <= whole and whole > 0 else "n/a"
-
-
-def _share(value: float) -> str:
-    return f"{value:.0%}" if pd.notna(value) else "n/a"
 
 
 def _ground(card: CardInput) -> Section:
@@ -587,12 +582,3 @@ def _ground(card: CardInput) -> Section:
 
 def _interval(point: float, low: float, high: float) -> str:
     return f"{cell_text(point)} ({cell_text(low)} to {cell_text(high)})"
-
-
-def _percent(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
-    """Write columns of fractions as percentages."""
-    texts = {
-        name: [f"{value:.1%}" if pd.notna(value) else "n/a" for value in table[name]]
-        for name in columns
-    }
-    return table.assign(**texts)

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from mmm_demo.evidence.compare import NOISE, Comparison, PairedMeasure, Regret
 from mmm_demo.plots.compare import roas_of_both
 from mmm_demo.reports.page import Section, render_page
-from mmm_demo.settings.wording import MEDIA_SALES, ROAS_UNIT, roas_between
+from mmm_demo.settings.wording import MEDIA_SALES, ROAS_UNIT, roas_between, share
 from mmm_demo.settings.wording import roas as roas_text
 
 
@@ -84,7 +84,7 @@ def _returns(found: Comparison) -> Section:
         table[f"94% interval of {name.upper()}"] = [
             *map(roas_between, roas[f"lower_94_{name}"], roas[f"upper_94_{name}"])
         ]
-    table["overlap"] = [_percent(value) for value in roas["overlap"]]
+    table["overlap"] = [share(value) for value in roas["overlap"]]
     table["agree"] = roas["agree"]
     text = (
         "Overlap: area that both posteriors share; chance keeps it a little below 100% for equal "
@@ -104,13 +104,13 @@ def _plans(found: Comparison) -> Section:
     heading = "What to do with the money"
     if found.no_plans:
         return Section(heading, [f"There are no plans to compare: {found.no_plans}."])
-    shares = {name: found.money[name].map(_percent) for name in ("share_a", "share_b")}
+    shares = {name: found.money[name].map(share) for name in ("share_a", "share_b")}
     cases = {
         "A's plan where B's model is right": found.regret_a,
         "B's plan where A's model is right": found.regret_b,
     }
     paragraphs = [
-        f"Plan overlap: {_percent(found.plan_overlap)} of the budget goes to the same channels. "
+        f"Plan overlap: {share(found.plan_overlap)} of the budget goes to the same channels. "
         f"Regret: expected {MEDIA_SALES} that are lost by following the other model's plan, "
         "as a share of the better plan's, over windows of the same length and money; carryover "
         "from each model's own past spend is accounted for.",
@@ -128,10 +128,6 @@ def _plans(found: Comparison) -> Section:
 def _loss(case: str, of: Regret) -> dict[str, str]:
     return {
         "case": case,
-        "regret": _percent(of.share, 1),
-        "probability that it is worse": _percent(of.probability_worse),
+        "regret": share(of.share, 1),
+        "probability that it is worse": share(of.probability_worse),
     }
-
-
-def _percent(value: float, digits: int = 0) -> str:
-    return "n/a" if pd.isna(value) else f"{round(value, digits + 2) + 0.0:.{digits}%}"  # no -0

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from mmm_demo.reports.figures import exploration_figures
-from mmm_demo.reports.page import Section, render_page
+from mmm_demo.reports.page import Section, in_percent, render_page
 from mmm_demo.sources import explore_measures as measure
 from mmm_demo.sources.explore import Exploration
 from mmm_demo.tables.records import ALMOST_NONE
@@ -44,8 +43,8 @@ def _columns(found: Exploration, figures: dict[str, Figure]) -> Section:
             f"{weeks.iloc[-1]:%Y-%m-%d}; missing weeks: {gaps}.",
         ],
         {
-            "Every column, by week": _percent(found.columns, "zero_weeks"),
-            "Spend by channel": _percent(
+            "Every column, by week": in_percent(found.columns, "zero_weeks"),
+            "Spend by channel": in_percent(
                 found.channels[["channel", "spend", "spend_share"]], "spend_share"
             ),
         },
@@ -131,7 +130,7 @@ def _controls(found: Exploration, figures: dict[str, Figure]) -> Section:
     )
     if found.effects.empty:
         return Section("Sale days and other indicators", ["The table has none that varies."])
-    table = _percent(found.effects, "share")
+    table = in_percent(found.effects, "share")
     return Section("Sale days and other indicators", [text], {"With and without": table})
 
 
@@ -144,9 +143,3 @@ def _outlying(found: Exploration, figures: dict[str, Figure]) -> Section:
     if found.outliers.empty:
         return Section("Weeks that stand out", [text, "There are none."])
     return Section("Weeks that stand out", [text], {"Outlying weeks": found.outliers})
-
-
-def _percent(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Write a column of fractions as percentages."""
-    texts = [f"{value:.1%}" if pd.notna(value) else "n/a" for value in table[column]]
-    return table.assign(**{column: texts})

@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mmm_demo.checks.gate import FAILED, NOT_ASSESSABLE, PASSED
+from mmm_demo.settings.wording import share
 
 PNG_DPI = 110
 Drawing = Figure | bytes  # bytes are a PNG
@@ -101,6 +102,11 @@ def _number(value: float) -> str:
         return f"{value:,.0f}"
     rounded = float(f"{value:.3g}") + 0.0  # no -0
     return f"{rounded:.3g}" if abs(rounded) < 1e-3 or abs(rounded) >= 100 else f"{rounded:#.3g}"
+
+
+def in_percent(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Write columns of fractions as percentages."""
+    return table.assign(**{name: [share(value, 1) for value in table[name]] for name in columns})
 
 
 def _cells(table: pd.DataFrame) -> dict[str, Any]:

@@ -19,8 +19,7 @@ from mmm_demo.reports.plan_text import (
     plan_sentences,
     smallest_sentence,
 )
-from mmm_demo.settings.wording import ALL_SALES, MEDIA_SALES, counted, money
-from mmm_demo.sources.explore_measures import join_words
+from mmm_demo.settings.wording import ALL_SALES, MEDIA_SALES, join_words, money, number_of
 
 
 @dataclass(frozen=True)
@@ -127,9 +126,9 @@ def plan_page(
 
 def basis(ground: Ground) -> str:
     """Say in one line what plans rest on: version, data, gate with flags, lift tests, evidence."""
-    tests = counted(ground.lift_tests, "lift test") if ground.lift_tests else "no lift tests"
+    tests = number_of(ground.lift_tests, "lift test") if ground.lift_tests else "no lift tests"
     evidence = f"evidence: {ground.evidence}" if ground.evidence else "no evidence gathered"
-    age = f"{counted(ground.age_days, 'day')} old"
+    age = f"{number_of(ground.age_days, 'day')} old"
     parts = [
         f"It rests on {ground.model} version {ground.version}, {age}, fitted to {ground.span}",
         f"gate: {ground.gate}{_named(' with', 'flag', ground.flagged)}",
@@ -143,7 +142,7 @@ def basis(ground: Ground) -> str:
 
 def _named(begin: str, noun: str, names: Sequence[str]) -> str:
     """Count things and name them: ` with 2 flags (a, b)`; empty for none."""
-    return f"{begin} {counted(len(names), noun)} ({', '.join(names)})" if names else ""
+    return f"{begin} {number_of(len(names), noun)} ({', '.join(names)})" if names else ""
 
 
 def _changes(plan: Plan, labels: Mapping[str, str], figure: Drawing) -> Section:

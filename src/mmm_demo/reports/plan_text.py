@@ -15,12 +15,12 @@ from mmm_demo.settings.wording import (
     ALL_SALES,
     MEDIA_SALES,
     change,
+    join_words,
     money,
     roas,
     signed,
     with_shares,
 )
-from mmm_demo.sources.explore_measures import join_words
 
 UNRANKED = NOT_RANKED.upper()  # the label of a plan that moves money between such channels
 SURE_AS_A_WHOLE = (

@@ -17,8 +17,8 @@ from mmm_demo.settings.wording import (
     ROAS_UNIT,
     amount,
     change,
-    counted,
     human,
+    number_of,
     percent,
     roas_between,
 )
@@ -73,9 +73,9 @@ def gate_sentence(report: GateReport) -> str:
         "not made": len(report.missing),
         "loosened": len(report.loosened),
     }
-    told = [counted(len(report.checks), "check")]
+    told = [number_of(len(report.checks), "check")]
     told += [f"{count} {what}" for what, count in counts.items() if count]
-    told.append(counted(len(report.flags), "flag"))
+    told.append(number_of(len(report.flags), "flag"))
     return f"gate {'passed' if report.passed else 'failed'}: {', '.join(told)}"
 
 
@@ -83,7 +83,7 @@ def evidence_sentence(name: str, checks: Sequence[Check]) -> str:
     """Say what the batteries found in one line: ... 9 checks, 8 passed, 1 failed."""
     found = Counter(check.status for check in checks)
     told = [f"{count} {status}" for status, count in found.most_common()]
-    return f"Evidence about {name}: {', '.join([counted(len(checks), 'check'), *told])}"
+    return f"Evidence about {name}: {', '.join([number_of(len(checks), 'check'), *told])}"
 
 
 def headline(
@@ -148,7 +148,7 @@ def fit_page(
         lines += ["**Refused**, no result of it may be used:"]
         lines += ["", f"```\n{report.reasons()}\n```", ""]
     if roas is not None:
-        lines += [f"**{ROAS_TITLE}**", "", *markdown_table(*roas_table(roas)), ""]
+        lines += [f"**{ROAS_TITLE}**", "", *markdown_table(*_marked(*roas_table(roas))), ""]
     if not_identified:
         lines += [as_markdown(identification_sentence(not_identified)), ""]
     lines += [f"**{as_markdown(headline(experiment, report, None)[0])}**", ""]
@@ -279,7 +279,7 @@ def plan_markdown(
     lines = [f"**Plan of {as_markdown(name)}: {plan_title(plan)}**", ""]
     told = [*plan_sentences(plan, labels), *filter(None, [ground])]
     lines += bullets(told)
-    lines += ["", *markdown_table(plan_header(plan), plan_rows(plan, labels))]
+    lines += ["", *markdown_table(*_marked(plan_header(plan), plan_rows(plan, labels)))]
     if len(plans) > 1:
         lines += [
             "",
@@ -289,3 +289,10 @@ def plan_markdown(
         ]
         lines += ["", *bullets(doubts_elsewhere(plans))]
     return "\n".join(lines)
+
+
+def _marked(
+    header: tuple[str, ...], rows: Sequence[tuple[str, ...]]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    wide = tuple(f"{name}\u00a0\u00a0" for name in header)  # MLflow puts no space between columns
+    return wide, [tuple(map(as_markdown, row)) for row in rows]

@@ -3,8 +3,8 @@
 import math
 
 from mmm_demo.checks.gate import NOT_ASSESSABLE
-from mmm_demo.planning.outcome import DEVIATION_MAX, HELD, NOT_FOLLOWED, Forecast, Outcome
-from mmm_demo.settings.wording import amount, counted
+from mmm_demo.planning.outcome import DEVIATION_MAX, HELD, NOT_FOLLOWED, Forecast, PlanOutcome
+from mmm_demo.settings.wording import amount, number_of
 
 HEADER = ("week", "all sales", "promised (94 %)", "inside", "spend planned", "spent")
 OFF = 0.02  # a channel off its plan by more than this is named
@@ -15,12 +15,12 @@ GROUND = (
 )
 
 
-def sentences(outcome: Outcome) -> list[str]:
+def sentences(outcome: PlanOutcome) -> list[str]:
     """Return what became of a plan; the verdict first."""
     return [verdict(outcome), _weeks(outcome), _money(outcome)]
 
 
-def verdict(outcome: Outcome) -> str:
+def verdict(outcome: PlanOutcome) -> str:
     """Return whether the promise held, in one sentence."""
     weeks, planned = len(outcome.weeks), outcome.weeks_planned
     done = weeks == planned
@@ -39,20 +39,19 @@ def verdict(outcome: Outcome) -> str:
     return f"{word} {when}: {_position(outcome.promised, side)}."
 
 
-def short(outcome: Outcome) -> str:
+def short(outcome: PlanOutcome) -> str:
     """Return the result in a few words, for a list."""
     inside = outcome.promised.table["inside_94"].sum()
     side = "inside" if outcome.promised.total.table["inside_94"].item() else "outside"
-    weeks = counted(len(outcome.weeks), "week")
-    return f"{weeks}, {inside} inside 94 %, total {side}, {outcome.status}"
+    return f"{number_of(len(outcome.weeks))}, {inside} inside 94 %, total {side}, {outcome.status}"
 
 
-def headline(outcome: Outcome, name: str) -> str:
+def headline(outcome: PlanOutcome, name: str) -> str:
     """Return the title of a figure of a plan with this name."""
     return f"{name}: {short(outcome)}"
 
 
-def rows(outcome: Outcome) -> list[tuple[str, ...]]:
+def rows(outcome: PlanOutcome) -> list[tuple[str, ...]]:
     """Return a row per week (`HEADER`) and one for all of them."""
     table = outcome.table
     total = outcome.promised.total
@@ -93,7 +92,7 @@ def _span(total: Forecast) -> str:
     return f"{row['lower_94']:,.0f} to {row['upper_94']:,.0f}"
 
 
-def _weeks(outcome: Outcome) -> str:
+def _weeks(outcome: PlanOutcome) -> str:
     counts = [
         forecast.table[f"inside_{level}"].sum()
         for forecast in (outcome.promised, outcome.expected)
@@ -105,7 +104,7 @@ def _weeks(outcome: Outcome) -> str:
     ).format(len(outcome.weeks), *counts)
 
 
-def _money(outcome: Outcome) -> str:
+def _money(outcome: PlanOutcome) -> str:
     table = outcome.by_channel
     spent, planned = table["realised"].sum(skipna=False), table["planned"].sum()
     off = [

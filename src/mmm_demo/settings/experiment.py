@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, field, replace
@@ -13,8 +12,9 @@ from pydantic.dataclasses import dataclass
 
 from mmm_demo.forms.parameter import CHANNEL, CONTROL, MODE, Parameter
 from mmm_demo.forms.registry import FORMS, default, every_parameter, find
-from mmm_demo.settings.data import TREND, Column, DataConfig, as_day
-from mmm_demo.settings.limits import Count, EvidenceConfig, GateConfig, Number
+from mmm_demo.settings.data import TREND, Column, DataConfig
+from mmm_demo.settings.kinds import SLUG, Count, Positive, Slug
+from mmm_demo.settings.limits import EvidenceConfig, GateConfig
 from mmm_demo.settings.priors import (
     STRICT,
     PriorConfig,
@@ -23,11 +23,10 @@ from mmm_demo.settings.priors import (
     prior_to_dict,
     read_prior,
 )
+from mmm_demo.settings.scenario import BudgetConfig
+from mmm_demo.settings.yaml_file import ConfigError
 
 DEFAULT_ADSTOCK_MAX_LAG = 8
-SLUG = r"^[a-z][a-z0-9_]*$"
-Slug = Annotated[str, Field(pattern=SLUG, max_length=60)]
-Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
 # Setting that says how many values a list of a prior has, by what there is one each of.
 LENGTH_FROM = {
     CHANNEL: "channel_columns",
@@ -40,10 +39,6 @@ LENGTH_FROM = {
 ADDED_TO_DATA: dict[str, Any] = {"decimal": ".", "separator": ",", "accept": []}
 # Likewise of `model`: forms of which there was one.
 ADDED_TO_MODEL = {kind: default(kind) for kind in ("baseline", "seasonality", "noise")}
-
-
-class ConfigError(ValueError):
-    """An experiment that cannot be run as written."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -201,47 +196,6 @@ class SamplerConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class BudgetConfig:
-    """The plan to make: window, budget and bounds.
-
-    Attributes
-    ----------
-    weeks
-        Length of the planning window.
-    start
-        First day of the window, a whole number of weeks after the data (2026-01-05); the week
-        after the data when omitted.
-    total_budget
-        Money for the whole window; the spend of the last `weeks` weeks when omitted.
-    bounds
-        Lowest and highest total per channel in the window; by default the totals that keep a
-        channel's working (adstocked) spend where the data have seen it.
-    """
-
-    weeks: Count = Field(default=13, ge=1, le=104)
-    start: str | None = None
-    total_budget: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
-
-    @field_validator("start", mode="before")
-    @classmethod
-    def _is_a_day(cls, start: object) -> str | None:
-        return as_day(start)
-
-    @field_validator("bounds")
-    @classmethod
-    def _in_order(cls, bounds: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
-        faults = [
-            f"{channel}: [{low}, {high}]"
-            for channel, (low, high) in bounds.items()
-            if not 0 <= low <= high < math.inf
-        ]
-        if faults:
-            raise ValueError(f"bounds must satisfy 0 <= low <= high, got {'; '.join(faults)}")
-        return bounds
-
-
-@dataclass(frozen=True, config=STRICT)
 class ExperimentConfig:
     """One experiment: everything that decides a fit and its plan."""
 
@@ -256,12 +210,14 @@ class ExperimentConfig:
     budget: BudgetConfig = field(default_factory=BudgetConfig)
 
     @model_validator(mode="after")
-    def _bounds_name_channels(self) -> "ExperimentConfig":
-        if unknown := sorted(set(self.budget.bounds) - set(self.model.channel_columns)):
-            raise ValueError(
-                f"budget.bounds names {', '.join(unknown)}; "
-                f"channels are {', '.join(self.model.channel_columns)}"
-            )
+    def _budget_names_channels(self) -> "ExperimentConfig":
+        channels = self.model.channel_columns
+        for setting, named in self.budget.named.items():
+            if unknown := sorted(named - {*channels}):
+                raise ValueError(
+                    f"budget.{setting} names {', '.join(unknown)}; "
+                    f"channels are {', '.join(channels)}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -320,7 +276,7 @@ def registered_model_name(market: str) -> str:
 
 def to_dict(experiment: ExperimentConfig) -> dict[str, Any]:
     """Return the experiment, fully resolved, as plain values that `from_dict` reads back."""
-    plain = json.loads(json.dumps(asdict(experiment)))
+    plain = json.loads(json.dumps(asdict(experiment) | {"budget": experiment.budget.plain()}))
     plain["data"]["accept"] = [entry.plain() for entry in experiment.data.accept]
     for name, usual in ADDED_TO_DATA.items():
         if plain["data"][name] == usual:

@@ -10,7 +10,6 @@ from pydantic import TypeAdapter
 from mmm_demo.settings.experiment import (
     ADDED_TO_DATA,
     ADDED_TO_MODEL,
-    BudgetConfig,
     DataConfig,
     EvidenceConfig,
     ExperimentConfig,
@@ -20,6 +19,7 @@ from mmm_demo.settings.experiment import (
     ScalingConfig,
     to_dict,
 )
+from mmm_demo.settings.scenario import BudgetConfig, Group
 from mmm_demo.settings.yaml_file import build, dump, read_mapping
 
 _ADAPTER = TypeAdapter(ExperimentConfig)
@@ -32,6 +32,7 @@ _SECTIONS: dict[tuple[str, ...], type] = {
     ("gate",): GateConfig,
     ("evidence",): EvidenceConfig,
     ("budget",): BudgetConfig,
+    ("budget", "groups", "*"): Group,
 }
 
 
@@ -78,18 +79,6 @@ def load_experiment(
         if isinstance(inner, dict):  # anything else is reported by the validation below
             inner.update(values)
     return from_dict(content, str(path))
-
-
-def with_budget(experiment: ExperimentConfig, overrides: Mapping[str, Any]) -> ExperimentConfig:
-    """Return the experiment with some of its budget settings replaced.
-
-    Raises
-    ------
-    ConfigError
-        When a value is not possible.
-    """
-    plain = to_dict(experiment)
-    return from_dict(plain | {"budget": plain["budget"] | dict(overrides)}, "the budget asked for")
 
 
 def to_yaml(experiment: ExperimentConfig) -> str:

@@ -1,16 +1,28 @@
 """How strict the gate is, and how much evidence is gathered."""
 
-from typing import Annotated, Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 from pydantic.dataclasses import dataclass
 
 from mmm_demo.settings.batteries import EVIDENCE_BATTERIES, FIT_BATTERIES
+from mmm_demo.settings.kinds import Count, Number
+from mmm_demo.settings.limit_table import BY_SETTING
 from mmm_demo.settings.priors import STRICT
 
-Count = Annotated[int, Field(strict=True)]  # neither text nor true nor 8.0
-Number = Annotated[float, Field(strict=True)]  # neither text nor true
 Battery = Literal[*FIT_BATTERIES, *EVIDENCE_BATTERIES]
+BOUNDS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge"}  # as Field calls them
+
+
+def _limit(setting: str) -> Any:
+    """Return the field of a limit: its default, and the range that a user may move it in."""
+    limit = BY_SETTING[setting]
+    loosest = limit.default if limit.loosest is None else limit.loosest
+    ends = {"le" if limit.upper else "ge": loosest}
+    if limit.strictest:
+        comparison, end = limit.strictest
+        ends[BOUNDS[comparison]] = end
+    return Field(default=limit.default, **ends)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -40,21 +52,21 @@ class GateConfig:
         does not plan.
     """
 
-    rhat_max: Number = Field(default=1.01, gt=1.0, le=1.01)
-    ess_bulk_min: Number = Field(default=400.0, ge=400.0)
-    ess_tail_min: Number = Field(default=400.0, ge=400.0)
-    divergences_max: Count = Field(default=0, ge=0, le=0)
-    chains_min: Count = Field(default=4, ge=4)
-    prior_extreme_share_max: Number = Field(default=0.20, gt=0.0, le=0.20)
-    prior_extreme_multiple: Number = Field(default=5.0, gt=1.0, le=5.0)
-    bfmi_min: Number = Field(default=0.3, ge=0.3, lt=1.0)
-    max_depth_share_max: Number = Field(default=0.05, ge=0.0, le=0.05)
-    coverage_94_min: Number = Field(default=0.85, ge=0.85, lt=1.0)
+    rhat_max: Number = _limit("rhat_max")
+    ess_bulk_min: Number = _limit("ess_bulk_min")
+    ess_tail_min: Number = _limit("ess_tail_min")
+    divergences_max: Count = _limit("divergences_max")
+    chains_min: Count = _limit("chains_min")
+    prior_extreme_share_max: Number = _limit("prior_extreme_share_max")
+    prior_extreme_multiple: Number = _limit("prior_extreme_multiple")
+    bfmi_min: Number = _limit("bfmi_min")
+    max_depth_share_max: Number = _limit("max_depth_share_max")
+    coverage_94_min: Number = _limit("coverage_94_min")
     require: tuple[Battery, ...] = ()
     roas_range: tuple[Number, Number] | None = None
-    worse_crps_max: Number = Field(default=0.05, ge=0.0, le=1.0)
-    max_age_days: Count = Field(default=365, ge=1, le=365)
-    max_gap_weeks: Count = Field(default=13, ge=0, le=13)
+    worse_crps_max: Number = _limit("worse_crps_max")
+    max_age_days: Count = _limit("max_age_days")
+    max_gap_weeks: Count = _limit("max_gap_weeks")
 
     @field_validator("roas_range")
     @classmethod
@@ -65,24 +77,14 @@ class GateConfig:
 
     def tighter_with(self, other: "GateConfig") -> "GateConfig":
         """Return the stricter of both, limit by limit."""
+        stricter = {
+            name: limit.stricter(getattr(self, name), getattr(other, name))
+            for name, limit in BY_SETTING.items()
+        }
         return GateConfig(
-            rhat_max=min(self.rhat_max, other.rhat_max),
-            ess_bulk_min=max(self.ess_bulk_min, other.ess_bulk_min),
-            ess_tail_min=max(self.ess_tail_min, other.ess_tail_min),
-            divergences_max=min(self.divergences_max, other.divergences_max),
-            chains_min=max(self.chains_min, other.chains_min),
-            prior_extreme_share_max=min(
-                self.prior_extreme_share_max, other.prior_extreme_share_max
-            ),
-            prior_extreme_multiple=min(self.prior_extreme_multiple, other.prior_extreme_multiple),
-            bfmi_min=max(self.bfmi_min, other.bfmi_min),
-            max_depth_share_max=min(self.max_depth_share_max, other.max_depth_share_max),
-            coverage_94_min=max(self.coverage_94_min, other.coverage_94_min),
+            **stricter,
             require=tuple(dict.fromkeys((*self.require, *other.require))),
             roas_range=_narrower(self.roas_range, other.roas_range),
-            worse_crps_max=min(self.worse_crps_max, other.worse_crps_max),
-            max_age_days=min(self.max_age_days, other.max_age_days),
-            max_gap_weeks=min(self.max_gap_weeks, other.max_gap_weeks),
         )
 
 

@@ -1,10 +1,10 @@
-"""What a plan file may ask for: scenarios, validated at birth."""
+"""What may be asked of a plan, in a plan file or in an experiment: validated at birth."""
 
 import math
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import asdict, field
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -18,13 +18,12 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from mmm_demo.settings.data import as_day
-from mmm_demo.settings.experiment import BudgetConfig, Slug
-from mmm_demo.settings.limits import Count, Number
+from mmm_demo.settings.kinds import Count, Number, Positive, Slug
 from mmm_demo.settings.priors import STRICT
 from mmm_demo.settings.yaml_file import build, read_mapping
 
 Money = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
+QUOTED = Field(strict=False)  # a number, or text that is one
 PERCENT_FROM = 10.0  # multiples of the last period from here on are percentages
 Objective = Literal["response", "profit", "cvar", "target_response", "target_roas", "target_mroas"]
 # The setting that an objective cannot do without.
@@ -37,6 +36,8 @@ NEEDS = {
 SPENDS_ALL = ("response", "cvar")  # the others take the budget as the most they may spend
 EVERY = "*"
 MOST_SCENARIOS = 20
+# Settings of an experiment's budget that every stored version has.
+FIRST_SETTINGS = ("weeks", "start", "total_budget", "bounds")
 
 
 def _no_percent(most: float, meaning: str) -> AfterValidator:
@@ -208,40 +209,117 @@ class Scenario:
         return self.profile if isinstance(self.profile, Mapping) else {}
 
     @property
+    def named(self) -> dict[str, set[str]]:
+        """Channels that are named, by setting."""
+        return {
+            "bounds": {*self.bounds},
+            "relative_bounds": {*self.relative_bounds} - {EVERY},
+            "fixed": {*self.fixed},
+            "profile": {*self.weights},
+            "groups": {name for group in self.groups.values() for name in group.channels},
+        }
+
+    @property
     def channels(self) -> set[str]:
         """Every channel that is named anywhere."""
-        named = {*self.bounds, *self.relative_bounds, *self.fixed, *self.weights} - {EVERY}
-        return named.union(*(group.channels for group in self.groups.values()))
+        return set().union(*self.named.values())
+
+    def require_weights(self, weeks: int) -> None:
+        """Refuse a profile that has not one weight for each week of the window."""
+        for channel, weights in self.weights.items():
+            if len(weights) != weeks or not 0 < sum(weights) < math.inf:
+                raise ValueError(
+                    f"scenario {self.name}: profile of {channel} needs {weeks} weights, not all "
+                    f"zero; got {len(weights)} that add up to {sum(weights):g}"
+                )
 
 
 @dataclass(frozen=True, config=STRICT)
-class PlanRequest:
+class WindowConfig:
+    """The weeks to plan, and what a unit costs in them.
+
+    Attributes
+    ----------
+    weeks, start
+        Length of the window; its first day, a whole number of weeks after the data (the week after
+        them when omitted).
+    cost_per_unit
+        Money per unit of a channel's column, for channels that are not counted in money.
+    """
+
+    weeks: Count = Field(default=13, ge=1, le=104, kw_only=True)
+    start: str | None = Field(default=None, kw_only=True)
+    cost_per_unit: dict[str, Positive] = Field(default_factory=dict, kw_only=True)
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _is_a_day(cls, start: object) -> str | None:
+        return as_day(start)
+
+
+@dataclass(frozen=True, config=STRICT)
+class BudgetConfig(Scenario, WindowConfig):
+    """The plan that an experiment asks for: one scenario and its window."""
+
+    name: Slug = "plan"
+    # Experiments could always have these in quotes.
+    total_budget: Annotated[Positive, QUOTED] | None = None
+    bounds: dict[str, tuple[Annotated[Money, QUOTED], Annotated[Money, QUOTED]]] = field(
+        default_factory=dict
+    )
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        self.require_weights(self.weeks)
+        return self
+
+    @property
+    def named(self) -> dict[str, set[str]]:
+        """Channels that are named, by setting."""
+        return super().named | {"cost_per_unit": {*self.cost_per_unit}}
+
+    def plain(self) -> dict[str, Any]:
+        """Return plain values; what versions were stored without only where it says something."""
+        plain, default = asdict(self), asdict(BudgetConfig())
+        return {
+            **{name: plain[name] for name in FIRST_SETTINGS},
+            **{name: value for name, value in plain.items() if value != default[name]},
+        }
+
+    def with_settings(self, asked: Mapping[str, Any]) -> "BudgetConfig":
+        """Return the budget with other settings.
+
+        What was said to another objective, or of another kind of budget, is not kept.
+
+        Raises
+        ------
+        ConfigError
+            When that is no possible budget.
+        """
+        plain = asdict(self)
+        if asked.get("objective", self.objective) != self.objective:
+            plain |= dict.fromkeys(("margin", "target", "tail"))
+        if "total_budget" in asked:
+            plain["relative_budget"] = None
+        where = "the plan asked for"
+        return build(_BUDGET, plain | dict(asked), where, {(): BudgetConfig}, whole="its settings")
+
+
+@dataclass(frozen=True, config=STRICT)
+class PlanRequest(WindowConfig):
     """A plan file: one window, one or more scenarios.
 
     Attributes
     ----------
     market
         Whose champion plans.
-    weeks, start
-        Length of the window; its first day, a whole number of weeks after the data (the week after
-        them when omitted).
-    cost_per_unit
-        Money per unit of a channel's column, for channels that are not counted in money.
     scenarios
         Solved one by one and compared with a replay of the last period.
     """
 
     market: Slug
     scenarios: tuple[Scenario, ...]
-    weeks: Count = Field(default=13, ge=1, le=104)
-    start: str | None = None
-    cost_per_unit: dict[str, Positive] = field(default_factory=dict)
     description: str = ""
-
-    @field_validator("start", mode="before")
-    @classmethod
-    def _is_a_day(cls, start: object) -> str | None:
-        return as_day(start)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -251,17 +329,11 @@ class PlanRequest:
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"scenarios with one name: {', '.join(twice)}")
         for scenario in self.scenarios:
-            for channel, weights in scenario.weights.items():
-                if len(weights) != self.weeks or not 0 < sum(weights) < math.inf:
-                    raise ValueError(
-                        f"scenario {scenario.name}: profile of {channel} needs {self.weeks} "
-                        f"weights, not all zero; got {len(weights)} that add up to "
-                        f"{sum(weights):g}"
-                    )
+            scenario.require_weights(self.weeks)
         return self
 
 
-_ADAPTER = TypeAdapter(PlanRequest)
+_ADAPTER, _BUDGET = TypeAdapter(PlanRequest), TypeAdapter(BudgetConfig)
 _SECTIONS: dict[tuple[str, ...], type] = {
     (): PlanRequest,
     ("scenarios", "*"): Scenario,
@@ -289,8 +361,3 @@ def load_request(path: str | Path) -> PlanRequest:
         When there is no such file, or it is not a valid request.
     """
     return request_from_dict(read_mapping(path, "plan", "experiments/plans"), str(path))
-
-
-def scenario_of(budget: BudgetConfig, name: str = "plan") -> Scenario:
-    """Return the scenario that an experiment's budget asks for."""
-    return replace(Scenario(name), total_budget=budget.total_budget, bounds=dict(budget.bounds))

@@ -6,11 +6,36 @@ percentage never stands without the whole that it is taken of.
 """
 
 import math
+from collections.abc import Sequence
+from datetime import date
 
 UNKNOWN = "n/a"
+DAY = "%Y-%m-%d"
 ALL_SALES, MEDIA_SALES = "all sales", "sales by media"  # the two wholes
 OF_ALL, OF_MEDIA = f"gain, % of {ALL_SALES}", f"gain, % of {MEDIA_SALES}"  # heads of columns
 ROAS_UNIT = "target units per unit of spend"  # orders per unit of money, where that is counted
+
+
+def join_words(words: Sequence[object]) -> str:
+    """Return words as people list them: `a, b and c`."""
+    listed = [str(word) for word in words]
+    return " and ".join(part for part in (", ".join(listed[:-1]), *listed[-1:]) if part)
+
+
+def some(words: Sequence[str], most: int) -> str:
+    """List the first of many words: `a, b, c and 4 more`."""
+    more = len(words) - most
+    return ", ".join(words[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def number_of(number: int, noun: str = "week") -> str:
+    """Return a number of things: `1 week`, `3 weeks`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def span(days: Sequence[date]) -> str:
+    """Return first and last of some days in words: `2024-01-01 to 2024-02-05`."""
+    return " to ".join(dict.fromkeys(f"{day:{DAY}}" for day in (days[0], days[-1])))
 
 
 def human(value: float, digits: int = 3) -> str:
@@ -70,9 +95,10 @@ def roas_with_interval(value: float, lower: float, upper: float) -> str:
     return f"{roas(value)} ({roas_between(lower, upper)})" if math.isfinite(value) else UNKNOWN
 
 
-def counted(number: int, noun: str) -> str:
-    """Count things: 1 week, 2 weeks."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def share(part: float, digits: int = 0) -> str:
+    """Write a share without a sign: 12%; ``n/a`` where it is not known."""
+    rounded = round(part, digits + 2) + 0.0 if math.isfinite(part) else math.nan  # no -0
+    return UNKNOWN if math.isnan(rounded) else f"{rounded:.{digits}%}"
 
 
 def percent(share: float, digits: int = 1) -> str:

@@ -9,7 +9,11 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from mmm_demo.settings.experiment import SLUG, ConfigError
+from mmm_demo.settings.kinds import SLUG
+
+
+class ConfigError(ValueError):
+    """What a file asks for that cannot be done as written."""
 
 
 def read_mapping(path: str | Path, what: str, home: str) -> dict[str, Any]:
@@ -64,6 +68,7 @@ def build[T](
     content: object,
     where: str,
     sections: Mapping[tuple[str, ...], type],
+    whole: str = "the file",
 ) -> T:
     """Build a validated value from plain ones, reporting all faults together.
 
@@ -77,6 +82,8 @@ def build[T](
         Name of the source, for the message.
     sections
         Dataclasses by their place in the content, to name the valid keys; `*` is any item.
+    whole
+        Name of the content where a fault is of no single setting.
 
     Raises
     ------
@@ -86,11 +93,12 @@ def build[T](
     try:
         return adapter.validate_python(content)
     except ValidationError as error:
-        faults = "\n".join(
-            f"  {_place(item)}: {_advice(item, content, adapter) or _reason(item, sections)}"
+        faults = [
+            (_place(item) or whole, _advice(item, content, adapter) or _reason(item, sections))
             for item in _causes(error.errors())
-        )
-        raise ConfigError(f"{where} is not valid:\n{faults}") from None
+        ]
+        lines = "\n".join(f"  {place}: {reason}" for place, reason in faults)
+        raise ConfigError(f"{where} is not valid:\n{lines}") from None
 
 
 def _causes(items: Sequence[Any]) -> list[Any]:
@@ -109,7 +117,7 @@ def _causes(items: Sequence[Any]) -> list[Any]:
 
 def _place(item: Mapping[str, Any]) -> str:
     tags = {"word", "weights"}  # of a union's members, which no file names
-    return ".".join(str(part) for part in item["loc"] if part not in tags) or "the file"
+    return ".".join(str(part) for part in item["loc"] if part not in tags)
 
 
 def _advice(item: Mapping[str, Any], content: object, adapter: TypeAdapter[Any]) -> str:

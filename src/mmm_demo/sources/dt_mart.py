@@ -27,9 +27,9 @@ from mmm_demo.sources.dt_mart_files import (
     read_second_file,
     read_special_sales,
 )
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError
+from mmm_demo.tables.records import ALMOST_NONE, holes
 
-HOLE_SHARE = 0.05  # of the median; the quietest recorded week of DT Mart is at 0.5
 HOLE_WEEKS = 2  # one week alone may be a week without deliveries
 WEEK_DAYS = 7
 RUPEE = 1.0
@@ -113,8 +113,8 @@ def build_weekly_table(folder: Path, options: DtMartOptions | None = None) -> Dt
     log.totals("sum days to Monday weeks", "partial ones too", weeks, options.channels)
     whole = _drop_partial_weeks(log, weeks, options)
     table = _model_columns(log, whole, options)
-    holes = find_recording_holes(whole["Sales"])
-    hole = pd.DatetimeIndex([week for weeks_of_hole in holes for week in weeks_of_hole])
+    found = find_recording_holes(whole["Sales"])
+    hole = pd.DatetimeIndex([week for weeks_of_hole in found for week in weeks_of_hole])
     table = _treat_holes(log, table, whole["Rows"], hole, options)
     _warn_of_partly_recorded_weeks(log, days["Sales"], table[DATE], hole)
     return DtMartTable(table, weeks, tuple(log.steps), tuple(log.warnings), label)
@@ -182,15 +182,19 @@ def weekly_sums(days: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         Shape (weeks, columns of `days` + 1), index Week; Days is the number of days summed.
     """
-    monday = days.index - pd.to_timedelta(days.index.day_of_week, unit="D")
-    by_week = days.groupby(monday.rename(DATE))
+    by_week = days.groupby(mondays(days.index).rename(DATE))
     return by_week.sum().assign(NPS=by_week["NPS"].mean(), Days=by_week.size())
+
+
+def mondays(days: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """Return the first day of each day's week."""
+    return days - pd.to_timedelta(days.day_of_week, unit="D")
 
 
 def find_recording_holes(sales: pd.Series) -> list[pd.DatetimeIndex]:
     """Find runs of weeks in which almost nothing was recorded.
 
-    A hole is `HOLE_WEEKS` or more consecutive weeks that are each below `HOLE_SHARE` of the
+    A hole is `HOLE_WEEKS` or more consecutive weeks that are each below `ALMOST_NONE` of the
     median week. Demand does not fall to a twentieth for weeks and come back within days.
 
     Parameters
@@ -208,12 +212,12 @@ def find_recording_holes(sales: pd.Series) -> list[pd.DatetimeIndex]:
     DataError
         When half of the weeks are empty, so that nothing says what is normal.
     """
-    if not (median := sales.median()) > 0:
+    if not sales.median() > 0:
         raise DataError(
             f"firstfile.csv, column 'gmv_new': {int((sales == 0).sum())} of {len(sales)} weeks "
             "are 0; download the data set again"
         )
-    low = sales < HOLE_SHARE * median
+    low = holes(sales)
     run = (low != low.shift(fill_value=False)).cumsum()
     runs = [part.index for _, part in low.groupby(run) if part.all()]
     return [weeks for weeks in runs if len(weeks) >= HOLE_WEEKS]
@@ -287,7 +291,7 @@ def _treat_holes(
     options: DtMartOptions,
 ) -> pd.DataFrame:
     channels = tuple(options.groups)
-    rule = f"{HOLE_WEEKS}+ weeks below {HOLE_SHARE:.0%} of the median week"
+    rule = f"{HOLE_WEEKS}+ weeks below {ALMOST_NONE:.0%} of the median week"
     what = f"no recording hole found ({rule})"
     if len(hole):
         weeks = ", ".join(f"{week:%Y-%m-%d}" for week in hole)
@@ -308,12 +312,11 @@ def _treat_holes(
 def _warn_of_partly_recorded_weeks(
     log: "_Log", daily: pd.Series, weeks: pd.Series, hole: pd.DatetimeIndex
 ) -> None:
-    low = daily.index[daily < HOLE_SHARE * daily.median()]
-    monday = low - pd.to_timedelta(low.day_of_week, unit="D")
+    monday = mondays(daily.index[holes(daily)])
     counts = monday[monday.isin(weeks) & ~monday.isin(hole)].value_counts().sort_index()
     if found := [f"{week:%Y-%m-%d} ({n} of 7)" for week, n in counts.items()]:
         log.warnings.append(
-            f"weeks with days on which almost nothing was recorded (below {HOLE_SHARE:.0%} of the "
+            f"weeks with days on which almost nothing was recorded (below {ALMOST_NONE:.0%} of the "
             f"median day), so that their sales are too low: {', '.join(found)}"
         )
 

@@ -1,47 +1,43 @@
-"""The seven DT Mart files as they are: one reader each, which refuses what is not its file.
+"""The DT Mart files as they are: one reader each, which refuses what is not its file.
 
-The five small files are read cell by cell. The two large ones are parsed by pandas; only when
-they turn out to be faulty are they read again, cell by cell, to name the line.
+A cell is read by what its column really holds (crore, M/D/YYYY, `NA`); nothing is ever guessed, and
+each fault has line, column and next step. The small files are read cell by cell. The large one is
+parsed by pandas; only when it turns out to be faulty is it read again, cell by cell, to name the
+line. ProductList.csv and Sales.csv say nothing that the weekly table needs.
 
 Every reader takes the folder of the files and raises `FileNotFoundError` when its file is not
 there, and `DataError` (file, line, column, value, next step) when it is not what it should be.
 """
 
+import csv
+import datetime as dt
+import math
+import re
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mmm_demo.settings.dt_mart_options import CHANNELS, SPARSE_CHANNELS
-from mmm_demo.sources.dt_mart_cells import (
-    AGAIN,
-    CRORE,
-    FIRST_DAY,
-    LAST_DAY,
-    SALES_DAYS,
-    Parser,
-    Parsers,
-    amount,
-    count,
-    crore,
-    find_file,
-    in_months,
-    iso_day,
-    minute,
-    number,
-    or_nothing,
-    read_first_rows,
-    read_large,
-    read_rows,
-    refuse,
-    score,
-    text,
-    us_day,
-    whole,
-)
+from mmm_demo.tables import faults
+from mmm_demo.tables.faults import DataError
 
+FIRST_DAY, LAST_DAY = dt.date(2015, 7, 1), dt.date(2016, 6, 30)
+CRORE = 10_000_000  # INR
+CRORE_MAX = 10_000.0  # a month's spend above this is in INR already
+ENOUGH_FAULTS = 5  # a file of another kind has one in every row
+CHUNK_ROWS = 200_000  # of a large file at a time
+AGAIN = "download the data set again"
+NO_ROW = f"line 2: no row after the header; truncated? Then {AGAIN}"
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+type Parser = Callable[[str], Any]  # cell -> value, or ValueError: what is wrong; what to do
+type Parsers = dict[str, Parser]  # by column
 SPREADSHEET_ROWS = 1_048_575  # a spreadsheet drops the rows after these without a word
 SALE_DAYS = 44
 ROUNDING = 0.55  # crore: nine channels and their total, each rounded to 0.1, and some to spare
@@ -61,6 +57,281 @@ REAL_FIRST_ROWS = (  # from gmv_new on
     (139.0, 1.0, 700.0, 561.0, "EntertainmentSmall", "TVVideoSmall", "RemoteControl"),
     (99.0, 1.0, 700.0, 601.0, "EntertainmentSmall", "TVVideoSmall", "RemoteControl"),
 )
+
+# --- cells ---------------------------------------------------------------------------------------
+
+
+def text(cell: str) -> str:
+    """Read a text that must be there."""
+    if not cell.strip():
+        raise ValueError("is empty; give the value")
+    return cell
+
+
+def number(cell: str) -> float:
+    """Read a finite number in plain notation, such as 7.42e+08."""
+    if not NUMBER.fullmatch(cell.strip()) or not math.isfinite(float(cell)):
+        raise ValueError("is not a plain number; correct it, without unit or thousands separator")
+    return float(cell)
+
+
+def amount(cell: str) -> float:
+    """Read a number that is not negative."""
+    if (value := number(cell)) < 0:
+        raise ValueError("is negative; correct it, refunds and credits do not belong here")
+    return value
+
+
+def whole(cell: str) -> int:
+    """Read a whole number."""
+    if not (value := number(cell)).is_integer():
+        raise ValueError("is not a whole number; correct it")
+    return int(value)
+
+
+def crore(cell: str) -> float:
+    """Read crore INR and return INR, rounded to rupees."""
+    if (value := amount(cell)) > CRORE_MAX:
+        raise ValueError("is too much for crore INR; give crore, 1 crore = 10,000,000 INR")
+    return float(round(value * CRORE))
+
+
+def score(cell: str) -> float:
+    """Read a net promoter score."""
+    if not -100 <= (value := number(cell)) <= 100:
+        raise ValueError("is no promoter score; correct it, from -100 to 100")
+    return value
+
+
+def or_nothing(parse: Parser) -> Parser:
+    """Return a parser that reads an empty cell and R's `NA` as NaN."""
+    return lambda cell: math.nan if cell.strip() in ("", "NA") else parse(cell)
+
+
+def day(form: str, meaning: str) -> Parser:
+    """Return a parser of dates of one form, which must be those of the data set."""
+
+    @lru_cache(maxsize=4096)  # order items of one day stand together
+    def parse(cell: str) -> dt.datetime:
+        try:
+            value = dt.datetime.strptime(cell, form)
+        except ValueError:
+            step = "restore the dates (a spreadsheet rewrites them)"
+            raise ValueError(f"is no date of the form {meaning}; {step}") from None
+        if not FIRST_DAY <= value.date() <= LAST_DAY:
+            raise ValueError(f"is outside the range {FIRST_DAY} to {LAST_DAY}; correct the date")
+        return value
+
+    return parse
+
+
+iso_day = day("%Y-%m-%d", "YYYY-MM-DD")
+us_day = day("%m/%d/%Y", "M/D/YYYY")
+
+# --- rows ----------------------------------------------------------------------------------------
+
+
+def find_file(folder: Path, name: str) -> Path:
+    """Return the path of one of the files; other files of the folder do not matter.
+
+    Raises
+    ------
+    FileNotFoundError
+        With what the folder holds instead.
+    """
+    path = Path(folder) / name
+    if not path.is_file():
+        found = ", ".join(sorted(file.name for file in path.parent.glob("*.csv"))) or "no CSV file"
+        raise FileNotFoundError(f"no {name} in {folder} (it has {found}); put it there or {AGAIN}")
+    return path
+
+
+def refuse(path: Path, found: Iterable[str]) -> None:
+    """Raise a `DataError` with one line per fault; do nothing if there is none."""
+    faults.refuse(f"{path} is not {path.name} as it should be:", found)
+
+
+def _names(line: str, sep: str = ",") -> list[str]:
+    """Read a header without the quirks: ` Affiliates`, `Online.marketing`, a nameless index."""
+    names = [name.strip().replace(".", " ") for name in next(csv.reader([line], delimiter=sep), [])]
+    return ["" if name == "Unnamed: 0" else name for name in names]
+
+
+def read_header(path: Path, wanted: Iterable[str]) -> list[str]:
+    """Return the columns in the order of the file, spelt as in `wanted`; `""` is its row number.
+
+    Raises
+    ------
+    DataError
+        When the file is empty, has another separator, or not exactly the columns wanted.
+    """
+    wanted = list(wanted)
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
+        line = lines.readline(10_000)  # a file of another kind may be one long line
+    if not line.strip():
+        refuse(path, [f"line 1: the file is empty; {AGAIN}"])
+    names = _names(line)
+    for other in ";\t|":
+        if set(wanted) <= set(_names(line, other)):
+            step = f"save it again with ',' or {AGAIN}"
+            refuse(path, [f"line 1: columns are separated by {other!r}, not by ','; {step}"])
+    missing = ", ".join(repr(name) for name in wanted if name not in names)
+    spare = ", ".join(
+        repr(name) for name in names if name not in (*wanted, "") or names.count(name) > 1
+    )
+    faults = [f"no column {missing}"] if missing else []
+    faults += [f"unknown or repeated column {spare}"] if spare else []
+    if faults:
+        refuse(path, [f"line 1: {', but '.join(faults)}; restore the header or {AGAIN}"])
+    return names
+
+
+def read_records(
+    path: Path, parsers: Parsers, faults: list[str]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield line and values of every sound row, until there are `ENOUGH_FAULTS`.
+
+    Parameters
+    ----------
+    path
+        Comma-separated file, LF or CRLF; blank lines are skipped.
+    parsers
+        Exactly the columns that the file must have, and how to read them.
+    faults
+        Receives what is wrong: line, column, value, next step.
+
+    Raises
+    ------
+    DataError
+        When the header is not that of the file.
+    """
+    names = read_header(path, parsers)
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        reader = csv.reader(lines, strict=True)
+        line = 1
+        try:
+            next(reader)
+            line = reader.line_num + 1
+            for cells in reader:
+                if len(cells) == len(names):
+                    known = len(faults)
+                    row = dict(zip(names, cells, strict=True))
+                    values = _parse(row, parsers, line, faults)
+                    if len(faults) == known:
+                        yield line, values
+                elif cells:
+                    cut = f"line {line}: {len(cells)} cells, not {len(names)}"
+                    faults.append(f"{cut}; truncated? Correct the line or {AGAIN}")
+                if len(faults) >= ENOUGH_FAULTS:
+                    return
+                line = reader.line_num + 1
+        except (csv.Error, UnicodeDecodeError) as error:
+            faults.append(f"line {line} or after: {error}; truncated or damaged? Then {AGAIN}")
+
+
+def _parse(row: dict[str, str], parsers: Parsers, line: int, faults: list[str]) -> dict[str, Any]:
+    values = {}
+    for name, parse in parsers.items():
+        try:
+            values[name] = parse(row[name])
+        except ValueError as fault:
+            faults.append(f"line {line}, column {name!r}: {row[name]!r} {fault}")
+    return values
+
+
+def read_rows(path: Path, parsers: Parsers, most: int | None = None) -> pd.DataFrame:
+    """Read a file, or its first rows only; the index of the table is the line in the file.
+
+    Raises
+    ------
+    DataError
+        When it has no row or a faulty one.
+    """
+    faults: list[str] = []
+    rows = dict(islice(read_records(path, parsers, faults), most))
+    if not rows and not faults:
+        faults.append(NO_ROW)
+    refuse(path, faults)
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def read_large(
+    path: Path,
+    parsers: Parsers,
+    types: dict[str, str],
+    use: Callable[[pd.DataFrame], None],
+) -> None:
+    """Hand a large file to `use` in chunks; at the first fault, read it again to name the line.
+
+    Parameters
+    ----------
+    path, parsers
+        As for `read_records`.
+    types
+        The pandas type of each column that is no number; an empty cell is NaN.
+    use
+        Takes a chunk of rows; raises a `ValueError` when a cell is not what it should be.
+
+    Raises
+    ------
+    DataError
+        When pandas or `use` cannot make sense of the file.
+    """
+    names = read_header(path, parsers)
+    options: dict[str, Any] = {"encoding": "utf-8", "chunksize": CHUNK_ROWS}
+    # Every column is read, for pandas overlooks a cell too many when told which ones to use.
+    types = dict.fromkeys(names, "float64") | types
+    options |= {"header": 0, "names": names, "dtype": types}
+    # A blank cell may hold a space.
+    options |= {"keep_default_na": False, "na_values": [""], "skipinitialspace": True}
+    try:
+        with pd.read_csv(path, **options) as chunks:
+            for items in chunks:
+                use(items)
+    except ValueError as error:  # the base of pandas' errors, of decoding and of the checks
+        faults: list[str] = []
+        for _ in read_records(path, parsers, faults):
+            continue
+        refuse(path, faults)
+        raise DataError(f"{path}: {error}; {AGAIN}") from None
+
+
+def in_months(path: Path, table: pd.DataFrame, days: pd.Series) -> pd.DataFrame:
+    """Put `Month` first and the rows in its order; refuse any but exactly the twelve months.
+
+    Parameters
+    ----------
+    path
+        File, for the message.
+    table
+        One row per month, index the line of the file.
+    days
+        First day of the month of each row.
+
+    Raises
+    ------
+    DataError
+        When a month is missing, repeated or outside the range.
+    """
+    months = pd.date_range(FIRST_DAY, LAST_DAY, freq="MS")
+    step = f"give each month from {months[0]:%Y-%m} to {months[-1]:%Y-%m} once"
+    lines = days.groupby(days).groups
+    faults = []
+    for first, at in lines.items():
+        where = f"line {', '.join(map(str, at))}, column 'Month': {first:%Y-%m-%d}"
+        if first not in months:
+            faults.append(f"{where} is outside the range or no first of a month; {step}")
+        elif len(at) > 1:
+            faults.append(f"{where} is repeated; {step}")
+    if absent := [f"{month:%Y-%m}" for month in months if month not in lines]:
+        faults.append(f"column 'Month': no row for {', '.join(absent)}; add it or {AGAIN}")
+    refuse(path, faults)
+    ordered = table.assign(Month=days).sort_values("Month", ignore_index=True)
+    return ordered[["Month", *table.columns]]
+
+
+# --- the files -----------------------------------------------------------------------------------
+
 FIRSTFILE_NUMBERS: Parsers = {  # and their names in the table of `read_firstfile`
     **{"gmv_new": amount, "units": amount, "product_mrp": amount, "discount": number}
 }
@@ -69,16 +340,6 @@ FIRSTFILE: Parsers = {
     **FIRSTFILE_NUMBERS,
     **{"product_category": text, "product_subcategory": text, "product_vertical": text},
 }
-SALES: Parsers = {
-    **{"ID": str, "Date": minute, "ID_Order": str, "ID_Item_ordered": str},
-    **{"GMV": or_nothing(number), "Units_sold": whole, "SLA": whole},
-    **{"Product_Category": text, "Analytic_Category": text, "Sub_category": text},
-    **{"product_analytic_vertical": str, "MRP": amount, "Procurement_SLA": whole},
-}
-SALES_TEXTS = ("Product_Category", "Analytic_Category", "Sub_category")
-SALES_LOOSE = ("ID", "product_analytic_vertical")  # nothing is published about empty cells in them
-SALES_IDS = ("ID_Order", "ID_Item_ordered")  # 3.42E+15: a spreadsheet rounded them
-SALES_WHOLE = ("Units_sold", "SLA", "Procurement_SLA")
 
 
 @dataclass(frozen=True)
@@ -152,7 +413,7 @@ def read_firstfile(folder: Path) -> FirstFile:
         When it is not that file, or does not reach from the first day to the last.
     """
     path = find_file(folder, "firstfile.csv")
-    head = read_first_rows(path, FIRSTFILE)
+    head = read_rows(path, FIRSTFILE, most=5)
     categories: Counter[str] = Counter()
     verticals: set[str] = set()
     days: list[pd.DataFrame] = []
@@ -173,7 +434,8 @@ def read_firstfile(folder: Path) -> FirstFile:
         what = f"line {rows + 1}, column 'Date': the file ends here and {span}"
         hint = "".join(f" ({warning})" for warning in cut)
         refuse(path, [f"{what}, not {FIRST_DAY} to {LAST_DAY}{hint}; truncated? Then {AGAIN}"])
-    first = tuple((f"{row.pop('Date'):%Y-%m-%d}", *row.values()) for row in head)
+    rows_of = head.itertuples(index=False, name=None)
+    first = tuple((f"{day:%Y-%m-%d}", *cells) for day, *cells in rows_of)
     facts = FirstFileFacts(rows, first, dict(categories), len(verticals))
     return FirstFile(table=daily, rows=rows, warnings=cut, facts=facts)
 
@@ -188,45 +450,6 @@ def _sums_by_day(items: pd.DataFrame) -> pd.DataFrame:
     days = items["Date"].cat.rename_categories(iso_day)
     sums = amounts.assign(rows=1).groupby(days, observed=True).sum()
     return sums.set_axis(pd.DatetimeIndex(sums.index, name="Date"))
-
-
-def read_sales(folder: Path) -> DtMartFile:
-    """Read Sales.csv: order items of October 2015 to April 2016, tab-separated.
-
-    Returns
-    -------
-    DtMartFile
-        Table of shape (rows, 11): ID, Date (DD-MM-YYYY HH:MM in the file), GMV (INR, NaN where
-        the cell is blank), Units_sold, SLA (days), four product columns, MRP (INR) and
-        Procurement_SLA (days). The order ids are left out: a spreadsheet rounded them.
-    """
-    path = find_file(folder, "Sales.csv")
-    read_first_rows(path, SALES, "\t")
-    parts: list[pd.DataFrame] = []
-    texts = (*SALES_TEXTS, *SALES_LOOSE)
-    types = dict.fromkeys(("Date", *texts), "str")
-    read_large(path, SALES, types, lambda items: parts.append(_typed_sales(items)), "\t")
-    table = pd.concat(parts, ignore_index=True).astype(dict.fromkeys(texts, "category"))
-    warnings = _cut_by_spreadsheet(path, len(table))
-    if blank := int(table["GMV"].isna().sum()):
-        warnings += (f"Sales.csv: {blank:,} rows have no GMV; read as NaN, not as 0",)
-    return DtMartFile(table, len(table), warnings)
-
-
-def _typed_sales(items: pd.DataFrame) -> pd.DataFrame:
-    times = pd.to_datetime(items["Date"], format="%d-%m-%Y %H:%M")
-    wholes = items[list(SALES_WHOLE)]
-    sound = [
-        not items[["MRP", *SALES_WHOLE, *SALES_TEXTS]].isna().any(axis=None),
-        times.dt.normalize().between(*map(pd.Timestamp, SALES_DAYS)).all(),
-        (wholes % 1 == 0).all(axis=None),
-        (items["MRP"] >= 0).all(),
-        not np.isinf(items["GMV"]).any(),
-    ]
-    if not all(sound):
-        raise ValueError("a cell is empty, out of range or no number")
-    items = items.drop(columns=["", *SALES_IDS], errors="ignore")
-    return items.assign(Date=times).astype(dict.fromkeys(SALES_WHOLE, "int64"))
 
 
 def _cut_by_spreadsheet(path: Path, rows: int) -> tuple[str, ...]:
@@ -313,25 +536,3 @@ def read_special_sales(folder: Path) -> DtMartFile:
         what = f"{end} with {len(table)} sale days, not {SALE_DAYS}"
         refuse(path, [f"{what}; truncated? Then {AGAIN}"])
     return DtMartFile(table.sort_values("Date", ignore_index=True), len(table))
-
-
-def read_product_list(folder: Path) -> DtMartFile:
-    r"""Read ProductList.csv: order items of the parent data set per product vertical.
-
-    Returns
-    -------
-    DtMartFile
-        Table of shape (74, 3): Product (missing for `\N`), Frequency, Percent. The `Total` row
-        must come last and be the sum of the others; it is not in the table.
-    """
-    path = find_file(folder, "ProductList.csv")
-    raw = read_rows(path, {"Product": text, "Frequency": count, "Percent": amount})
-    table, last = raw.iloc[:-1], raw.iloc[-1]
-    where = f"line {raw.index[-1]}, column"
-    if last["Product"] != "Total":
-        refuse(path, [f"{where} 'Product': the last row is not 'Total'; truncated? Then {AGAIN}"])
-    if (counted := int(table["Frequency"].sum())) != last["Frequency"]:
-        what = f"'Total' is {last['Frequency']:,}, but the rows add up to {counted:,}"
-        refuse(path, [f"{where} 'Frequency': {what}; rows lost? Then {AGAIN}"])
-    products = table["Product"].mask(table["Product"] == r"\N")
-    return DtMartFile(table.assign(Product=products).reset_index(drop=True), len(raw))

@@ -8,10 +8,10 @@ import pandas as pd
 
 from mmm_demo.settings.experiment import ModelConfig, free_parameters
 from mmm_demo.settings.names import key
+from mmm_demo.settings.wording import join_words
 from mmm_demo.sources import explore_measures as measure
 from mmm_demo.sources import explore_verdict as say
-from mmm_demo.sources.explore_measures import join_words
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError, judged
 from mmm_demo.tables.records import above_lowest, marked_by
 
 
@@ -177,49 +177,35 @@ def explore(table: pd.DataFrame, model: ModelConfig, where: str) -> Exploration:
     )
 
 
-def _roles(model: ModelConfig) -> list[tuple[str, str]]:
-    roles = [(model.target_column, "target")]
-    roles += [(channel, "channel") for channel in model.channel_columns]
-    return roles + [(control, "control") for control in model.control_columns]
+def _roles(model: ModelConfig) -> dict[str, str]:
+    roles = {model.target_column: "target"} | dict.fromkeys(model.channel_columns, "channel")
+    return roles | dict.fromkeys(model.control_columns, "control")
 
 
 def _checked(table: pd.DataFrame, model: ModelConfig, where: str) -> pd.DataFrame:
-    names = [name for name, _ in _roles(model)]
-    if missing := [name for name in (model.date_column, *names) if name not in table]:
+    date, *names = model.columns
+    if missing := [name for name in model.columns if name not in table]:
         raise DataError(f"{where} lacks {', '.join(missing)}; correct the columns of the model")
     least = model.adstock_max_lag + 3
     if len(table) < least:
         raise DataError(f"{where} has {len(table)} week(s), at least {least} are needed to explore")
-    table = (
-        table[[model.date_column, *names]]
-        .reset_index(drop=True)
-        .astype(dict.fromkeys(names, float))
-    )
-    values = table[names]
-    faults = {
-        "not finite": [name for name in names if not np.isfinite(values[name]).all()],
-        "constant": [name for name in names if values[name].nunique() == 1],
+    table = table[[date, *names]].reset_index(drop=True).astype(dict.fromkeys(names, float))
+    judges = {
+        "not finite:": lambda values: not np.isfinite(values).all(),
+        "constant:": lambda values: values.nunique() == 1,
     }
-    if found := [f"{why}: {', '.join(bad)}" for why, bad in faults.items() if bad]:
+    if found := judged(table[names], judges):
         raise DataError(f"{where} has columns that tell nothing: {'; '.join(found)}")
     return table
 
 
 def _column_table(table: pd.DataFrame, model: ModelConfig, outliers: pd.DataFrame) -> pd.DataFrame:
-    names, roles = zip(*_roles(model), strict=True)
-    values = table[[*names]]
-    return pd.DataFrame(
-        {
-            "column": names,
-            "role": roles,
-            "mean": values.mean().to_numpy(),
-            "sd": values.std().to_numpy(),
-            "min": values.min().to_numpy(),
-            "max": values.max().to_numpy(),
-            "zero_weeks": (values == 0).mean().to_numpy(),
-            "outliers": [int((outliers["column"] == name).sum()) for name in names],
-        }
-    )
+    roles = _roles(model)
+    values = table[[*roles]]
+    found = {"role": pd.Series(roles), "mean": values.mean(), "sd": values.std()}
+    found |= {"min": values.min(), "max": values.max(), "zero_weeks": (values == 0).mean()}
+    counts = outliers["column"].value_counts().reindex([*roles], fill_value=0)
+    return pd.DataFrame(found | {"outliers": counts}).rename_axis("column").reset_index()
 
 
 def _outlier_table(table: pd.DataFrame, model: ModelConfig) -> pd.DataFrame:
@@ -229,7 +215,7 @@ def _outlier_table(table: pd.DataFrame, model: ModelConfig) -> pd.DataFrame:
         if table[name].nunique() <= measure.FEW_VALUES
     }
     parts = []
-    for name, role in _roles(model):
+    for name, role in _roles(model).items():
         found = measure.outlying_weeks(table[name], with_holes=role == "target")
         marks = [join_words([flag for flag, on in flags.items() if on[row]]) for row in found.index]
         found.insert(0, "column", name)

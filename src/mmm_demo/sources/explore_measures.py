@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from mmm_demo.settings.wording import join_words
 from mmm_demo.tables.records import above_lowest, holes
 from mmm_demo.tables.repeats import COLLINEAR_TOLERANCE
 
@@ -205,12 +206,6 @@ def _in_words(vectors: np.ndarray, names: pd.Index) -> list[str]:
         sides = [join_words(names[members[side]]) for side in (same, ~same) if side.any()]
         texts.append(" against ".join(sides) if len(sides) == 2 else f"the sum of {sides[0]}")
     return texts
-
-
-def join_words(words: Sequence[str]) -> str:
-    """Return words as people list them: `a, b and c`."""
-    listed = [str(word) for word in words]
-    return " and ".join(part for part in (", ".join(listed[:-1]), *listed[-1:]) if part)
 
 
 def lagged_correlations(

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mmm_demo.settings.wording import amount, counted
+from mmm_demo.settings.wording import amount, join_words, number_of, some, span
 from mmm_demo.sources import explore_measures as measure
-from mmm_demo.sources.explore_measures import join_words
 from mmm_demo.tables.records import ALMOST_NONE
 
 ENOUGH = 10.0  # observations per parameter below which priors matter, by a common rule of thumb
@@ -22,10 +21,10 @@ SHOWN = 4
 def length(weeks: pd.Series, missing: Sequence[pd.Timestamp], parameters: int) -> Iterator[str]:
     """Hold the number of weeks against that of the parameters."""
     ratio = len(weeks) / parameters
-    gaps = counted(len(missing), "week") if missing else "none"
+    gaps = number_of(len(missing), "week") if missing else "none"
     few = f", fewer than {ENOUGH:.0f}, so the priors will matter" if ratio < ENOUGH else ""
     yield (
-        f"{len(weeks)} weeks ({weeks.iloc[0]:%Y-%m-%d} to {weeks.iloc[-1]:%Y-%m-%d}, {gaps} "
+        f"{len(weeks)} weeks ({span([*weeks])}, {gaps} "
         f"missing) have to tell {parameters} parameters: {ratio:.1f} weeks per parameter{few}."
     )
 
@@ -50,7 +49,7 @@ def levels(channels: pd.DataFrame, weeks: int) -> Iterator[str]:
     for number, group in channels[few].groupby("amounts", sort=False):
         named = f"{join_words(group['channel'])} {_has(group)}"
         yield (
-            f"{named} only {counted(number, 'different amount')} of weekly spend: the data show "
+            f"{named} only {number_of(number, 'different amount')} of weekly spend: the data show "
             "these points of the saturation curve, not its shape between them."
         )
     free = channels[~still & ~few]
@@ -69,10 +68,10 @@ def joint_levels(observations: int, parameters: int, channels: int) -> Iterator[
         f", fewer than {ENOUGH:.0f}, so these curves lean on their priors" if ratio < ENOUGH else ""
     )
     yield (
-        f"All channels together were set {counted(observations, 'time')}: "
-        f"{counted(observations, 'effective media observation')} for {parameters} media parameters "
-        f"(adstock, saturation and effect of {counted(channels, 'channel')}), {ratio:.1f} per "
-        f"parameter{few}."
+        f"All channels together were set {number_of(observations, 'time')}: "
+        f"{number_of(observations, 'effective media observation')} for {parameters} media "
+        f"parameters (adstock, saturation and effect of {number_of(channels, 'channel')}), "
+        f"{ratio:.1f} per parameter{few}."
     )
 
 
@@ -139,7 +138,7 @@ def effects(table: pd.DataFrame, target: str) -> Iterator[str]:
     for row in table.itertuples():
         more = "more" if row.difference >= 0 else "less"
         yield (
-            f"{counted(row.weeks_with, 'week')} with {row.control} {_average(row.weeks_with)} "
+            f"{number_of(row.weeks_with, 'week')} with {row.control} {_average(row.weeks_with)} "
             f"{_relative(row.difference, row.mean_without)} {more} {target} than the "
             f"{row.weeks_without} without{_span(row)}; nothing else is accounted for."
         )
@@ -174,10 +173,10 @@ def outliers(found: pd.DataFrame) -> Iterator[str]:
             f"{row.week:%Y-%m-%d} ({amount(row.value)}{row.marked_by and '; '}{row.marked_by})"
             for row in rows.itertuples()
         ]
-        number = counted(len(rows), "outlier")
+        number = number_of(len(rows), "outlier")
         yield (
             f"{rows['column'].iloc[0]} has {number} (robust z above {measure.OUTLIER_Z:g}): "
-            f"{_some(weeks)}."
+            f"{some(weeks, SHOWN)}."
         )
     counts = far.loc[far["role"] == "channel", "column"].value_counts(sort=False)
     if len(counts):
@@ -203,10 +202,10 @@ def holes(
     if empty.empty:
         return
     target, most = empty["column"].iloc[0], str((without - with_them).abs().idxmax())
-    weeks = _some([f"{week:%Y-%m-%d}" for week in empty["week"]])
+    weeks = some([f"{week:%Y-%m-%d}" for week in empty["week"]], SHOWN)
     marked = f"marked by {join_words(marks)}" if marks else "no control marks just these weeks"
     yield (
-        f"{counted(len(empty), 'week')} {_has(empty)} almost no {target} (below "
+        f"{number_of(len(empty), 'week')} {_has(empty)} almost no {target} (below "
         f"{ALMOST_NONE:.0%} of the median): {weeks}; {marked}. A hole in the records is no "
         f"low demand, so correlations and comparisons of {target} leave them out (with them, its "
         f"correlation with {most} would be {with_them[most]:.2f} instead of {without[most]:.2f})."
@@ -214,12 +213,8 @@ def holes(
 
 
 def _pairs(pairs: pd.DataFrame) -> str:
-    return _some([f"{p.first} and {p.second} ({p.correlation:.2f})" for p in pairs.itertuples()])
-
-
-def _some(texts: list[str]) -> str:
-    more = len(texts) - SHOWN
-    return ", ".join(texts[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    told = [f"{p.first} and {p.second} ({p.correlation:.2f})" for p in pairs.itertuples()]
+    return some(told, SHOWN)
 
 
 def _has(rows: pd.DataFrame) -> str:

@@ -10,10 +10,11 @@ import pandas as pd
 
 from mmm_demo.settings.experiment import DataConfig, ModelConfig
 from mmm_demo.settings.project import require_project_root
+from mmm_demo.settings.wording import span
 from mmm_demo.sources.download import download_dt_mart
 from mmm_demo.sources.dt_mart import build_weekly_table
 from mmm_demo.sources.simulate import CHANNELS, Truth, simulate_market
-from mmm_demo.tables.contract import Contract, validate_table
+from mmm_demo.tables.contract import validate_table
 from mmm_demo.tables.derived import with_groups, with_trend
 from mmm_demo.tables.lift import read_lift_tests
 from mmm_demo.tables.table_file import read_csv
@@ -52,7 +53,7 @@ class MarketingData:
     def span(self) -> str:
         """First and last week and their number."""
         weeks = self.table.iloc[:, 0]
-        return f"{weeks.iloc[0]:%Y-%m-%d} to {weeks.iloc[-1]:%Y-%m-%d}, {len(weeks)} weeks"
+        return f"{span([*weeks])}, {len(weeks)} weeks"
 
 
 def load_market(
@@ -85,18 +86,8 @@ def load_market(
     if data.trend == "linear":
         raw = with_trend(raw, read.source)
     where = f"{read.source} ({data.grouping})" if data.groups else read.source
-    contract = Contract(
-        date_column=model.date_column,
-        target_column=model.target_column,
-        channel_columns=model.channel_columns,
-        control_columns=model.control_columns,
-        adstock_max_lag=model.adstock_max_lag,
-        missing_spend=data.missing_spend,
-        accepted=data.accept,
-        today=None if data.source == "simulated" else today or date.today(),
-        decimal=data.decimal,
-    )
-    table, warnings = validate_table(raw, contract, where)
+    today = None if data.source == "simulated" else today or date.today()
+    table, warnings = validate_table(raw, model, data, where, today)
     warnings = (*read.warnings, *noticed, *warnings, *_season_warnings(model, len(table)))
     lift_tests = None
     if data.lift_tests is not None:

@@ -41,15 +41,6 @@ class Truth:
     adstock_alpha: pd.Series
     saturation_lam: pd.Series
 
-    @property
-    def media_contribution(self) -> float:
-        """Sales that all channels together brought in the weeks of the table."""
-        return float(self.contributions.to_numpy().sum())
-
-    def main_channels(self, min_share: float = 0.05) -> tuple[str, ...]:
-        """Name the channels that brought at least this share of all sales."""
-        return tuple(self.share.index[self.share >= min_share])
-
 
 @dataclass(frozen=True)
 class SimulatedMarket:

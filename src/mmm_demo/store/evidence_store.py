@@ -9,7 +9,7 @@ from mmm_demo.checks.gate import FAILED, NOT_ASSESSABLE, PASSED, GateRefused
 from mmm_demo.checks.proof import FILES, sha256
 from mmm_demo.evidence.gathered import EVIDENCE, Evidence, EvidenceError, read_evidence
 from mmm_demo.settings.batteries import EVIDENCE_BATTERIES
-from mmm_demo.store.record import HASH_TAG
+from mmm_demo.store.provenance import HASH_TAG
 from mmm_demo.store.runs import Run, find_run, temporary_folder
 
 EVIDENCE_TAG = "evidence.run"

@@ -17,7 +17,7 @@ from mlflow.store.artifact.utils.models import _parse_model_uri
 from mmm_demo.checks.proof import FILES, sha256
 from mmm_demo.store.champion import market_of
 from mmm_demo.store.locks import sqlite_file
-from mmm_demo.store.record import COPY_TAG
+from mmm_demo.store.provenance import COPY_TAG
 from mmm_demo.store.registry import BUNDLE, DATA_FOLDER
 from mmm_demo.store.runs import (
     RunNotFoundError,

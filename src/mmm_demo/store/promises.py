@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from mmm_demo.planning.outcome import HELD, NOT_FOLLOWED, NOT_HELD, Outcome
+from mmm_demo.planning.outcome import HELD, NOT_FOLLOWED, NOT_HELD, PlanOutcome
 from mmm_demo.store.registry import ModelVersion
 from mmm_demo.store.runs import stored_runs
 
@@ -17,7 +17,7 @@ PLAN_RUN, MODEL, VERSION = "track.plan_run", "track.model", "track.model_version
 COUNTS = ("weeks", "inside_50", "inside_94", "total_inside")
 
 
-def record(outcome: Outcome) -> dict[str, Any]:
+def outcome_params(outcome: PlanOutcome) -> dict[str, Any]:
     """Return what a tracking run writes down about the plan, as params.
 
     Weeks and total inside are those of the spend that happened: they judge the version's

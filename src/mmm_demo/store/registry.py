@@ -20,10 +20,10 @@ from mmm_demo.checks.gate import PassedGate
 from mmm_demo.checks.proof import FILES, Bundle, BundleRefused, prove_bundle, sha256
 from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.settings.experiment import ExperimentConfig, ModelConfig, registered_model_name
-from mmm_demo.settings.run_keys import Say
+from mmm_demo.settings.run_schema import Say
 from mmm_demo.store.champion import CHAMPION
 from mmm_demo.store.locks import locked
-from mmm_demo.store.record import (
+from mmm_demo.store.provenance import (
     COPY_TAG,
     HASH_TAG,
     require_promoted,

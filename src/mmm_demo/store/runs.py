@@ -125,6 +125,15 @@ def made_by_another() -> Iterator[None]:
             raise
 
 
+def take_over_run() -> str | None:
+    """Return the run that `mlflow run` opened for this process; None from the second time on.
+
+    It is taken out of the environment, so that a second run, and a process below this one, get an
+    identity of their own.
+    """
+    return os.environ.pop("MLFLOW_RUN_ID", None)
+
+
 @contextmanager
 def open_run(
     name: str,
@@ -150,8 +159,7 @@ def open_run(
     """
     client, opener = MlflowClient(), process_tags()
     own = {"mmm.kind": kind, **(tags or {})}
-    # Popped, so that MLflow's run is adopted once and a second run gets an identity of its own.
-    adopted = os.environ.pop("MLFLOW_RUN_ID", None) if parent is None else None
+    adopted = take_over_run() if parent is None else None
     if again:
         run = again
         reopen_run(run)

@@ -8,7 +8,7 @@ from mmm_demo.fits.trace import sales_sha256, table_sha256
 from mmm_demo.settings.experiment import ConfigError, ExperimentConfig
 from mmm_demo.settings.experiment_file import flat_params, to_yaml
 from mmm_demo.settings.limits import EvidenceConfig
-from mmm_demo.settings.run_keys import SALES_PARAM
+from mmm_demo.settings.run_schema import SALES_PARAM
 from mmm_demo.settings.sweep import Space, in_words
 from mmm_demo.sources.market import MarketingData, load_market
 from mmm_demo.store.runs import Run, close_run, create_child, reopen_run, temporary_folder
@@ -18,7 +18,7 @@ from mmm_demo.sweeps.text import score
 from mmm_demo.sweeps.trial import Task, TrialResult
 from mmm_demo.sweeps.versions import versions
 from mmm_demo.sweeps.worker import do_trial
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError
 
 TRIAL, VERDICT, REASON = "optuna.trial", "trial.verdict", "trial.reason"
 # Is told after each trial: how many have ended, the trial in words, and the best so far.

@@ -18,7 +18,7 @@ from mmm_demo.fits.prior import PRIOR_DRAWS, prior_draws, sales_of
 from mmm_demo.fits.trace import save_trace
 from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.limits import EvidenceConfig
-from mmm_demo.settings.run_keys import by_channel
+from mmm_demo.settings.run_schema import by_channel
 
 Verdict = Literal["passed", "failed", "pruned"]
 # Is told the forecast weeks of each fold as it is done; says whether the trial is hopeless.

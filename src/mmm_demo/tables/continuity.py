@@ -14,8 +14,9 @@ import pandas as pd
 
 from mmm_demo.settings.data import TREND, DataConfig
 from mmm_demo.settings.experiment import ModelConfig
+from mmm_demo.settings.wording import DAY, number_of, span
 from mmm_demo.settings.wording import amount as written
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError
 
 FACTOR = 5.0  # so many times what it was is another unit, in weeks that are alike in it
 ENOUGH = 4  # weeks: fewer are corrections of single weeks
@@ -28,7 +29,6 @@ RECENT, RESTATED = 8, 0.20  # what a source may still change, and by how much, w
 ROUNDING, STEADY = 1e-3, 0.02
 LEAST = FACTOR * (1 - ROUNDING)
 CORRECT = "correct the file, or use another market"
-DAY = "%Y-%m-%d"
 
 
 class ContinuityError(DataError):
@@ -192,8 +192,8 @@ def _span(now: Weekly, before: Weekly, whose: str) -> Iterator[str]:
         days = [f"{weeks[0]:%A}s" for weeks in (new, old)]
         at = "" if days[0] == days[1] else f", {days[0]} and {days[1]}"
         yield (
-            f"no week in common with {whose} ({new[0]:{DAY}} to {new[-1]:{DAY}} and "
-            f"{old[0]:{DAY}} to {old[-1]:{DAY}}{at}): only the levels are held against it"
+            f"no week in common with {whose} ({span(new)} and {span(old)}{at}): only the levels "
+            "are held against it"
         )
         return
     for weeks, what in (
@@ -252,9 +252,9 @@ class _Pair:
 
     def _where(self, weeks: pd.DataFrame) -> str:
         """Name weeks of both, with the sums in them."""
-        first, last, number = weeks.index[0], weeks.index[-1], len(self.shared)
+        number = len(self.shared)
         part = f"{len(weeks)} of " if len(weeks) < number else ""
-        when = f", {first:{DAY}} to {last:{DAY}}" if part else ""
+        when = f", {span(weeks.index)}" if part else ""
         sums = _change(weeks["old"].sum(), weeks["new"].sum())
         return f"{part}the same {number} weeks{when} ({sums})"
 
@@ -263,12 +263,9 @@ class _Pair:
         old, new = self.shared["old"], self.shared["new"]
         lost = self.shared[(new == 0) & (old > SMALL * old[old > 0].median())]
         if amount and len(lost):
-            when = f", {lost.index[0]:{DAY}} to {lost.index[-1]:{DAY}}" * (len(lost) > 1)
-            where = f"{len(lost)} of the same {len(self.shared)} weeks"
-            line = (
-                f"{self.name}: 0 in {where}{when or f', {lost.index[0]:{DAY}}'}, in which "
-                f"{self.whose} had {written(lost['old'].sum())}"
-            )
+            where = f"{len(lost)} of the same {len(self.shared)} weeks, {span(lost.index)}"
+            line = f"{self.name}: 0 in {where}, in which {self.whose} had "
+            line += written(lost["old"].sum())
             yield line, target or len(lost) >= ENOUGH
 
     def level(self) -> tuple[bool, str]:
@@ -330,9 +327,8 @@ class _Pair:
         )
 
 
-def _weeks(weeks: pd.Index) -> str:
-    ends = f"{weeks[0]:{DAY}}" + (f" to {weeks[-1]:{DAY}}" if len(weeks) > 1 else "")
-    return f"{len(weeks)} week{'s' * (len(weeks) > 1)} ({ends})"
+def _weeks(weeks: pd.DatetimeIndex) -> str:
+    return f"{number_of(len(weeks))} ({span(weeks)})"
 
 
 def _are(weeks: pd.Index) -> str:

@@ -4,28 +4,30 @@ The model library silently fills empty cells with zero, drops repeated weeks and
 that cannot be told apart. Here each is a fault with place, value and next step, all in one go.
 """
 
-import datetime as dt
 import difflib
-import re
 from collections import Counter
-from dataclasses import dataclass
+from datetime import date
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mmm_demo.settings.data import Accepted
-from mmm_demo.tables.advice import (
+from mmm_demo.settings.data import DataConfig
+from mmm_demo.settings.experiment import ModelConfig
+from mmm_demo.settings.wording import DAY, some
+from mmm_demo.tables import faults
+from mmm_demo.tables.cells import (
     OTHER_DECIMALS,
     Advice,
+    Cells,
     advise_dates,
     advise_numbers,
     pending_step,
+    read_cells,
     split_pending,
 )
-from mmm_demo.tables.cells import Cells, read_cells
 from mmm_demo.tables.date_cells import WEEK_DAYS
+from mmm_demo.tables.faults import CELLS_SHOWN, WEEKS_SHOWN
 from mmm_demo.tables.number_cells import Form, to_values
 from mmm_demo.tables.odd_rows import header_row, odd_rows
 from mmm_demo.tables.records import judge_records
@@ -33,73 +35,22 @@ from mmm_demo.tables.repeats import partners_of, unit_of
 
 MIN_WEEKS = 26  # half a year: fewer weeks cannot tell media from season, whatever the model
 SPARE_WEEKS = 10  # left over after two carry-over windows and one week per channel and control
-CELLS_SHOWN = 3
-WEEKS_SHOWN = 10
 
 
-class DataError(ValueError):
-    """A weekly table that no model may see."""
-
-
-@dataclass(frozen=True)
-class Contract:
-    """What a weekly table is checked against.
-
-    Parameters
-    ----------
-    date_column, target_column, channel_columns, control_columns : str or tuple of str
-        The week, what marketing should move, spend per channel, and what else moves the target.
-    adstock_max_lag : int
-        Weeks over which spend carries over.
-    missing_spend : {"error", "zero"}
-        Whether an empty spend cell is a fault, or by explicit choice means that nothing was spent.
-    accepted, today
-        See `records.judge_records`.
-    decimal : {".", ","}
-        How the source writes decimals, for what messages say of texts.
-    stored : bool
-        Whether the settings are those of a stored version, which no message may offer to change.
-
-    Raises
-    ------
-    ValueError
-        If an option is not one of its choices. Columns are judged later, with the table.
-    """
-
-    date_column: str
-    target_column: str
-    channel_columns: tuple[str, ...]
-    control_columns: tuple[str, ...]
-    adstock_max_lag: int
-    missing_spend: str = "error"
-    accepted: tuple[Accepted, ...] = ()
-    today: dt.date | None = None
-    decimal: str = "."
-    stored: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse options that mean nothing."""
-        if self.missing_spend not in ("error", "zero"):
-            raise ValueError(f"missing_spend must be 'error' or 'zero', got {self.missing_spend!r}")
-        if not self.channel_columns or isinstance(self.channel_columns, str):
-            raise ValueError(f"channel_columns must name columns, got {self.channel_columns!r}")
-        if not (isinstance(self.adstock_max_lag, int) and self.adstock_max_lag >= 1):
-            raise ValueError(f"adstock_max_lag must be weeks >= 1, got {self.adstock_max_lag!r}")
-
-    def roles(self) -> list[tuple[str, str]]:
-        """Name and role of every column, in the order of the clean table."""
-        channels = [(name, "channel") for name in self.channel_columns]
-        controls = [(name, "control") for name in self.control_columns]
-        return [(self.date_column, "date"), (self.target_column, "target"), *channels, *controls]
-
-    def min_weeks(self) -> int:
-        """Fewest weeks that can carry the model: two lags, one per column, and some to spare."""
-        effects = len(self.channel_columns) + len(self.control_columns)
-        return max(MIN_WEEKS, 2 * self.adstock_max_lag + effects + SPARE_WEEKS)
+def min_weeks(model: ModelConfig) -> int:
+    """Fewest weeks that can carry a model: two lags, one per column, and some to spare."""
+    effects = len(model.channel_columns) + len(model.control_columns)
+    return max(MIN_WEEKS, 2 * model.adstock_max_lag + effects + SPARE_WEEKS)
 
 
 def validate_table(
-    raw: pd.DataFrame, contract: Contract, where: str
+    raw: pd.DataFrame,
+    model: ModelConfig,
+    data: DataConfig,
+    where: str,
+    today: date | None = None,
+    *,
+    stored: bool = False,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Turn a raw weekly table of one market into a clean one, or say all that is wrong with it.
 
@@ -107,10 +58,16 @@ def validate_table(
     ----------
     raw : pandas.DataFrame
         One row per week, sorted by week. Not changed; its index and other columns are ignored.
-    contract : Contract
-        Which column plays which role.
+    model : ModelConfig
+        Which column plays which role, and the weeks over which spend carries over.
+    data : DataConfig
+        What an empty spend cell means, which odd weeks are accepted, and how decimals are written.
     where : str
         Name of the source, shown first in the message.
+    today : datetime.date, optional
+        See `records.judge_records`.
+    stored : bool
+        Whether the settings are those of a stored version, which no message may offer to change.
 
     Returns
     -------
@@ -125,31 +82,30 @@ def validate_table(
     DataError
         If the table breaks the contract. The message has one line per fault.
     """
-    look = _Inspection(raw, contract)
+    look = _Inspection(raw, model, data, stored)
     look.read_columns()
-    look.check_records()
+    look.check_records(today)
     look.check_length()
     look.check_repeats()
-    if look.faults:
-        lines = "".join(f"\n- {fault}" for fault in look.faults)
-        count = f"{len(look.faults)} fault(s) in the weekly table (row 0 is the first of data)"
-        raise DataError(f"{where}: {count}{lines}")
+    count = f"{len(look.faults)} fault(s) in the weekly table (row 0 is the first of data)"
+    faults.refuse(f"{where}: {count}", look.faults)
     dates = pd.Series(look.dates, dtype="datetime64[ns]")
-    return pd.DataFrame({contract.date_column: dates, **look.clean}), tuple(look.warnings)
+    return pd.DataFrame({model.date_column: dates, **look.clean}), tuple(look.warnings)
 
 
 class _Inspection:
     """One pass over one table. Each check adds its findings and leaves the others to theirs."""
 
-    def __init__(self, raw: pd.DataFrame, contract: Contract) -> None:
-        self.raw = raw
+    def __init__(
+        self, raw: pd.DataFrame, model: ModelConfig, data: DataConfig, stored: bool
+    ) -> None:
+        self.raw, self.model, self.data, self.stored = raw, model, data, stored
         self.rows = list(range(len(raw)))  # that are weeks, as numbered in the source
         self.odd: dict[int, str] = {}  # rows that are no weeks, and what they are
-        self.contract = contract
-        self.form = Form(contract.decimal, not contract.stored)
-        self.roles: dict[str, str] = {}
-        for name, role in contract.roles():
-            self.roles.setdefault(name, role)  # a second role is a fault of its own
+        self.form = Form(data.decimal, not stored)
+        self.roles = {model.date_column: "date", model.target_column: "target"}
+        self.roles |= dict.fromkeys(model.channel_columns, "channel")
+        self.roles |= dict.fromkeys(model.control_columns, "control")
         self.dates: list[pd.Timestamp | None] = [None] * len(raw)
         self.clean: dict[str, np.ndarray] = {}  # numbers of the columns without a bad cell
         self.decimals: dict[str, Advice] = {}  # by column that has decimals of another kind
@@ -163,34 +119,27 @@ class _Inspection:
             self.faults.append(f"the header stands in row {row}; remove all that is above it")
             return
         self.leave_out_odd_rows(labels)
-        for name in self.roles:
-            held = [role for other, role in self.contract.roles() if other == name]
-            if len(held) > 1:
-                self.fault(name, f"listed as {' and '.join(held)}; list it once, in one role")
+        for name, role in self.roles.items():
             same = [place for place, label in enumerate(labels) if label == name]
             if not same:
                 self.fault(name, f"missing; {self.suggest(name, labels)}")
             elif len(same) > 1:
                 self.fault(name, f"occurs {len(same)}x, at positions {same}; keep one")
             else:
-                read = self.read_dates if self.roles[name] == "date" else self.read_numbers
+                read = self.read_dates if role == "date" else self.read_numbers
                 read(name, self.raw.iloc[:, same[0]])
-            # CSV readers rename the second "tv" to "tv.1": half of the spend could go unseen.
-            for twin in labels:
-                if re.fullmatch(re.escape(name) + r"\.[0-9]+", twin) and twin not in self.roles:
-                    self.warn(twin, f"ignored; check in the header if it is a second {name!r}")
+        self.warnings += faults.twins(labels, self.roles)
         self.report_decimals()
         self.report_pending()
 
     def leave_out_odd_rows(self, labels: list[str]) -> None:
         once = {name: labels.index(name) for name in self.roles if labels.count(name) == 1}
         columns = {name: self.raw.iloc[:, place] for name, place in once.items()}
-        contract = self.contract
-        self.odd = odd_rows(columns, contract.date_column, contract.target_column)
+        self.odd = odd_rows(columns, self.model.date_column, self.model.target_column)
         for what in dict.fromkeys(self.odd.values()):
             rows = [str(row) for row in self.odd if self.odd[row] == what]
             what = what if len(rows) == 1 else f"each {what}"
-            self.faults.append(f"row{'s' * (len(rows) > 1)} {_some(rows, WEEKS_SHOWN)} {what}")
+            self.faults.append(f"row{'s' * (len(rows) > 1)} {some(rows, WEEKS_SHOWN)} {what}")
         self.rows = [row for row in self.rows if row not in self.odd]
         self.raw = self.raw.iloc[self.rows]
         self.dates = [None] * len(self.rows)
@@ -201,7 +150,7 @@ class _Inspection:
         spare = {label.strip().casefold(): label for label in labels if label not in self.roles}
         if close := difflib.get_close_matches(name.strip().casefold(), spare, n=1):
             return f"did you mean {spare[close[0]]!r}? Correct the config or rename the column"
-        return f"correct the config; the table has {_text(labels, 200)}"
+        return f"correct the config; the table has {faults.short(labels, 200)}"
 
     def read_dates(self, name: str, column: pd.Series) -> None:
         self.dates, bad = read_cells(column, "date")
@@ -210,9 +159,11 @@ class _Inspection:
             self.fault_cells(name, advice)
         known = [(row, day) for row, day in enumerate(self.dates) if day is not None]
         counts = Counter(day for _, day in known)
-        if repeated := [f"{day:%Y-%m-%d} ({n}x)" for day, n in counts.items() if n > 1]:
+        if repeated := [f"{day:{DAY}} ({n}x)" for day, n in counts.items() if n > 1]:
             step = "a panel of several markets? Sum the rows per week, or filter to one market"
-            self.fault(name, f"{len(repeated)} repeated date(s): {_some(repeated)}; {step}")
+            self.fault(
+                name, f"{len(repeated)} repeated date(s): {some(repeated, CELLS_SHOWN)}; {step}"
+            )
         if late := [row for (_, before), (row, day) in pairwise(known) if day < before]:
             self.fault(name, f"out of order, first at {self.place(late[0])}; sort the table by it")
         if not bad:  # an unreadable date would show up a second time, as a gap
@@ -224,10 +175,10 @@ class _Inspection:
             return
         if WEEK_DAYS in gaps and all(gap % WEEK_DAYS == 0 for gap in gaps):
             absent = pd.date_range(days[0], days[-1], freq=f"{WEEK_DAYS}D").difference(days)
-            weeks = _some([f"{day:%Y-%m-%d}" for day in absent], WEEKS_SHOWN)
+            weeks = some([f"{day:{DAY}}" for day in absent], WEEKS_SHOWN)
             self.fault(name, f"{len(absent)} missing week(s): {weeks}; add a row for each")
         else:
-            seen = _some([f"{gap} day(s) ({gaps[gap]}x)" for gap in sorted(gaps)], WEEKS_SHOWN)
+            seen = some([f"{gap} day(s) ({gaps[gap]}x)" for gap in sorted(gaps)], WEEKS_SHOWN)
             first = next(b for a, b in pairwise(days) if (b - a).days != WEEK_DAYS)
             row = self.place(self.dates.index(first))
             self.fault(name, f"not weekly, first at {row}: {seen}; bring one row every 7 days")
@@ -236,7 +187,7 @@ class _Inspection:
         if self.odd:  # one of them made the whole column text
             column = pd.Series(to_values(column, self.form.decimal), dtype=object)
         values, bad = read_cells(column, self.roles[name])
-        if self.contract.missing_spend == "zero" and (empty := bad.pop("missing channel value", 0)):
+        if self.data.missing_spend == "zero" and (empty := bad.pop("missing channel value", 0)):
             values = [0.0 if value is None else value for value in values]
             self.warn(name, f"{len(empty)} empty cell(s) read as 0 spend: {self.places(empty)}")
         self.fault_numbers(name, column, bad)
@@ -249,29 +200,28 @@ class _Inspection:
             level = f"constant at {values[0]:.6g}" if values.any() else "0 in every week"
             self.fault(name, f"{self.roles[name]} {level}; check the source or leave it out")
 
-    def check_records(self) -> None:
-        rule = self.contract
+    def check_records(self, today: date | None) -> None:
         if None in self.dates:  # weeks that cannot be named are a fault already
             return
-        weeks = pd.DatetimeIndex(self.dates, name=rule.date_column)
-        table, media = pd.DataFrame(self.clean, index=weeks), rule.channel_columns
-        faults, warnings = judge_records(
-            table, rule.target_column, media, rule.accepted, rule.today, offered=not rule.stored
+        weeks = pd.DatetimeIndex(self.dates, name=self.model.date_column)
+        table, media = pd.DataFrame(self.clean, index=weeks), self.model.channel_columns
+        found, warnings = judge_records(
+            table, self.model.target_column, media, self.data.accept, today, not self.stored
         )
         # A stored version was fitted with its weeks, and those after them may follow a plan.
-        (self.warnings if rule.stored else self.faults).extend(faults)
+        (self.warnings if self.stored else self.faults).extend(found)
         self.warnings += warnings
 
     def check_length(self) -> None:
         # A row whose date is unreadable is a week too.
         weeks = len(set(self.dates) - {None}) + self.dates.count(None)
-        if weeks < (least := self.contract.min_weeks()):
+        if weeks < (least := min_weeks(self.model)):
             step = "bring more weeks or shorten adstock_max_lag"
             self.faults.append(f"{weeks} week(s) of data, at least {least} needed; {step}")
 
     def check_repeats(self) -> None:
         units = {n: unit for n, x in self.clean.items() if (unit := unit_of(x)) is not None}
-        target = units.pop(self.contract.target_column, None)
+        target = units.pop(self.model.target_column, None)
         basis: dict[str, np.ndarray] = {}
         for name, unit in units.items():  # channels first, as in the contract
             if len(unit) < len(basis) + 4:  # with columns enough, anything repeats anything
@@ -280,17 +230,17 @@ class _Inspection:
                 self.fault(name, "repeats the target (a multiple or shifted copy); leave it out")
             if partners := partners_of(unit, basis):
                 # Controls that repeat only each other leave the channels identified.
-                mixed = {name, *partners} & {*self.contract.channel_columns}
+                mixed = {name, *partners} & {*self.model.channel_columns}
                 what = f"perfectly collinear with {', '.join(map(repr, partners))}"
                 (self.fault if mixed else self.warn)(name, f"{what}; merge them or drop one")
             else:
                 basis[name] = unit
 
     def fault(self, name: str, what: str) -> None:
-        self.faults.append(f"column {name!r}: {what}")
+        self.faults.append(faults.of_column(name, what))
 
     def warn(self, name: str, what: str) -> None:
-        self.warnings.append(f"column {name!r}: {what}")
+        self.warnings.append(faults.of_column(name, what))
 
     def fault_cells(self, name: str, advice: Advice) -> None:
         kind, cells, step = advice
@@ -321,21 +271,12 @@ class _Inspection:
     def report_pending(self) -> None:
         for count, names in self.pending.items():
             days = self.dates[-count:]
-            weeks = [f"{day:%Y-%m-%d}" if day else "no date" for day in days]
+            weeks = [f"{day:{DAY}}" if day else "no date" for day in days]
             spend = {self.roles[name] for name in names} == {"channel"}
             self.faults.append(pending_step(names, weeks, spend, self.form.offered))
 
     def places(self, cells: Cells) -> str:
-        return _some([f"{self.place(row)} = {_text(value)}" for row, value in cells])
+        return faults.cells((self.rows[row], self.dates[row], value) for row, value in cells)
 
     def place(self, row: int) -> str:
-        return f"row {self.rows[row]}" + (f" ({day:%Y-%m-%d})" if (day := self.dates[row]) else "")
-
-
-def _some(items: list[str], shown: int = CELLS_SHOWN) -> str:
-    return ", ".join(items[:shown]) + (f" and {len(items) - shown} more" * (len(items) > shown))
-
-
-def _text(value: Any, width: int = 40) -> str:
-    text = " ".join((repr(value) if isinstance(value, str) else str(value)).split())
-    return text if len(text) <= width else f"{text[: width - 3]}..."
+        return faults.place(self.rows[row], self.dates[row])

@@ -2,15 +2,14 @@
 
 import math
 import numbers
-import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mmm_demo.settings.data import TREND
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError, of_column, refuse, twins
 from mmm_demo.tables.number_cells import is_empty
 
 
@@ -43,17 +42,15 @@ def with_groups(
     DataError
         When a member is missing or there twice, or a group has the name of a column.
     """
-    if faults := list(_group_faults(list(raw.columns), groups)):
-        raise DataError(
-            f"{where}: data.groups cannot be added up\n- " + "\n- ".join(faults) + "\n"
-            f"the table has {', '.join(map(str, raw.columns))}"
-        )
+    if found := list(_group_faults(list(raw.columns), groups)):
+        found.append(f"the table has {', '.join(map(str, raw.columns))}")
+        refuse(f"{where}: data.groups cannot be added up", found)
     members = [name for group in groups.values() for name in group]
-    warnings = list(_twins(raw.columns, members))
+    warnings = list(twins(raw.columns, members))
     if missing_spend == "zero":
         empty = raw[members].map(is_empty).sum()
         warnings += [
-            f"column {name!r}: {count} empty cell(s) read as 0 spend"
+            of_column(name, f"{count} empty cell(s) read as 0 spend")
             for name, count in empty[empty > 0].items()
         ]
     sums = {
@@ -74,14 +71,6 @@ def _group_faults(columns: list[Any], groups: Mapping[str, tuple[str, ...]]) -> 
             yield f"{group}: missing column(s) {', '.join(missing)}; correct the experiment"
         if twice := [name for name in members if columns.count(name) > 1]:
             yield f"{group}: repeated column(s) {', '.join(twice)}; keep one of each"
-
-
-def _twins(columns: Collection[Any], members: Collection[str]) -> Iterator[str]:
-    """Warn of the second of two equal columns, which a CSV reader renames: spend unseen."""
-    for label in map(str, columns):
-        first = re.sub(r"\.[0-9]+$", "", label)
-        if label not in members and first in members:
-            yield f"column {label!r}: ignored; check in the header if it is a second {first!r}"
 
 
 def _total(cells: tuple[Any, ...], missing_spend: str) -> Any:

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 
 from mmm_demo.settings.experiment import ModelConfig
+from mmm_demo.settings.wording import DAY
 from mmm_demo.tables.cells import ISO_DATE
-from mmm_demo.tables.contract import DataError
 from mmm_demo.tables.date_cells import CODE, explain_texts
+from mmm_demo.tables.faults import DataError, refuse
 from mmm_demo.tables.number_cells import Form, explain, is_empty, shapes, to_values
 from mmm_demo.tables.table_file import read_texts
 
@@ -122,9 +123,8 @@ def validate_lift_tests(
     shown = raw.reset_index(drop=True)
     faults = [*_unread(shown, table, decimal), *_faults(table, model, weeks, grouped)]
     lines = [_fault_line(shown, *fault) for fault in faults if fault[0].any()]
-    if lines:
-        raise DataError(f"{where} holds lift tests that cannot be used:\n" + "\n".join(lines))
-    return table, (*_warnings(table, where), *_unit_warnings(table, model, weeks, where))
+    refuse(f"{where} holds lift tests that cannot be used:", lines)
+    return table, tuple(_warnings(table, model, weeks, where))
 
 
 def _require_columns(raw: pd.DataFrame, where: str) -> None:
@@ -145,10 +145,10 @@ def _require_columns(raw: pd.DataFrame, where: str) -> None:
 
 def _days(column: pd.Series) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(column):
-        column = column.dt.strftime("%Y-%m-%d")
+        column = column.dt.strftime(DAY)
     text = column.astype(str).str.strip()
     iso = text.where(text.str.fullmatch(ISO_DATE.pattern, na=False))
-    return pd.to_datetime(iso, format="%Y-%m-%d", errors="coerce").astype("datetime64[ns]")
+    return pd.to_datetime(iso, format=DAY, errors="coerce").astype("datetime64[ns]")
 
 
 def _unread(raw: pd.DataFrame, table: pd.DataFrame, decimal: str) -> Iterator[_Fault]:
@@ -201,7 +201,7 @@ def _faults(
     yield (x >= 0) & (after < 0), "delta_x", "takes away more than the whole spend x"
     yield from _unit_faults(table, model, weeks)
     first, last = weeks[model.date_column].min(), weeks[model.date_column].max() + WEEK
-    span = f"{first:%Y-%m-%d} to {last - pd.Timedelta(days=1):%Y-%m-%d}"
+    span = f"{first:{DAY}} to {last - pd.Timedelta(days=1):{DAY}}"
     outside = table["date"].notna() & ((table["date"] < first) | (table["date"] >= last))
     yield outside, "date", f"outside the data ({span}); use tests of that time only"
     yield table.duplicated(), "channel", "the same test again, which would count twice; remove it"
@@ -236,7 +236,7 @@ def _fault_line(raw: pd.DataFrame, rows: pd.Series, column: str, text: str) -> s
         f"row {row}: {cell!r}" if isinstance(cell, str) else f"row {row}: {cell}"
         for row, cell in found
     ]
-    return f"  {column}, {', '.join(cells)}: {text}"
+    return f"{column}, {', '.join(cells)}: {text}"
 
 
 def unexpected_sign(table: pd.DataFrame) -> pd.Series:
@@ -253,29 +253,26 @@ def known_in(lift_tests: pd.DataFrame, weeks: pd.Series) -> pd.DataFrame | None:
     return None if known.empty else known.reset_index(drop=True)
 
 
-def _warnings(table: pd.DataFrame, where: str) -> Iterator[str]:
-    for row in table.index[unexpected_sign(table)]:
-        test = table.loc[row]
-        yield (
-            f"{where}, row {row + 1}: {test['channel']} spend changed by {test['delta_x']:g} and "
-            f"sales by {test['delta_y']:g}, the unexpected direction; the test is used as it is"
-        )
-    for row in table.index[table["sigma"] < PRECISE * table["delta_y"].abs()]:
-        test = table.loc[row]
-        yield (
-            f"{where}, row {row + 1}: sigma {test['sigma']:g} is below {PRECISE:.0%} of delta_y "
-            f"{test['delta_y']:g}; check that it is a standard error in sales units"
-        )
-
-
-def _unit_warnings(
+def _warnings(
     table: pd.DataFrame, model: ModelConfig, weeks: pd.DataFrame, where: str
 ) -> Iterator[str]:
-    """Name tests whose numbers fit no weekly spend or sales of the data, with the numbers."""
+    """Name tests that went against spend, and numbers that fit no weekly spend or sales."""
     sold = weeks[model.target_column]
     sales = float(sold[sold > 0].median())  # most weeks may have none
-    for row, test in enumerate(table.itertuples(), 1):
-        place, spent = f"{where}, row {row}: {test.channel}", weeks[test.channel]
+    tests = zip(table.itertuples(), unexpected_sign(table), strict=True)
+    for row, (test, against) in enumerate(tests, 1):
+        place, spent = f"{where}, row {row}", weeks[test.channel]
+        if against:
+            yield (
+                f"{place}: {test.channel} spend changed by {test.delta_x:g} and sales by "
+                f"{test.delta_y:g}, the unexpected direction; the test is used as it is"
+            )
+        if test.sigma < PRECISE * abs(test.delta_y):
+            yield (
+                f"{place}: sigma {test.sigma:g} is below {PRECISE:.0%} of delta_y "
+                f"{test.delta_y:g}; check that it is a standard error in sales units"
+            )
+        place += f": {test.channel}"
         level, change = max(test.x, test.x + test.delta_x), abs(test.delta_x)
         usual, largest = float(spent[spent > 0].median()), float(spent.max())
         low, high = USUAL_SPEND[0] * usual, USUAL_SPEND[1] * largest
@@ -309,7 +306,7 @@ def _unit_warnings(
 def lift_sha256(table: pd.DataFrame) -> str:
     """Return the identity of clean lift tests: sha256 over the rows, whatever their order."""
     rows = [
-        [str(test["channel"]), *(float(test[name]) for name in NUMBERS), f"{test['date']:%Y-%m-%d}"]
+        [str(test["channel"]), *(float(test[name]) for name in NUMBERS), f"{test['date']:{DAY}}"]
         for _, test in table.iterrows()
     ]
     return hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest()

@@ -4,7 +4,7 @@ A wrong unit or a template filled in advance gives numbers that are as good as a
 they are found by their size beside the other weeks; `contract` refuses or warns, `explore` tells.
 """
 
-from collections.abc import Callable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 
 from mmm_demo.settings.data import Accepted
+from mmm_demo.settings.wording import DAY, number_of, span
+from mmm_demo.tables import faults as words
 from mmm_demo.tables.two_levels import FAR, dotted, is_many, lasts, two_levels
 
 ALMOST_NONE = 0.05  # of the median week of the target: a hole in the records rather than demand
+NEITHER = "neither sales nor spend: drop them"
 OUTLIER_RATIO = 50.0  # warned about above this many times the median positive value,
 OUTLIER_GAP = 5.0  # and this many times the largest other: skewed spend reaches far by small steps
-CELLS_SHOWN = 3
-DAY = "%Y-%m-%d"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +66,25 @@ def outliers(values: np.ndarray) -> np.ndarray:
     positive = values[values > 0]
     far = values > (OUTLIER_RATIO * np.median(positive) if positive.size else np.inf)
     return far & bool(far.any() and values[far].min() > OUTLIER_GAP * values[~far].max(initial=0))
+
+
+def idle_ends(amounts: pd.DataFrame) -> tuple[int, int]:
+    """Return the row of the first week with an amount, and the one after the last; 0 and 0 if none.
+
+    What lies outside is a template that was filled in advance, or not in yet.
+    """
+    alive = np.flatnonzero((amounts != 0).any(axis=1))
+    return (int(alive[0]), int(alive[-1]) + 1) if alive.size else (0, 0)
+
+
+def tell_ends(first: pd.DatetimeIndex, last: pd.DatetimeIndex, lack: str) -> str:
+    """Say what the first and the last weeks of a table lack, and what to do."""
+    parts = []
+    if len(first):
+        parts.append(f"the first {number_of(len(first))} (until {first[-1]:{DAY}})")
+    if len(last):
+        parts.append(f"the last {number_of(len(last))} (from {last[0]:{DAY}})")
+    return f"{' and '.join(parts)} {'has' if len(first) + len(last) == 1 else 'have'} {lack}"
 
 
 def odd_weeks(
@@ -128,7 +148,7 @@ def judge_records(
     """
     found = odd_weeks(table, target, channels, accepted, offered)
     faults, warnings = (
-        [f"column {item.column!r}: {item.text}" for item in found if item.fault is fault]
+        [words.of_column(item.column, item.text) for item in found if item.fault is fault]
         for fault in (True, False)
     )
     for entry in accepted if offered else ():
@@ -143,13 +163,13 @@ def judge_records(
         late &= ~(table.index.isin(item.days) & (item.kind == "ends"))  # told of already
     if late.any() and target in table:
         days = table.index[late]
-        place = f"column {str(table.index.name)!r}"
-        told = f"{place}: {_counted(days)} after today, {today}: {span_text(days)}"
-        if (table.loc[late, target] == 0).all():
-            faults.append(f"{told}, without sales; what is planned is no data: drop them")
+        told = f"{number_of(len(days))} after today, {today}: {span(days)}"
+        planned = (table.loc[late, target] == 0).all()
+        if planned:
+            told += ", without sales; what is planned is no data: drop them"
         else:
-            step = "sales to come are not known: drop forecasts, or correct the year"
-            warnings.append(f"{told}; {step}")
+            told += "; sales to come are not known: drop forecasts, or correct the year"
+        (faults if planned else warnings).append(words.of_column(str(table.index.name), told))
     return faults, warnings
 
 
@@ -223,11 +243,11 @@ class _Look:
 
     def empty_ends(self) -> np.ndarray:
         """Return the weeks before the first and after the last that have sales or spend."""
-        if not self.whole:
-            return np.zeros(len(self.table), dtype=bool)
-        alive = np.flatnonzero((self.table[[self.name, *self.media]] != 0).any(axis=1))
-        rows = np.arange(len(self.table))
-        return (rows < alive[0]) | (rows > alive[-1]) if alive.size else rows < 0
+        ends = np.zeros(len(self.table), dtype=bool)
+        if self.whole:
+            first, last = idle_ends(self.table[[self.name, *self.media]])
+            ends[:first], ends[last:] = last > 0, last > 0
+        return ends
 
     @property
     def controls(self) -> pd.DataFrame:
@@ -244,13 +264,7 @@ class _Look:
 
     def tell_ends(self, rows: np.ndarray) -> tuple[bool, str]:
         days, start = self.table.index, int(np.argmin(self.empty_ends()))
-        parts = []
-        if len(first := rows[rows < start]):
-            parts.append(f"the first {_counted(first)} (until {days[first[-1]]:{DAY}})")
-        if len(after := rows[rows > start]):
-            parts.append(f"the last {_counted(after)} (from {days[after[0]]:{DAY}})")
-        has = "has" if len(rows) == 1 else "have"
-        return True, f"{' and '.join(parts)} {has} neither sales nor spend: drop them"
+        return True, tell_ends(days[rows[rows < start]], days[rows[rows > start]], NEITHER)
 
     def tell_low(self, rows: np.ndarray) -> tuple[bool, str]:
         guess = "another unit, or dots as thousands separators"
@@ -272,7 +286,7 @@ class _Look:
             told = "mark them with a control that is 1 there, "
         been, ratio = "is" if len(rows) == 1 else "are", max(level / usual, usual / level)
         return fault, (
-            f"{_counted(rows)}, {span_text(days)}, {been} {than.format(FAR)} of the others "
+            f"{number_of(len(rows))}, {span(days)}, {been} {than.format(FAR)} of the others "
             f"(median {level:.4g} beside {usual:.4g}, {by.format(ratio)}): "
             f"{self.cells(rows)}; {guess}?"
         ) + self.offered * (
@@ -290,8 +304,8 @@ class _Look:
         if rows[-1] == last and not idle:
             step = "not in yet? Then drop the last weeks"
         return False, (
-            f"{_counted(rows)} of almost none{' and no spend' * bool(idle)} (below "
-            f"{ALMOST_NONE:.0%} of the median {median:.4g}), {span_text(self.table.index[rows])}: "
+            f"{number_of(len(rows))} of almost none{' and no spend' * bool(idle)} (below "
+            f"{ALMOST_NONE:.0%} of the median {median:.4g}), {span(self.table.index[rows])}: "
             f"{self.cells(rows)}; {step}"
         )
 
@@ -303,19 +317,4 @@ class _Look:
         return False, f"{len(rows)} outlier(s), {what}: {self.cells(rows)}; {step}"
 
     def cells(self, rows: np.ndarray) -> str:
-        told = [
-            f"row {row} ({self.table.index[row]:{DAY}}) = {float(self.values[row])}"
-            for row in rows[:CELLS_SHOWN]
-        ]
-        more = len(rows) - CELLS_SHOWN
-        return ", ".join(told) + (f" and {more} more" if more > 0 else "")
-
-
-def _counted(weeks: Sized) -> str:
-    return f"{len(weeks)} week{'' if len(weeks) == 1 else 's'}"
-
-
-def span_text(days: pd.DatetimeIndex) -> str:
-    """Return first and last of some weeks in words."""
-    ends = dict.fromkeys(f"{day:{DAY}}" for day in (days[0], days[-1]))
-    return " to ".join(ends)
+        return words.cells((row, self.table.index[row], float(self.values[row])) for row in rows)

@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError
 from mmm_demo.tables.number_cells import DECIMAL, Form, shapes, to_values
 
 SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'", ",": "commas"}
@@ -59,23 +60,7 @@ def read_csv(
         )
     text = read_text(path)
     _require_separator(text, path, decimal, separator, offered)
-    try:
-        # An empty cell and a word for one, like NA, are told apart: a message shows what is there.
-        table = pd.read_csv(
-            path,
-            sep=separator,
-            decimal=decimal,
-            encoding="utf-8-sig",
-            keep_default_na=False,
-            na_values=[""],
-        )
-    except pd.errors.EmptyDataError:
-        raise DataError(f"{path} is not a readable CSV file: it is empty") from None
-    except pd.errors.ParserError as error:
-        raise DataError(
-            f"{path} is not a readable CSV file: {_why_not(text, separator) or error}"
-        ) from None
-    _require_header_as_wide(table, text, path, separator, numbered=True)
+    table = _parsed(path, text, separator, numbered=True, decimal=decimal, na_values=[""])
     for name in range(table.shape[1]):
         column = table.iloc[:, name]
         if not pd.api.types.is_numeric_dtype(column):
@@ -102,13 +87,20 @@ def read_texts(path: Path, columns: Collection[str]) -> pd.DataFrame:
     text = read_text(path)
     headers = {sign: {*_rows(text, sign, 1)[0][1]} for sign in SEPARATORS if text.strip()}
     sign = next((sign for sign, names in headers.items() if names == {*columns}), ",")
+    return _parsed(path, text, sign, numbered=False, dtype=str).reset_index(drop=True)
+
+
+def _parsed(path: Path, text: str, sign: str, *, numbered: bool, **options: Any) -> pd.DataFrame:
+    """Return the cells of a file, or say which line is no row of a table.
+
+    An empty cell and a word for one, like NA, are told apart: a message shows what is there.
+    """
     try:
-        table = pd.read_csv(path, sep=sign, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        why = _why_not(text, sign) or error
-        raise DataError(f"{path} is not a readable CSV file: {why}") from None
-    _require_header_as_wide(table, text, path, sign, numbered=False)
-    return table.reset_index(drop=True)
+        table = pd.read_csv(path, sep=sign, encoding="utf-8-sig", keep_default_na=False, **options)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError):
+        raise DataError(f"{path} is not a readable CSV file: {_why_not(text, sign)}") from None
+    _require_header_as_wide(table, text, path, sign, numbered)
+    return table
 
 
 def read_text(path: Path) -> str:
@@ -219,10 +211,10 @@ def _require_separator(text: str, path: Path, decimal: str, separator: str, offe
 
 
 def _why_not(text: str, separator: str) -> str:
-    """Say which line is no row of the table; empty where it does not show."""
+    """Say which line is no row of the table."""
     rows = _rows(text, separator, None)
     if not rows:
-        return ""
+        return "it is empty"
     start, header = rows[0]
     wide = [(line, row) for line, row in rows if len(row) > len(header)]
     if not wide:

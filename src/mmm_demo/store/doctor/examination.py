@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from mmm_demo.settings.run_keys import Say
+from mmm_demo.settings.run_schema import Say
 from mmm_demo.store.doctor.finding import Diagnosis, Finding
 from mmm_demo.store.doctor.remedies import Remedies
 from mmm_demo.store.doctor.store import is_own, place_findings, run_findings, store_findings

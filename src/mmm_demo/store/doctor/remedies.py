@@ -9,7 +9,7 @@ from mmm_demo.settings.experiment import ConfigError
 from mmm_demo.settings.yaml_file import read_mapping
 from mmm_demo.store.champion import CHAMPION
 from mmm_demo.store.health import CHANGED, Model, Place
-from mmm_demo.store.record import require_promoted
+from mmm_demo.store.provenance import require_promoted
 from mmm_demo.store.registry import ModelVersion, prove_version
 
 FOLDER = "experiments"

@@ -11,7 +11,7 @@ from mmm_demo.store.doctor.finding import FIX, Finding
 from mmm_demo.store.doctor.remedies import Remedies, python_command, refusal
 from mmm_demo.store.evidence_store import load_evidence
 from mmm_demo.store.health import INTACT, MISSING, Model, Place, places
-from mmm_demo.store.record import HASH_TAG, written_hashes
+from mmm_demo.store.provenance import HASH_TAG, written_hashes
 from mmm_demo.store.registry import CHALLENGER, PREVIOUS, ModelVersion
 
 

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from drawn_model import drawn_model
-from mmm_demo.planning.actuals import COLUMNS, Planned, TrackError, join_actuals, read_plan
+from mmm_demo.planning.actuals import COLUMNS, ActualsError, Planned, join_actuals, read_plan
 from mmm_demo.settings.data import DataConfig
-from mmm_demo.tables.contract import DataError
+from mmm_demo.tables.faults import DataError
 
 CHANNELS = ("TV", "Radio")
 LAST = pd.Timestamp(drawn_model().weeks[-1])
@@ -90,7 +90,7 @@ def test_cost_of_a_channel_without_planned_units_is_known() -> None:
 def test_what_is_not_the_plan_of_these_weeks_is_refused(
     schedule: pd.DataFrame, reason: str
 ) -> None:
-    with pytest.raises(TrackError, match=f"plan.csv.*{reason}"):
+    with pytest.raises(ActualsError, match=f"plan.csv.*{reason}"):
         read(schedule)
 
 
@@ -142,10 +142,10 @@ def test_a_trend_goes_on_whatever_the_file_says(actuals: pd.DataFrame) -> None:
 @pytest.mark.parametrize(
     ("actuals", "error", "reason"),
     [
-        (make_actuals().drop(columns=["TV", "Sales"]), TrackError, r"lacks .*Sales, TV; it has"),
-        (make_actuals().drop(columns="Trend"), TrackError, r"lacks the column\(s\) Trend"),
-        (make_actuals().iloc[:0], TrackError, "no rows; bring the weeks since"),
-        (make_actuals(1, Week=f"{LAST:%Y-%m-%d}"), TrackError, "none after the data"),
+        (make_actuals().drop(columns=["TV", "Sales"]), ActualsError, r"lacks .*Sales, TV; it has"),
+        (make_actuals().drop(columns="Trend"), ActualsError, r"lacks the column\(s\) Trend"),
+        (make_actuals().iloc[:0], ActualsError, "no rows; bring the weeks since"),
+        (make_actuals(1, Week=f"{LAST:%Y-%m-%d}"), ActualsError, "none after the data"),
         (make_actuals(Sales=[1e6, np.nan, 1e6]), DataError, r"missing target .* row 105 \(2025"),
         (make_actuals(TV=[1.0, np.nan, 1.0]), DataError, "missing channel value"),
         (make_actuals(Trend=np.nan), DataError, "missing control value"),

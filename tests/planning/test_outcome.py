@@ -9,8 +9,15 @@ import pytest
 from drawn_model import CHAINS, DRAWS, drawn_model
 from mmm_demo.checks.gate import NOT_ASSESSABLE
 from mmm_demo.fits.fitted import FittedModel
-from mmm_demo.planning.actuals import Planned, TrackError
-from mmm_demo.planning.outcome import HELD, NOT_FOLLOWED, NOT_HELD, Forecast, Outcome, track
+from mmm_demo.planning.actuals import ActualsError, Planned
+from mmm_demo.planning.outcome import (
+    HELD,
+    NOT_FOLLOWED,
+    NOT_HELD,
+    Forecast,
+    PlanOutcome,
+    outcome_of,
+)
 
 WEEKS = 6
 CHANNELS = ["TV", "Radio"]
@@ -37,12 +44,12 @@ def make_planned(weeks: pd.Series, units: np.ndarray = SPEND, cost: object = 1.0
 
 def make_outcome(
     spend: np.ndarray = SPEND, plan: np.ndarray = SPEND, cost: object = 1.0
-) -> Outcome:
+) -> PlanOutcome:
     table = make_table(drawn_model(), spend)
-    return track(drawn_model(), make_planned(table["Week"].iloc[-WEEKS:], plan, cost), table)
+    return outcome_of(drawn_model(), make_planned(table["Week"].iloc[-WEEKS:], plan, cost), table)
 
 
-def made_up(draws: np.ndarray, realised: np.ndarray) -> Outcome:
+def made_up(draws: np.ndarray, realised: np.ndarray) -> PlanOutcome:
     """Return an outcome of a plan that was followed, with these forecasts."""
     outcome, forecast = make_outcome(), Forecast(draws, realised)
     return replace(outcome, promised=forecast, expected=forecast)
@@ -113,10 +120,10 @@ def test_spend_between_data_and_window_carries_over() -> None:
     fitted = drawn_model()
     table = make_table(fitted, gap=2)
     planned = make_planned(table["Week"].iloc[-WEEKS:])
-    outcome = track(fitted, planned, table)
+    outcome = outcome_of(fitted, planned, table)
     dark = table.copy()
     dark.loc[len(table) - WEEKS - 2 : len(table) - WEEKS - 1, CHANNELS] = 0.0
-    less = track(fitted, planned, dark)
+    less = outcome_of(fitted, planned, dark)
     assert len(outcome.weeks) == WEEKS
     assert (outcome.promised.draws - less.promised.draws)[:, 0].min() > 0
     # Lag 4: what was spent in the week before the window still works in its third week, not later.
@@ -127,8 +134,8 @@ def test_spend_between_data_and_window_carries_over() -> None:
 def test_weeks_so_far_are_those_of_the_whole_window() -> None:
     table = make_table(drawn_model())
     planned = make_planned(table["Week"].iloc[-WEEKS:])
-    whole = track(drawn_model(), planned, table)
-    some = track(drawn_model(), planned, table.iloc[:-4])
+    whole = outcome_of(drawn_model(), planned, table)
+    some = outcome_of(drawn_model(), planned, table.iloc[:-4])
     assert len(some.weeks) == 2 and some.weeks_planned == WEEKS
     mean = whole.promised.table["mean"].iloc[:2]
     # The noise differs, so the means agree up to it.
@@ -137,27 +144,27 @@ def test_weeks_so_far_are_those_of_the_whole_window() -> None:
     more = pd.concat(
         [table, table.tail(1).assign(Week=table["Week"].iloc[-1] + pd.Timedelta("7D"))]
     )
-    after = track(drawn_model(), planned, more.reset_index(drop=True))
+    after = outcome_of(drawn_model(), planned, more.reset_index(drop=True))
     np.testing.assert_array_equal(after.promised.draws, whole.promised.draws)
 
 
 def test_a_window_that_has_not_begun_is_refused() -> None:
     table = make_table(drawn_model())
     planned = make_planned(table["Week"].iloc[-WEEKS:])
-    with pytest.raises(TrackError, match=r"end 2024-12-23, before the plan starts \(2024-12-30\)"):
-        track(drawn_model(), planned, table.iloc[:-WEEKS])
+    with pytest.raises(ActualsError, match=r"end 2024-12-23, before the plan starts"):
+        outcome_of(drawn_model(), planned, table.iloc[:-WEEKS])
 
 
 # --- worlds -------------------------------------------------------------------------------------
 
 
-def worlds() -> list[Outcome]:
+def worlds() -> list[PlanOutcome]:
     """Return a followed plan in worlds whose truth is each draw of the model in turn."""
     fitted = drawn_model()
     table = make_table(fitted)
     planned = make_planned(table["Week"].iloc[-WEEKS:])
     sales = fitted.response.sales(table, np.random.default_rng(17))
-    return [track(fitted, planned, table.assign(Sales=world)) for world in sales]
+    return [outcome_of(fitted, planned, table.assign(Sales=world)) for world in sales]
 
 
 def test_in_worlds_drawn_from_the_model_its_promises_are_calibrated() -> None:
