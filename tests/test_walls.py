@@ -234,17 +234,13 @@ def test_packages_themselves_hold_nothing() -> None:
 
 def at_once(tree: ast.Module) -> set[str]:
     """Return what a module imports when it is imported, and not for its types or in functions."""
+    bare = without_functions(tree)
     for_types = [
         node
-        for node in tree.body
+        for node in bare.body
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     ]
-    body = [
-        node
-        for node in tree.body
-        if node not in for_types and not isinstance(node, ast.FunctionDef)
-    ]
-    return set(imports(ast.Module(body, [])))
+    return set(imports(ast.Module([node for node in bare.body if node not in for_types], [])))
 
 
 def test_the_public_face_loads_nothing_before_it_is_asked() -> None:

@@ -99,9 +99,9 @@ def fit_options(command: Callable) -> Callable:
         ("--target-accept", click.FLOAT, "Target acceptance rate."),
         ("--seed", click.INT, "Seed of the sampler."),
     ]
+    command = click.option("--verbose", is_flag=True, help="Show every check of the gate.")(command)
     for option in reversed(options):
         command = open_option(*option, unset="the experiment's", old="from_file")(command)
-    command = click.option("--verbose", is_flag=True, help="Show every check of the gate.")(command)
     return experiment_option(command)
 
 

@@ -148,7 +148,7 @@ def fit_page(
         lines += ["**Refused**, no result of it may be used:"]
         lines += ["", f"```\n{report.reasons()}\n```", ""]
     if roas is not None:
-        lines += [f"**{ROAS_TITLE}**", "", *markdown_table(*roas_table(roas)), ""]
+        lines += [f"**{ROAS_TITLE}**", "", *markdown_table(*_marked(*roas_table(roas))), ""]
     if not_identified:
         lines += [as_markdown(identification_sentence(not_identified)), ""]
     lines += [f"**{as_markdown(headline(experiment, report, None)[0])}**", ""]
@@ -279,7 +279,7 @@ def plan_markdown(
     lines = [f"**Plan of {as_markdown(name)}: {plan_title(plan)}**", ""]
     told = [*plan_sentences(plan, labels), *filter(None, [ground])]
     lines += bullets(told)
-    lines += ["", *markdown_table(plan_header(plan), plan_rows(plan, labels))]
+    lines += ["", *markdown_table(*_marked(plan_header(plan), plan_rows(plan, labels)))]
     if len(plans) > 1:
         lines += [
             "",
@@ -289,3 +289,10 @@ def plan_markdown(
         ]
         lines += ["", *bullets(doubts_elsewhere(plans))]
     return "\n".join(lines)
+
+
+def _marked(
+    header: tuple[str, ...], rows: Sequence[tuple[str, ...]]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    wide = tuple(f"{name}\u00a0\u00a0" for name in header)  # MLflow puts no space between columns
+    return wide, [tuple(map(as_markdown, row)) for row in rows]

@@ -124,11 +124,9 @@ def bullets(sentences: Iterable[str]) -> list[str]:
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return the lines of a table in Markdown, with cells as they are written."""
-    # MLflow's page has no space between columns.
-    wide = (f"{name}\u00a0\u00a0" for name in header)
-    lines = ["| " + " | ".join(wide) + " |", "|" + "---|" * len(header)]
-    return lines + ["| " + " | ".join(map(as_markdown, row)) + " |" for row in rows]
+    """Return the lines of a table in Markdown; cells as they are given."""
+    lines = [f"| {' | '.join(cells)} |" for cells in (header, *rows)]
+    return [lines[0], "|" + "---|" * len(header), *lines[1:]]
 
 
 def _free(short: str, name: str, taken: Iterable[str]) -> str:

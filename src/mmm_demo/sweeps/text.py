@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mmm_demo.settings.names import markdown_table
+from mmm_demo.settings.names import as_markdown, markdown_table
 from mmm_demo.settings.sweep import SweepConfig, in_words
 from mmm_demo.settings.wording import amount
 
@@ -71,12 +71,12 @@ def sweep_page(
     if file is not None:
         lines += [f"Experiment file of the best, for `mmm-demo fit`: `{file.name}`.", ""]
     if best is not None and (following := next_best(sweep, trials, best)):
-        rows = [(str(number), *rest) for number, *rest in following]
+        rows = [(str(number), *map(as_markdown, rest)) for number, *rest in following]
         header = ("trial", sweep.objective.upper(), "behind", "settings")
         lines += ["**Next best**", "", *markdown_table(header, rows), "", LUCK, ""]
     if found := reasons(trials):
         lines += ["**Why trials have no value**", ""]
-        rows = [(str(count), *map(str, rest)) for count, *rest in found[:REASONS]]
+        rows = [[as_markdown(str(cell)) for cell in row] for row in found[:REASONS]]
         lines += markdown_table(("trials", "verdict", "for example", "reason"), rows)
         if rest := sum(count for count, *_ in found[REASONS:]):
             lines += ["", f"{rest} more for other reasons."]
