@@ -17,8 +17,10 @@ from mmm_demo.cli.verbs import promote
 from mmm_demo.evidence import contest
 from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.fits.trace import LIFT_TESTS
+from mmm_demo.planning.optimize import optimize_budget
 from mmm_demo.settings.experiment import ScalingConfig
 from mmm_demo.settings.priors import PriorConfig
+from mmm_demo.settings.scenario import BudgetConfig
 
 CHAMPION = make_folds(100, 80, 120)
 
@@ -312,3 +314,15 @@ def test_lift_tests_in_only_one_are_a_difference() -> None:
     assert list(found.index) == ["data.lift_tests"]
     assert found.loc["data.lift_tests", "champion"] == "none"
     assert found.loc["data.lift_tests", "challenger"].startswith("1, sha256 ")
+
+
+def test_both_plan_at_the_price_of_a_unit_that_the_second_has():
+    one, other = make_bundle(drawn_model()), make_bundle(drawn_model())
+    channel = other.fitted.config.channel_columns[0]
+    budget = BudgetConfig(weeks=8, cost_per_unit={channel: 50.0})
+    other = replace(other, experiment=replace(other.experiment, budget=budget))
+    alone = optimize_budget(other.fitted, budget)
+    first, second = contest.plans_of(one, other)
+    assert second.total_budget == alone.total_budget == pytest.approx(first.total_budget)
+    row = first.table.set_index("channel").loc[channel]
+    assert row["planned"] == pytest.approx(50 * row["units"])

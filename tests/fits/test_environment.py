@@ -1,5 +1,6 @@
 """What the draws hang on: really installed versions, this processor, and the arithmetic."""
 
+import json
 import logging
 import os
 import subprocess

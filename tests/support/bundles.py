@@ -45,6 +45,7 @@ def make_plan(fitted: FittedModel, weeks: int = 8, **planned: float) -> Plan:
     """Return a plan for the weeks after the data of a model, its money spread evenly."""
     table = pd.DataFrame({"channel": list(planned), "planned": list(planned.values())})
     table["lower_bound"], table["upper_bound"] = 0.0, table["planned"]
+    table["units"] = table["planned"]
     money, response = table["planned"].to_numpy(float), np.ones(60)
     window = Window(
         start=pd.Timestamp(fitted.weeks[-1]) + WEEK,
