@@ -270,35 +270,28 @@ def sensitivity(table: pd.DataFrame) -> Figure:
     title, pitch = "Sensitivity: ROAS under other modelling choices", 0.22 * len(variants) + 0.25
     fig, ax = look.row_figure(9.5, title, channels, pitch, 2)
     offsets = np.linspace(-0.3, 0.3, len(variants)) if len(variants) > 1 else [0.0]
-    _fitted_bars(ax, table[table["variant"] == BASE], channels)
+    for part in table[table["variant"] == BASE].itertuples():
+        bar = {"left": part.lower_94, "color": PALE, "alpha": 0.45, "linewidth": 0, "zorder": 0}
+        ax.barh(channels.index(part.channel), part.upper_94 - part.lower_94, height=0.84, **bar)
     keys = [Patch(facecolor=PALE, alpha=0.45, label="94% interval as fitted")]
     colors = itertools.chain([INK], itertools.cycle(CHANNELS))
     looks = zip(variants, offsets, colors, itertools.cycle(MARKERS))
     for variant, offset, color, marker in looks:
         rows = table[table["variant"] == variant]
-        style = _variant_style(color, marker, bool(rows["converged"].all()))
+        converged = bool(rows["converged"].all())
+        style = {"color": color, "marker": marker, "markersize": 6.5, "linewidth": 1.5}
+        style |= {"markerfacecolor": color if converged else "white"}
+        style |= {"linestyle": "-" if converged else ":"}
         for part in rows.itertuples():
             row = channels.index(part.channel) + offset
             ax.plot([part.lower_94, part.roas, part.upper_94], [row] * 3, markevery=[1], **style)
-        note = "" if rows["converged"].all() else " (did not converge: not judged)"
+        note = "" if converged else " (did not converge: not judged)"
         keys.append(Line2D([], [], **style, label=f"{str(variant).capitalize()}{note}"))
     ends = (table[name].to_numpy(float) for name in ("lower_94", "roas", "upper_94"))
     look.span_axis(ax, ROAS_AXIS, *ends, percent=False)
     ax.set_title("Point: median; line: 94% interval")
     fig.legend(handles=keys, loc="outside lower center", ncols=3)
     return fig
-
-
-def _fitted_bars(ax: Axes, fitted: pd.DataFrame, channels: list[Any]) -> None:
-    for part in fitted.itertuples():
-        bar = {"left": part.lower_94, "color": PALE, "alpha": 0.45, "linewidth": 0, "zorder": 0}
-        ax.barh(channels.index(part.channel), part.upper_94 - part.lower_94, height=0.84, **bar)
-
-
-def _variant_style(color: str, marker: str, converged: bool) -> dict[str, Any]:
-    face = color if converged else "white"
-    style = {"color": color, "marker": marker, "markerfacecolor": face, "markersize": 6.5}
-    return style | {"linestyle": "-" if converged else ":", "linewidth": 1.5}
 
 
 # The figure of each battery of refits, by its name.

@@ -262,10 +262,7 @@ def gains(scenarios: pd.DataFrame) -> Figure:
     ]
     look.margin_text(ax, texts, "mean (94% interval)")
     look.number_axis(ax.xaxis, f"{SALES}, more than the replay brings", ticks=6)
-    ends = shown[["gain_lower_94", "gain_upper_94"]].to_numpy(float)
-    low, high = min(0.0, ends.min(initial=0.0)), max(0.0, ends.max(initial=0.0))
-    pad = 0.04 * (high - low or 1.0)
-    ax.set_xlim(low - pad, high + pad)
+    look.from_zero(ax, shown[["gain_lower_94", "gain_upper_94"]].to_numpy(float))
     ax.set_title("Dot: mean; thick line: 50% interval; thin line: 94% interval")
     return fig
 

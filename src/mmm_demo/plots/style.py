@@ -219,9 +219,14 @@ def span_axis(
         log_axis(ax.xaxis)
         ax.set_xlabel(f"{label}, log scale")
     elif ends.size:
-        low, high = min(0.0, ends.min()), max(0.0, ends.max())
-        pad = 0.04 * (high - low or 1.0)
-        ax.set_xlim(low - pad, high + pad)
+        from_zero(ax, ends)
+
+
+def from_zero(ax: Axes, ends: np.ndarray) -> None:
+    """Let the x axis hold zero and these numbers, with a little room beyond them."""
+    low, high = ends.min(initial=0.0), ends.max(initial=0.0)
+    pad = 0.04 * (high - low or 1.0)
+    ax.set_xlim(low - pad, high + pad)
 
 
 def margin_text(ax: Axes, texts: Sequence[str], heading: str, **kwargs: Any) -> None:

@@ -275,15 +275,12 @@ def _checks(card: CardInput) -> Section:
         advice = pd.DataFrame(rows, columns=["check", "status", "where", "what to do"])
         tables["Not passed, and what to do"] = advice
     tables["Every check"] = check_table(report)
-    return Section(
-        "The verdict, check by check",
-        [
-            *([card.history] if card.history else []),
-            "A required check that does not pass refuses the version. An advisory one refuses "
-            "nothing, and is shown wherever the result is shown.",
-        ],
-        tables,
+    about = (
+        "A required check that does not pass refuses the version. An advisory one refuses "
+        "nothing, and is shown wherever the result is shown."
     )
+    paragraphs = [text for text in (card.history, about) if text]
+    return Section("The verdict, check by check", paragraphs, tables)
 
 
 def check_table(report: GateReport) -> pd.DataFrame:
@@ -538,19 +535,16 @@ def _ground(card: CardInput) -> Section:
     season = f"{model.yearly_seasonality} yearly modes" if model.yearly_seasonality else "none"
     priors = pd.DataFrame(prior_rows(card.experiment), columns=[*PRIOR_HEADER])
     hashes = pd.DataFrame(card.hashes.items(), columns=["what", "sha256"])
-    return Section(
-        "What it rests on",
-        [
-            f"Data: {card.source}, {card.span}. Market {card.experiment.market}, experiment "
-            f"{card.experiment.name}, fit run {card.run_id}.",
-            f"Carryover of up to {model.adstock_max_lag} weeks, the week of the spend included "
-            f"({model.adstock} adstock); "
-            f"{model.saturation.replace('_', '-')} saturation; seasonality: {season}; controls: "
-            f"{', '.join(model.control_columns) or 'none'}.",
-            *(f"Noticed when the data were read: {text}." for text in card.warnings),
-        ],
-        {"Priors": priors, "Identity of data and files": hashes},
-    )
+    paragraphs = [
+        f"Data: {card.source}, {card.span}. Market {card.experiment.market}, experiment "
+        f"{card.experiment.name}, fit run {card.run_id}.",
+        f"Carryover of up to {model.adstock_max_lag} weeks, the week of the spend included "
+        f"({model.adstock} adstock); {model.saturation.replace('_', '-')} saturation; seasonality: "
+        f"{season}; controls: {', '.join(model.control_columns) or 'none'}.",
+        *(f"Noticed when the data were read: {text}." for text in card.warnings),
+    ]
+    tables = {"Priors": priors, "Identity of data and files": hashes}
+    return Section("What it rests on", paragraphs, tables)
 
 
 def _interval(point: float, low: float, high: float) -> str:

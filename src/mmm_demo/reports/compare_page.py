@@ -99,13 +99,11 @@ def _plans(found: Comparison) -> Section:
         "from each model's own past spend is accounted for.",
         *(f"{case}: {of.reason}." for case, of in cases.items() if of.reason),
     ]
-    money = _capital(found.money.assign(**shares))
-    regrets = pd.DataFrame([_loss(*item) for item in cases.items()])
-    return Section(
-        heading,
-        paragraphs,
-        {"Planned spend by channel": money, f"Regret, share of {MEDIA_SALES}": regrets},
-    )
+    tables = {
+        "Planned spend by channel": _capital(found.money.assign(**shares)),
+        f"Regret, share of {MEDIA_SALES}": pd.DataFrame([*map(_loss, cases, cases.values())]),
+    }
+    return Section(heading, paragraphs, tables)
 
 
 def _loss(case: str, of: Regret) -> dict[str, str]:
