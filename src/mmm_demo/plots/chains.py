@@ -40,7 +40,6 @@ def trace(posterior: xr.Dataset) -> Figure:
             ax.plot(line, color=PALETTE[chain % 10], linewidth=0.35, alpha=0.8)
         ax.yaxis.set_major_formatter(ScalarFormatter(useOffset=False))
         ax.margins(x=0)
-    _chain_legend(fig, posterior.sizes["chain"])
     return fig
 
 
@@ -72,7 +71,6 @@ def rank(posterior: xr.Dataset) -> Figure:
         ax.axhline(flat, color=INK, linestyle="--", linewidth=0.8)
         ax.set_ylim(0, max(ax.get_ylim()[1], 1.6 * flat) or 1)
         ax.margins(x=0)
-    _chain_legend(fig, posterior.sizes["chain"])
     return fig
 
 
@@ -144,11 +142,34 @@ def energy(sample_stats: xr.Dataset) -> Figure:
 def _mcmc_grid(
     posterior: xr.Dataset, title: str, xlabel: str
 ) -> tuple[Figure, list[tuple[Axes, np.ndarray]]]:
-    """Return a figure and, for every scalar of the posterior, its axes and draws (chain, draw)."""
+    """Return a figure and, for every scalar of the posterior, its axes and draws (chain, draw).
+
+    The axes are small and titled; what is wrong with a scalar is in red. The panels are alike, so
+    the layout is plain arithmetic: constrained layout would take seconds.
+    """
     groups, cut = _scalars(posterior)
     panels = {label: values for group in groups.values() for label, values in group.items()}
-    fig, axes = _panel_grid(panels, title + cut, xlabel)
-    return fig, list(zip(axes, panels.values(), strict=True))
+    rows = -(-len(panels) // GRID_COLUMNS)
+    width, height = 13.0, 1.45 * rows + 1.2
+    fig = look.new_figure(width, height, title + cut, layout=None)
+    edges = {"left": 0.6 / width, "right": 1 - 0.2 / width, "wspace": 0.24, "hspace": 0.42}
+    fig.subplots_adjust(top=1 - 0.75 / height, bottom=0.85 / height, **edges)
+    axes = fig.subplots(rows, GRID_COLUMNS, sharex=True, squeeze=False).ravel()
+    for spare in axes[len(panels) :]:
+        spare.remove()
+    for i, (ax, (label, values)) in enumerate(zip(axes, panels.items(), strict=False)):
+        wrong, name = _fault(values), shown(label, 58)
+        size = 8.5 * min(1.0, 42 / max(map(len, name.split("\n"))))
+        ax.set_title(name, fontsize=size, color=FAULT if wrong else INK)
+        if wrong:
+            box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
+            place = {"transform": ax.transAxes, "va": "top", "fontsize": 8, "bbox": box}
+            ax.text(0.03, 0.94, wrong, color=FAULT, **place)
+        look.tidy(ax, small=True).tick_params(labelbottom=i + GRID_COLUMNS >= len(panels))
+        ax.yaxis.set_major_locator(look.ticker(3))
+    fig.text(0.5, 0.4 / height, xlabel, ha="center", va="center")
+    _chain_legend(fig, posterior.sizes["chain"])
+    return fig, list(zip(axes, panels.values(), strict=False))
 
 
 def _scalars(posterior: xr.Dataset) -> tuple[dict[str, dict[str, np.ndarray]], str]:
@@ -181,36 +202,6 @@ def _scalars(posterior: xr.Dataset) -> tuple[dict[str, dict[str, np.ndarray]], s
     if not total:
         raise ValueError("the posterior holds no parameters to plot")
     return groups, f" (first {kept} of {total} parameters)" if total > kept else ""
-
-
-def _panel_grid(
-    panels: dict[str, np.ndarray], title: str, xlabel: str
-) -> tuple[Figure, list[Axes]]:
-    """Return a figure with one small titled axes per scalar; what is wrong with one is in red.
-
-    The panels are alike, so the layout is plain arithmetic: constrained layout would take seconds.
-    """
-    rows = -(-len(panels) // GRID_COLUMNS)
-    width, height = 13.0, 1.45 * rows + 1.2
-    fig = look.new_figure(width, height, title, layout=None)
-    edges = {"left": 0.6 / width, "right": 1 - 0.2 / width, "wspace": 0.24, "hspace": 0.42}
-    fig.subplots_adjust(top=1 - 0.75 / height, bottom=0.85 / height, **edges)
-    axes = fig.subplots(rows, GRID_COLUMNS, sharex=True, squeeze=False).ravel()
-    for spare in axes[len(panels) :]:
-        spare.remove()
-    for i, (ax, (label, values)) in enumerate(zip(axes, panels.items(), strict=False)):
-        wrong = _fault(values)
-        title = shown(label, 58)
-        size = 8.5 * min(1.0, 42 / max(map(len, title.split("\n"))))
-        ax.set_title(title, fontsize=size, color=FAULT if wrong else INK)
-        if wrong:
-            box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
-            place = {"transform": ax.transAxes, "va": "top", "fontsize": 8, "bbox": box}
-            ax.text(0.03, 0.94, wrong, color=FAULT, **place)
-        look.tidy(ax, small=True).tick_params(labelbottom=i + GRID_COLUMNS >= len(panels))
-        ax.yaxis.set_major_locator(look.ticker(3))
-    fig.text(0.5, 0.4 / height, xlabel, ha="center", va="center")
-    return fig, list(axes[: len(panels)])
 
 
 def _forest_panel(ax: Axes, group: dict[str, np.ndarray]) -> None:

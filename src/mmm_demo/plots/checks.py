@@ -118,7 +118,7 @@ def residuals(weeks: Any, observed: Any, draws: Any) -> Figure:
     axes = fig.subplot_mosaic([["time", "time"], ["hist", "lag"]], height_ratios=[1.2, 1])
     time, hist, lag = (look.tidy(axes[name]) for name in ("time", "hist", "lag"))
     low, high = bands.outer - bands.mean
-    time.fill_between(x, low, high, color=MODEL, alpha=0.18, linewidth=0, label="94% interval")
+    look.band(time, x, low, high)
     time.axhline(0, color=INK, linewidth=0.8)
     time.plot(x, left, color=INK, linewidth=1, marker="o", markersize=2.5, label="Residual")
     out = (left < low) | (left > high)
@@ -176,9 +176,8 @@ def lift_tests(table: pd.DataFrame) -> Figure:
     """
     held, against = int(table["inside"].sum()), int(table["unexpected_sign"].sum())
     title = f"Lift tests: the model's mean lies in the 94% interval of {held} of {len(table)}"
-    fig = look.new_figure(10, 0.7 * len(table) + 1.8, title)
-    ax = look.tidy(fig.subplots(), grid="x")
-    look.row_axis(ax, [_test_label(test) for test in table.itertuples()])
+    names = [_test_label(test) for test in table.itertuples()]
+    fig, ax = look.row_figure(10, title, names, 0.7, 1.8)
     ax.axvline(0, color=INK, linewidth=0.8)
     for row, test in enumerate(table.itertuples()):
         span = (test.lower_94, test.upper_94)

@@ -28,9 +28,7 @@ def roas_of_both(table: pd.DataFrame) -> Figure:
         One axes, two intervals per channel, overlap of the posteriors on the right.
     """
     title = "Return on ad spend (ROAS) by channel, A and B"
-    fig = look.new_figure(9, 0.7 * len(table) + 1.8, title)
-    ax = look.tidy(fig.subplots(), grid="x")
-    look.row_axis(ax, [str(name) for name in table["channel"]])
+    fig, ax = look.row_figure(9, title, table["channel"], 0.7, 1.8)
     for name, shift, color in SIDES:
         ends = table[[f"lower_94_{name}", f"upper_94_{name}"]].to_numpy(float)
         for row, (outer, point) in enumerate(zip(ends, table[f"median_{name}"], strict=True)):

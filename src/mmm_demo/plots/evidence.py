@@ -14,17 +14,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from mmm_demo.evidence.placebo import SHARE_MAX
 from mmm_demo.evidence.sensitivity import BASE
 from mmm_demo.plots import style as look
 from mmm_demo.plots.glyphs import keyed
-from mmm_demo.plots.style import CHANNELS, FAULT, INK, MODEL, MUTED, PALE, SALES, SPEND
+from mmm_demo.plots.style import CHANNELS, FAULT, INK, MARKERS, MODEL, MUTED, PALE, SALES, SPEND
 from mmm_demo.settings.wording import ROAS_UNIT, roas_with_interval
 
 ROAS_AXIS = ROAS_UNIT.capitalize()
-MARKERS = "osD^vP<>h"
 HALF_WEEK = np.timedelta64(84, "h")
 LABELS_UP_TO = 12  # more folds than this are numbered only
 UNCONVERGED = "Refit did not converge: not judged"
@@ -68,10 +66,9 @@ def backtest(forecast: pd.DataFrame) -> Figure:
     look.number_axis(ax.yaxis, SALES)
     ax.margins(y=0.12)
     look.date_axis(ax, x)
-    handles, labels = ax.get_legend_handles_labels()
-    if len(used) < len(forecast):
-        handles, labels = [*handles, Patch(**HATCH)], [*labels, UNCONVERGED]
-    fig.legend(handles, labels, loc="outside lower center", ncols=5)
+    keys, _ = ax.get_legend_handles_labels()
+    keys += [Patch(label=UNCONVERGED, **HATCH)] if len(used) < len(forecast) else []
+    fig.legend(handles=keys, loc="outside lower center", ncols=5)
     return fig
 
 
@@ -112,10 +109,10 @@ def recovery(table: pd.DataFrame) -> Figure:
     fig = look.new_figure(10, 5.4, title)
     quantities = list(pd.unique(table["quantity"]))
     channels = list(pd.unique(table["channel"]))
-    styles = dict(zip(channels, zip(_colors(channels), itertools.cycle(MARKERS)), strict=False))
-    for ax, quantity in zip(
-        fig.subplots(1, len(quantities), squeeze=False)[0], quantities, strict=True
-    ):
+    marks = zip(itertools.cycle(CHANNELS), itertools.cycle(MARKERS))
+    styles = dict(zip(channels, marks, strict=False))
+    axes = fig.subplots(1, len(quantities), squeeze=False)[0]
+    for ax, quantity in zip(axes, quantities, strict=True):
         _recovery_panel(look.tidy(ax, grid="both"), used[used["quantity"] == quantity], styles)
         units = ROAS_UNIT if quantity == "ROAS" else "sales in all weeks"
         ax.set(xlabel=f"True {quantity}, {units}", ylabel=f"Estimated {quantity}, {units}")
@@ -149,9 +146,7 @@ def _recovery_panel(ax: Axes, rows: pd.DataFrame, styles: Mapping[str, tuple[str
         look.number_axis(axis, "", ticks=6)
         if logs:
             scale("log")
-            axis.set_major_locator(LogLocator(numticks=6))
-            axis.set_major_formatter(look.HumanTicks())
-            axis.set_minor_formatter(NullFormatter())
+            look.log_axis(axis, 6)
     for channel, of_channel in rows.groupby("channel", sort=False):
         color, marker = styles[str(channel)]
         of_channel = of_channel.sort_values("truth")
@@ -195,11 +190,9 @@ def roas_labelled(roas: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
     Figure
         One axes, one row per channel; colour, line and point differ by label.
     """
-    fig = look.new_figure(9, 0.62 * len(roas) + 1.8, "ROAS by channel, and what it rests on")
-    ax = look.tidy(fig.subplots(), grid="x")
     found = [labels.get(str(name), "not assessable") for name in roas["channel"]]
-    named = zip(roas["channel"], found, strict=True)
-    look.row_axis(ax, [f"{name}\n{label}" for name, label in named])
+    named = [f"{name}\n{label}" for name, label in zip(roas["channel"], found, strict=True)]
+    fig, ax = look.row_figure(9, "ROAS by channel, and what it rests on", named, 0.62, 1.8)
     for row, (part, label) in enumerate(zip(roas.itertuples(), found, strict=True)):
         style = LABELLED[label]
         line = {"color": style["color"], "linestyle": style["linestyle"], "linewidth": 2.2}
@@ -234,12 +227,9 @@ def placebo(table: pd.DataFrame) -> Figure:
     Figure
         One axes, one row per placebo, with the line beyond which a placebo counts as believed.
     """
-    fig = look.new_figure(
-        9, 0.55 * len(table) + 1.9, "Placebo: sales credited to a shifted channel"
-    )
-    ax = look.tidy(fig.subplots(), grid="x")
-    names = zip(table["channel"], table["shift_weeks"], strict=True)
-    look.row_axis(ax, [f"{name}, by {weeks} weeks" for name, weeks in names])
+    names = [f"{p.channel}, by {p.shift_weeks} weeks" for p in table.itertuples()]
+    title = "Placebo: sales credited to a shifted channel"
+    fig, ax = look.row_figure(9, title, names, 0.55, 1.9)
     verdicts = []
     for row, part in enumerate(table.itertuples()):
         style = {"color": FAULT if part.believed else MODEL, "linewidth": 2.2}
@@ -277,44 +267,31 @@ def sensitivity(table: pd.DataFrame) -> Figure:
         variants that did not converge have a hollow point and a dotted line.
     """
     variants, channels = list(pd.unique(table["variant"])), list(pd.unique(table["channel"]))
-    height = len(channels) * (0.22 * len(variants) + 0.25) + 2
-    fig = look.new_figure(9.5, height, "Sensitivity: ROAS under other modelling choices")
-    ax = look.tidy(fig.subplots(), grid="x")
-    look.row_axis(ax, [str(name) for name in channels])
+    title, pitch = "Sensitivity: ROAS under other modelling choices", 0.22 * len(variants) + 0.25
+    fig, ax = look.row_figure(9.5, title, channels, pitch, 2)
     offsets = np.linspace(-0.3, 0.3, len(variants)) if len(variants) > 1 else [0.0]
-    _fitted_bars(ax, table[table["variant"] == BASE], channels)
+    for part in table[table["variant"] == BASE].itertuples():
+        bar = {"left": part.lower_94, "color": PALE, "alpha": 0.45, "linewidth": 0, "zorder": 0}
+        ax.barh(channels.index(part.channel), part.upper_94 - part.lower_94, height=0.84, **bar)
     keys = [Patch(facecolor=PALE, alpha=0.45, label="94% interval as fitted")]
-    colors = [INK, *itertools.islice(itertools.cycle(CHANNELS), len(variants))]
+    colors = itertools.chain([INK], itertools.cycle(CHANNELS))
     looks = zip(variants, offsets, colors, itertools.cycle(MARKERS))
     for variant, offset, color, marker in looks:
         rows = table[table["variant"] == variant]
-        style = _variant_style(color, marker, bool(rows["converged"].all()))
+        converged = bool(rows["converged"].all())
+        style = {"color": color, "marker": marker, "markersize": 6.5, "linewidth": 1.5}
+        style |= {"markerfacecolor": color if converged else "white"}
+        style |= {"linestyle": "-" if converged else ":"}
         for part in rows.itertuples():
             row = channels.index(part.channel) + offset
             ax.plot([part.lower_94, part.roas, part.upper_94], [row] * 3, markevery=[1], **style)
-        note = "" if rows["converged"].all() else " (did not converge: not judged)"
+        note = "" if converged else " (did not converge: not judged)"
         keys.append(Line2D([], [], **style, label=f"{str(variant).capitalize()}{note}"))
     ends = (table[name].to_numpy(float) for name in ("lower_94", "roas", "upper_94"))
     look.span_axis(ax, ROAS_AXIS, *ends, percent=False)
     ax.set_title("Point: median; line: 94% interval")
     fig.legend(handles=keys, loc="outside lower center", ncols=3)
     return fig
-
-
-def _fitted_bars(ax: Axes, fitted: pd.DataFrame, channels: list[Any]) -> None:
-    for part in fitted.itertuples():
-        bar = {"left": part.lower_94, "color": PALE, "alpha": 0.45, "linewidth": 0, "zorder": 0}
-        ax.barh(channels.index(part.channel), part.upper_94 - part.lower_94, height=0.84, **bar)
-
-
-def _variant_style(color: str, marker: str, converged: bool) -> dict[str, Any]:
-    face = color if converged else "white"
-    style = {"color": color, "marker": marker, "markerfacecolor": face, "markersize": 6.5}
-    return style | {"linestyle": "-" if converged else ":", "linewidth": 1.5}
-
-
-def _colors(channels: list[Any]) -> list[str]:
-    return list(itertools.islice(itertools.cycle(CHANNELS), len(channels)))
 
 
 # The figure of each battery of refits, by its name.

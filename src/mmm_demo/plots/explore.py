@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from mmm_demo.plots import style as look
 from mmm_demo.plots.glyphs import LONGEST, keyed, shown
@@ -98,21 +96,15 @@ def spend_over_time(weeks: Any, spend: pd.DataFrame) -> Figure:
     x, count = look.as_weeks(weeks), len(spend.columns)
     edges = np.append(x, x[-1] + WEEK)
     across = 2 if count in (2, 4) else min(3, count)
-    down = -(-count // across)
-    fig = look.new_figure(11, 1.9 * down + 1.0, "Spend per week by channel, each on its own scale")
-    axes = fig.subplots(down, across, sharex=True, squeeze=False).ravel()
-    for place, (channel, values) in enumerate(spend.items()):
-        ax = look.tidy(axes[place], small=True)
+    title = "Spend per week by channel, each on its own scale"
+    fig, axes = look.panel_figure((11, 1.9, 1.0), title, count, across, sharex=True)
+    for place, (ax, (channel, values)) in enumerate(zip(axes, spend.items(), strict=True)):
+        look.tidy(ax, small=True)
         ax.stairs(values, edges, fill=True, color=SPEND)
         ax.set_title(shown(channel, 40))
         look.number_axis(ax.yaxis, "Spend" if place % across == 0 else "", ticks=4)
-        look.date_axis(ax, x)
-        locator = AutoDateLocator(minticks=2, maxticks=6)
-        ax.xaxis.set_major_locator(locator)
-        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        look.date_axis(ax, x, (2, 6))
         ax.tick_params(labelbottom=place + across >= count)
-    for ax in axes[count:]:
-        ax.remove()
     return fig
 
 
@@ -127,9 +119,7 @@ def spend_shares(channels: pd.DataFrame) -> Figure:
     """
     table = channels.sort_values("spend", ascending=False, kind="stable")
     title = f"Share of spend by channel, {human(table['spend'].sum())} in all"
-    fig = look.new_figure(9, 0.42 * len(table) + 1.4, title)
-    ax = look.tidy(fig.subplots(), grid="x")
-    look.row_axis(ax, _wrapped(table["channel"]))
+    fig, ax = look.row_figure(9, title, _wrapped(table["channel"]), 0.42, 1.4)
     ax.barh(np.arange(len(table)), table["spend_share"], height=0.62, color=SPEND)
     texts = [f"{row.spend_share:.1%}  ({human(row.spend)})" for row in table.itertuples()]
     look.margin_text(ax, texts, "share (spend)")
@@ -199,9 +189,8 @@ def variance_inflation(channels: pd.DataFrame) -> Figure:
     channels : pd.DataFrame (channel,)
         Columns channel, vif, vif_with_controls; infinite when the others reproduce the channel.
     """
-    fig = look.new_figure(9, 0.62 * len(channels) + 1.9, "Variance inflation of each channel (VIF)")
-    ax = look.tidy(fig.subplots(), grid="x")
-    look.row_axis(ax, _wrapped(channels["channel"]))
+    names, title = _wrapped(channels["channel"]), "Variance inflation of each channel (VIF)"
+    fig, ax = look.row_figure(9, title, names, 0.62, 1.9)
     labels = {"vif": "Given the other channels", "vif_with_controls": "... and the controls"}
     if channels["vif"].equals(channels["vif_with_controls"]):
         del labels["vif_with_controls"]
@@ -222,9 +211,7 @@ def variance_inflation(channels: pd.DataFrame) -> Figure:
     ax.axvline(HIGH_VIF, color=INK, linestyle="--", linewidth=0.9, label=f"{HIGH_VIF:.0f}: high")
     ax.set_xscale("log")
     ax.set_xlim(1, end)
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if end < 500 else (1,), numticks=9))
-    ax.xaxis.set_major_formatter(look.HumanTicks())
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    look.log_axis(ax.xaxis, 9, (1, 2, 5) if end < 500 else (1,))
     ax.set_xlabel("VIF, log scale; 1: moves on its own, infinite: made up of the others")
     look.legend(fig, ax)
     return fig

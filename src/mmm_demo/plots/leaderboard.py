@@ -102,14 +102,8 @@ def _labels(ax: Axes, named: Sequence[tuple[str, str]]) -> None:
     """Write the levels of each setting left of their rows, the setting before its first level."""
     for row, (name, level) in enumerate(named):
         first = row == 0 or named[row - 1][0] != name
-        place = {"ha": "right", "va": "center", "fontsize": 8}
-        text = ax.text(
-            -0.02,
-            row,
-            f"{name}  {level}" if first else level,
-            transform=ax.get_yaxis_transform(),
-            **place,
-        )
+        place = {"transform": ax.get_yaxis_transform(), "ha": "right", "va": "center"}
+        text = ax.text(-0.02, row, f"{name}  {level}" if first else level, fontsize=8, **place)
         text.set_in_layout(False)  # it stands in the column kept free for it
 
 
@@ -142,10 +136,8 @@ def _dots(
     ax.set_xlim(-0.8, len(runs) - 0.2)
     ax.set_ylim(max(len(named), 1) - 0.5, -0.5)
     ax.grid(False)
-    ax.set_xticks([])
-    ax.set_yticks([])
-    for side in ("left", "bottom"):
-        ax.spines[side].set_visible(False)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[["left", "bottom"]].set_visible(False)
 
 
 @look.styled
@@ -168,19 +160,14 @@ def plan_shares(plans: pd.DataFrame, equal: Collection[str], ranked: int) -> Fig
     """
     shares = plans.pivot_table("planned", "run_id", "channel", sort=False)
     shares = shares.div(shares.sum(axis=1), axis=0)
-    fig = look.new_figure(
-        max(6.5, 0.26 * len(shares) + 2),
-        4.6,
-        f"Share of the budget by channel, {_models(len(shares), ranked)}",
-    )
+    title = f"Share of the budget by channel, {_models(len(shares), ranked)}"
+    fig = look.new_figure(max(6.5, 0.26 * len(shares) + 2), 4.6, title)
     ax = look.tidy(fig.subplots())
-    bottom = np.zeros(len(shares))
+    ranks, bottom = range(1, len(shares) + 1), np.zeros(len(shares))
     alpha = [1.0 if run in equal else 0.35 for run in shares.index]
     for channel, color in zip(shares, look.part_colors(list(shares)), strict=True):
         height = shares[channel].fillna(0.0).to_numpy()
-        bars = ax.bar(
-            range(1, len(shares) + 1), height, bottom=bottom, color=color, label=keyed(channel)
-        )
+        bars = ax.bar(ranks, height, bottom=bottom, color=color, label=keyed(channel))
         for bar, shade in zip(bars, alpha, strict=True):
             bar.set_alpha(shade)
         bottom += height

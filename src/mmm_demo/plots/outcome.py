@@ -78,7 +78,7 @@ def _intervals(ax: Axes, x: np.ndarray, weeks: pd.DataFrame, name: str, color: s
 
 def _spend(ax: Axes, channels: pd.DataFrame) -> None:
     rows = np.arange(len(channels))
-    look.row_axis(ax, [str(name) for name in channels["channel"]])
+    look.row_axis(ax, channels["channel"])
     planned, realised = (channels[name].to_numpy(float) for name in ("planned", "realised"))
     ax.barh(rows - WIDTH / 2, planned, height=WIDTH, facecolor="white", edgecolor=INK)
     ax.barh(rows + WIDTH / 2, realised, height=WIDTH, facecolor=SPEND, edgecolor=PALE)

@@ -4,8 +4,7 @@ Tables in, a matplotlib Figure out. Nothing is told apart by colour alone.
 """
 
 import itertools
-import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -18,10 +17,9 @@ from matplotlib.path import Path
 
 from mmm_demo.plots import style as look
 from mmm_demo.plots.glyphs import shown
-from mmm_demo.plots.style import INK, MODEL, MUTED, PALE, SPEND, human
+from mmm_demo.plots.style import INK, MARKERS, MODEL, MUTED, PALE, SPEND, human
 from mmm_demo.settings.wording import MEDIA_SALES, change, of_sales
 
-MARKERS = "osD^vP<>h"
 UNSEEN = {"facecolor": "#f1f2f4", "edgecolor": PALE, "hatch": "///", "linewidth": 0}
 LAST: dict[str, Any] = {
     "color": INK,
@@ -58,9 +56,7 @@ def budget_change(table: pd.DataFrame, title: str) -> Figure:
         One axes: two bars per channel, bounds as brackets, the totals ever observed as a grey
         line below them, change in money and % on the right.
     """
-    fig = look.new_figure(9.5, 0.85 * len(table) + 1.9, title)
-    ax = look.tidy(fig.subplots(), grid="x")
-    look.row_axis(ax, [str(name) for name in table["channel"]])
+    fig, ax = look.row_figure(9.5, title, table["channel"], 0.85, 1.9)
     rows = np.arange(len(table))
     ax.barh(rows - 0.24, table["current"], height=0.28, color=PALE, label="Last period")
     ax.barh(rows + 0.06, table["planned"], height=0.28, color=MODEL, label="Plan")
@@ -108,11 +104,10 @@ def response_curves(curves: pd.DataFrame, table: pd.DataFrame) -> Figure:
         One axes per channel: mean with 50 and 94 % intervals, last period and plan as points;
         totals never observed are hatched.
     """
-    fig = _small_multiples("What each channel brings, by spend in the window", len(table))
-    for ax, part, curve in _panels(fig, curves, table):
-        for name, alpha in (("94", 0.18), ("50", 0.32)):
-            span = (curve[f"{side}_{name}"] for side in ("lower", "upper"))
-            ax.fill_between(curve["spend"], *span, color=MODEL, alpha=alpha, linewidth=0)
+    fig, panels = _panels("What each channel brings, by spend in the window", curves, table)
+    for ax, part, curve in panels:
+        for level in ("94", "50"):
+            look.band(ax, curve["spend"], curve[f"lower_{level}"], curve[f"upper_{level}"], level)
         _draw_curve(ax, part, curve, "mean")
         look.number_axis(ax.yaxis, SALES, ticks=5)
         ax.set_ylim(bottom=0)
@@ -134,12 +129,12 @@ def marginal_curves(curves: pd.DataFrame, table: pd.DataFrame) -> Figure:
     Figure
         One axes per channel with a common scale; intervals that go far beyond every mean are cut.
     """
-    fig = _small_multiples("What the next unit of money brings, by spend in the window", len(table))
+    title = "What the next unit of money brings, by spend in the window"
+    fig, panels = _panels(title, curves, table)
     top = float(curves["marginal_upper_94"].max())
     top = 1.05 * min(top, 2 * float(curves["marginal"].max())) or 1.0
-    for ax, part, curve in _panels(fig, curves, table):
-        span = (curve[f"marginal_{side}_94"] for side in ("lower", "upper"))
-        ax.fill_between(curve["spend"], *span, color=MODEL, alpha=0.18, linewidth=0)
+    for ax, part, curve in panels:
+        look.band(ax, curve["spend"], curve["marginal_lower_94"], curve["marginal_upper_94"])
         _draw_curve(ax, part, curve, "marginal")
         look.number_axis(ax.yaxis, "Sales by media per unit of money", ticks=5)
         ax.set_ylim(0, top)
@@ -147,27 +142,22 @@ def marginal_curves(curves: pd.DataFrame, table: pd.DataFrame) -> Figure:
     return fig
 
 
-def _small_multiples(title: str, count: int) -> Figure:
-    lines = math.ceil(count / _across(count))
-    return look.new_figure(10, 2.5 * lines + 1.2, title)
-
-
-def _across(count: int) -> int:
-    return count if count < 3 else 2 if count == 4 else 3
+def _small_multiples(title: str, names: Collection[Any]) -> tuple[Figure, list[Axes]]:
+    count = len(names)
+    across = count if count < 3 else 2 if count == 4 else 3
+    fig, axes = look.panel_figure((10, 2.5, 1.2), title, count, across)
+    for ax, name in zip(axes, names, strict=True):
+        ax.set_title(shown(name), color=INK)
+    return fig, axes
 
 
 def _panels(
-    fig: Figure, curves: pd.DataFrame, table: pd.DataFrame
-) -> Iterator[tuple[Axes, Any, pd.DataFrame]]:
-    """Yield axes, row of the table and curve of each channel; axes left over are hidden."""
-    across = _across(len(table))
-    axes = fig.subplots(math.ceil(len(table) / across), across, squeeze=False).ravel()
-    for ax, part in itertools.zip_longest(axes, table.itertuples()):
-        if part is None:
-            ax.set_axis_off()
-            continue
-        look.tidy(ax).set_title(shown(part.channel), color=INK)
-        yield ax, part, curves[curves["channel"] == part.channel]
+    title: str, curves: pd.DataFrame, table: pd.DataFrame
+) -> tuple[Figure, Iterable[tuple[Axes, Any, pd.DataFrame]]]:
+    """Return a figure, and axes, row of the table and curve of each channel."""
+    fig, axes = _small_multiples(title, table["channel"])
+    of_channel = (curves[curves["channel"] == name] for name in table["channel"])
+    return fig, zip(axes, table.itertuples(), of_channel, strict=True)
 
 
 def _draw_curve(ax: Axes, part: Any, curve: pd.DataFrame, name: str) -> None:
@@ -216,11 +206,8 @@ def frontier(table: pd.DataFrame, scenarios: pd.DataFrame) -> Figure:
     fig = look.new_figure(10, 4.6, "What other budgets could bring, each divided at its best")
     left, right = fig.subplots(1, 2)
     budget = table["budget"].to_numpy(float)
-    for name, alpha in (("94", 0.18), ("50", 0.32)):
-        span = (table[f"{side}_{name}"] for side in ("lower", "upper"))
-        left.fill_between(
-            budget, *span, color=MODEL, alpha=alpha, linewidth=0, label=f"{name}% interval"
-        )
+    for level in ("94", "50"):
+        look.band(left, budget, table[f"lower_{level}"], table[f"upper_{level}"], level)
     left.plot(budget, table["mean"], color=MODEL, linewidth=1.8, label="Mean, ROAS")
     right.plot(budget, table["roas"], color=MODEL, linewidth=1.8)
     style = {"color": MUTED, "linewidth": 1.8, "linestyle": "--", "label": "Marginal ROAS"}
@@ -232,10 +219,8 @@ def frontier(table: pd.DataFrame, scenarios: pd.DataFrame) -> Figure:
         look.number_axis(ax.xaxis, "Budget for the window", ticks=6)
         look.number_axis(ax.yaxis, "", ticks=6)
         ax.set_ylim(bottom=0)
-    handles, labels = left.get_legend_handles_labels()
-    lines, names = right.get_legend_handles_labels()
-    handles, labels = [*lines[:1], *handles], [*names[:1], *labels]
-    fig.legend(handles, labels, loc="outside lower center", ncols=4)
+    (of_all, _), (of_next, _) = (ax.get_legend_handles_labels() for ax in (left, right))
+    fig.legend(handles=[*of_next[:1], *of_all], loc="outside lower center", ncols=4)
     return fig
 
 
@@ -264,11 +249,8 @@ def gains(scenarios: pd.DataFrame) -> Figure:
         One axes: 50 and 94 % intervals against the zero line; mean and probability on the right.
     """
     shown = scenarios[scenarios["gain"].notna()]
-    fig = look.new_figure(
-        9.5, 0.8 * len(shown) + 1.8, "Gain in sales over a replay of the last period"
-    )
-    ax = look.tidy(fig.subplots(), grid="x")
-    look.row_axis(ax, [str(name) for name in shown["scenario"]])
+    title = "Gain in sales over a replay of the last period"
+    fig, ax = look.row_figure(9.5, title, shown["scenario"], 0.8, 1.8)
     ax.axvline(0, color=INK, linewidth=1)
     for row, part in enumerate(shown.itertuples()):
         outer = (part.gain_lower_94, part.gain_upper_94)
@@ -280,10 +262,7 @@ def gains(scenarios: pd.DataFrame) -> Figure:
     ]
     look.margin_text(ax, texts, "mean (94% interval)")
     look.number_axis(ax.xaxis, f"{SALES}, more than the replay brings", ticks=6)
-    ends = shown[["gain_lower_94", "gain_upper_94"]].to_numpy(float)
-    low, high = min(0.0, ends.min(initial=0.0)), max(0.0, ends.max(initial=0.0))
-    pad = 0.04 * (high - low or 1.0)
-    ax.set_xlim(low - pad, high + pad)
+    look.from_zero(ax, shown[["gain_lower_94", "gain_upper_94"]].to_numpy(float))
     ax.set_title("Dot: mean; thick line: 50% interval; thin line: 94% interval")
     return fig
 
@@ -304,25 +283,18 @@ def weekly_spend(weekly: pd.DataFrame, last: np.ndarray) -> Figure:
     Figure
         One axes per channel over the weeks of the window.
     """
-    count, across = weekly.shape[1], _across(weekly.shape[1])
-    fig = _small_multiples("Spend by week of the window", count)
-    axes = fig.subplots(math.ceil(count / across), across, squeeze=False).ravel()
+    fig, axes = _small_multiples("Spend by week of the window", weekly.columns)
     weeks = np.arange(1, len(weekly) + 1)
     edges = np.append(weeks, len(weekly) + 1) - 0.5
-    for place, ax in enumerate(axes):
-        if place >= count:
-            ax.set_axis_off()
-            continue
-        look.tidy(ax).set_title(shown(weekly.columns[place]), color=INK)
-        plan = weekly.iloc[:, place].to_numpy(float)
+    for ax, plan, before in zip(axes, weekly.to_numpy(float).T, last.T, strict=True):
         ax.stairs(plan, edges, fill=True, color=MODEL, alpha=0.25)
         ax.stairs(plan, edges, color=MODEL, linewidth=1.8, label="Plan")
         style = {"color": INK, "linestyle": "--", "marker": "o", "markersize": 3.5}
-        ax.plot(weeks, last[:, place], linewidth=1, label="Last period", **style)
+        ax.plot(weeks, before, linewidth=1, label="Last period", **style)
         look.number_axis(ax.xaxis, "", ticks=9)
         ax.xaxis.get_major_locator().set_params(integer=True)
         look.number_axis(ax.yaxis, "", ticks=4)
         ax.set_xlim(edges[0], edges[-1])
-        ax.set_ylim(0, 1.08 * max(plan.max(), last[:, place].max()) or 1.0)
+        ax.set_ylim(0, 1.08 * max(plan.max(), before.max()) or 1.0)
     look.legend(fig, axes[0])
     return fig

@@ -52,8 +52,7 @@ def contributions_over_time(weeks: Any, parts: pd.DataFrame, observed: Any) -> F
     ax.axhline(0, color=INK, linewidth=0.8)
     look.number_axis(ax.yaxis, SALES)
     look.date_axis(ax, x)
-    handles, labels = ax.get_legend_handles_labels()
-    fig.legend(handles[::-1], labels[::-1], loc="outside right upper")
+    fig.legend(handles=ax.get_legend_handles_labels()[0][::-1], loc="outside right upper")
     return fig
 
 
@@ -95,11 +94,8 @@ def channel_shares(shares: pd.DataFrame) -> Figure:
     shares : pd.DataFrame (channel,)
         Columns channel, mean, lower_94, upper_94 (share of sales), spend_share: fractions.
     """
-    fig = look.new_figure(
-        9, 0.5 * len(shares) + 1.9, "Share of all sales and share of all spend by channel"
-    )
-    ax = look.tidy(fig.subplots(), grid="x")
-    look.row_axis(ax, [str(name) for name in shares["channel"]])
+    title = "Share of all sales and share of all spend by channel"
+    fig, ax = look.row_figure(9, title, shares["channel"], 0.5, 1.9)
     rows = np.arange(len(shares))
     ax.barh(rows, shares["spend_share"], height=0.62, color=SPEND, alpha=0.35, label="Spend")
     ax.plot([], [], "-o", color=MODEL, label="Sales: mean and 94% interval")
@@ -127,9 +123,8 @@ def roas(table: pd.DataFrame) -> Figure:
     Figure
         One axes, one row per channel, values on the right; a line at 1 if that is in view.
     """
-    fig = look.new_figure(9, 0.5 * len(table) + 1.6, "Return on ad spend (ROAS) by channel")
-    ax = look.tidy(fig.subplots(), grid="x")
-    look.row_axis(ax, [str(name) for name in table["channel"]])
+    title = "Return on ad spend (ROAS) by channel"
+    fig, ax = look.row_figure(9, title, table["channel"], 0.5, 1.6)
     for row, part in enumerate(table.itertuples()):
         inner, outer = (part.lower_50, part.upper_50), (part.lower_94, part.upper_94)
         look.interval(ax, row, outer, inner, part.median)
@@ -245,7 +240,7 @@ def truth_comparison(table: pd.DataFrame) -> Figure:
 
 
 def _truth_panel(ax: Axes, table: pd.DataFrame, quantity: str) -> None:
-    look.row_axis(ax, [str(name) for name in table["channel"]])
+    look.row_axis(ax, table["channel"])
     for row, part in enumerate(table.itertuples()):
         hit = part.lower_94 <= part.truth <= part.upper_94
         span = (part.lower_94, part.upper_94)

@@ -6,7 +6,7 @@ No figure is saved. Intervals computed here are equal-tailed.
 
 import itertools
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -20,13 +20,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import (
-    Formatter,
-    FuncFormatter,
-    LogLocator,
-    MaxNLocator,
-    NullFormatter,
-)
+from matplotlib.ticker import Formatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from mmm_demo.plots.glyphs import LINE, shown, with_glyphs
 from mmm_demo.settings.wording import human
@@ -36,6 +30,7 @@ MODEL, SPEND, FAULT = PALETTE[0], PALETTE[1], PALETTE[3]
 INK, MUTED, PALE = "#22262c", "#5d6570", "#c3c9d1"
 CHANNELS = [colour for i, colour in enumerate(PALETTE) if i != 7]  # 7 is grey: kept for the base
 BASE = {"baseline": "#d3d8df", "seasonality": "#8fa3b8", "controls": "#5f7186"}
+MARKERS = "osD^vP<>h"
 LOG_SPREAD = 30.0  # values further apart than this factor are shown on a log axis
 SALES = "Sales per week"
 
@@ -120,6 +115,37 @@ def tidy(ax: Axes, *, grid: str = "y", small: bool = False) -> Axes:
     return ax
 
 
+def row_figure(
+    width: float, title: str, names: Collection[Any], pitch: float, rest: float
+) -> tuple[Figure, Axes]:
+    """Return a figure of named rows, each ``pitch`` inches high, and its tidy axes."""
+    fig = new_figure(width, pitch * len(names) + rest, title)
+    ax = tidy(fig.subplots(), grid="x")
+    row_axis(ax, names)
+    return fig, ax
+
+
+def panel_figure(
+    size: tuple[float, float, float], title: str, count: int, across: int, **shared: bool
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of alike panels, ``across`` beside each other, and their tidy axes.
+
+    Parameters
+    ----------
+    size
+        Inches: width of the figure, height of a line of panels, height of the rest.
+    title, count, across, shared
+        Of the figure; its panels; those in a line; axes that they share (`Figure.subplots`).
+    """
+    width, pitch, rest = size
+    down = -(-count // across)
+    fig = new_figure(width, pitch * down + rest, title)
+    axes = fig.subplots(down, across, squeeze=False, **shared).ravel()
+    for spare in axes[count:]:
+        spare.remove()
+    return fig, [tidy(ax) for ax in axes[:count]]
+
+
 class HumanTicks(Formatter):
     """Tick labels such as 1.2M, with just enough digits to tell neighbours apart."""
 
@@ -150,16 +176,23 @@ def number_axis(axis: Axis, label: str, *, percent: bool = False, ticks: int = 7
     axis.set_major_formatter(percents if percent else HumanTicks())
 
 
-def date_axis(ax: Axes, weeks: np.ndarray) -> None:
+def log_axis(axis: Axis, ticks: int = 7, subs: Sequence[float] = (1.0,)) -> None:
+    """Write the ticks of an axis that is scaled by logs already; what lies between has none."""
+    axis.set_major_locator(LogLocator(subs=subs, numticks=ticks))
+    axis.set_major_formatter(HumanTicks())
+    axis.set_minor_formatter(NullFormatter())
+
+
+def date_axis(ax: Axes, weeks: np.ndarray, ticks: tuple[int, int] = (4, 9)) -> None:
     """Write the x axis as dates that do not collide, and let it span the weeks."""
-    locator = AutoDateLocator(minticks=4, maxticks=9)
+    locator = AutoDateLocator(None, *ticks)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     pad = max(np.timedelta64(5, "D"), (weeks[-1] - weeks[0]) // 100)
     ax.set_xlim(weeks[0] - pad, weeks[-1] + pad)
 
 
-def row_axis(ax: Axes, labels: Sequence[str]) -> None:
+def row_axis(ax: Axes, labels: Collection[Any]) -> None:
     """Turn the y axis into named rows, the first on top."""
     ax.set_yticks(range(len(labels)), [shown(label) for label in labels])
     ax.set_ylim(len(labels) - 0.4, -0.6)
@@ -183,14 +216,17 @@ def span_axis(
     if far:
         ax.set_xscale("log")
         ax.set_xlim(max(ends.min(), known.min() / 20) / 1.2, ends.max() * 1.2)
-        ax.xaxis.set_major_locator(LogLocator(numticks=7))
-        ax.xaxis.set_major_formatter(HumanTicks())
-        ax.xaxis.set_minor_formatter(NullFormatter())
+        log_axis(ax.xaxis)
         ax.set_xlabel(f"{label}, log scale")
     elif ends.size:
-        low, high = min(0.0, ends.min()), max(0.0, ends.max())
-        pad = 0.04 * (high - low or 1.0)
-        ax.set_xlim(low - pad, high + pad)
+        from_zero(ax, ends)
+
+
+def from_zero(ax: Axes, ends: np.ndarray) -> None:
+    """Let the x axis hold zero and these numbers, with a little room beyond them."""
+    low, high = ends.min(initial=0.0), ends.max(initial=0.0)
+    pad = 0.04 * (high - low or 1.0)
+    ax.set_xlim(low - pad, high + pad)
 
 
 def margin_text(ax: Axes, texts: Sequence[str], heading: str, **kwargs: Any) -> None:
@@ -240,11 +276,16 @@ def as_bands(draws: Any, weeks: np.ndarray) -> Bands:
     return Bands(good, mean, limits[2], limits[[1, 3]], limits[[0, 4]], note)
 
 
+def band(ax: Axes, x: Any, low: Any, high: Any, level: str = "94") -> None:
+    """Shade a 94 or 50 % interval of the model."""
+    style = {"color": MODEL, "alpha": {"94": 0.18, "50": 0.32}[level], "linewidth": 0}
+    ax.fill_between(x, low, high, label=f"{level}% interval", **style)
+
+
 def draw_bands(ax: Axes, x: np.ndarray, bands: Bands, center: str = "mean") -> None:
     """Draw both intervals and the mean or the median."""
-    for limits, label, alpha in ((bands.outer, "94", 0.18), (bands.inner, "50", 0.32)):
-        band = {"color": MODEL, "alpha": alpha, "linewidth": 0, "label": f"{label}% interval"}
-        ax.fill_between(x, *limits, **band)
+    band(ax, x, *bands.outer)
+    band(ax, x, *bands.inner, level="50")
     line = getattr(bands, center)
     ax.plot(x, line, color=MODEL, linewidth=1.5, label=center.capitalize())
 

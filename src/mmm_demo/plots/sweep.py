@@ -120,17 +120,13 @@ def slice_figure(trials: pd.DataFrame, settings: Sequence[str], objective: str) 
     """
     count = len(settings)
     across = count if count <= 3 else min(ACROSS, math.ceil(count / 2))
-    down = math.ceil(count / across)
-    width = max(PANEL[0] * across + 0.7, 5.6)
-    fig = look.new_figure(width, PANEL[1] * down + 1.2, _title(trials, objective))
-    grid = fig.subplots(down, across, sharey=True, squeeze=False)
-    for ax, name in zip(grid.flat, settings, strict=False):
-        _panel(look.tidy(ax), trials, name, objective)
-    for ax in grid.flat[count:]:
-        ax.set_axis_off()
-    for row in grid:
-        _value_axis(row[0], trials, objective)
-        row[0].set_ylabel("")
+    size = (max(PANEL[0] * across + 0.7, 5.6), PANEL[1], 1.2)
+    fig, axes = look.panel_figure(size, _title(trials, objective), count, across, sharey=True)
+    for ax, name in zip(axes, settings, strict=True):
+        _panel(ax, trials, name, objective)
+    for ax in axes[::across]:
+        _value_axis(ax, trials, objective)
+        ax.set_ylabel("")
     fig.supylabel(OBJECTIVES[objective].replace(" (", "\n("), fontsize=10)
     _keys(fig, trials, [])
     return fig

@@ -14,6 +14,7 @@ from mmm_demo.evidence.recovery import recovery_summary
 from mmm_demo.plots.evidence import FIGURES, roas_labelled
 from mmm_demo.reports.check_names import BASIC, QUESTIONS, battery_name, check_name
 from mmm_demo.reports.page import Section, cell_text, in_percent, render_page
+from mmm_demo.reports.summary import PRIOR_HEADER, prior_rows
 from mmm_demo.settings.batteries import BATTERIES, EVIDENCE_BATTERIES, FIT_BATTERIES
 from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.wording import ROAS_UNIT, join_words, roas, roas_with_interval, share
@@ -131,9 +132,9 @@ def version_card(card: CardInput) -> str:
 
 def lead(card: CardInput) -> list[str]:
     """Return what a reader should know who reads nothing else, the verdict first."""
-    report = card.judged
-    parts = (_verdict(report), _standing(card), *_batteries(report), *_flags(report))
-    parts += tuple(_accepted(card))
+    report, accepted = card.judged, card.experiment.data.accept
+    parts = [_verdict(report), _standing(card), *_batteries(report), *_flags(report)]
+    parts += [f"Unlike the other weeks, and accepted: {entry}." for entry in accepted]
     return [*parts, *_unmeasured(card), *_identified(card), *_experiments(card), *_moved(card)]
 
 
@@ -152,8 +153,7 @@ def battery_table(report: GateReport) -> pd.DataFrame:
         needed = any(report.requires(check) for check in checks)
         always = battery in BASIC or battery in report.batteries
         extent = "required" if always else "partly required" if needed else "advisory"
-        row = (battery_name(battery), battery_status(report, battery), extent, question)
-        rows.append(row)
+        rows.append((battery_name(battery), battery_status(report, battery), extent, question))
     return pd.DataFrame(rows, columns=["battery", "result", "needed", "question"])
 
 
@@ -217,11 +217,6 @@ def _flags(report: GateReport) -> Iterator[str]:
         yield "Nothing is flagged."
 
 
-def _accepted(card: CardInput) -> Iterator[str]:
-    for entry in card.experiment.data.accept:
-        yield f"Unlike the other weeks, and accepted: {entry}."
-
-
 def _unmeasured(card: CardInput) -> Iterator[str]:
     report = card.judged
     unclear = [check for check in report.flags if check.status == NOT_ASSESSABLE]
@@ -238,7 +233,9 @@ def _identified(card: CardInput) -> Iterator[str]:
     for channel in card.roas["channel"].astype(str):
         by_label.setdefault(card.labels.get(channel, NOT_ASSESSABLE), []).append(channel)
     if driven := by_label.get(PRIOR_DRIVEN):
-        yield f"{_are(driven)} prior-driven: {_its(driven)} ROAS is largely what the prior said."
+        are, their = ("is", "its") if len(driven) == 1 else ("are", "their")
+        names = f"{join_words(driven)} {are} prior-driven"
+        yield f"{names}: {their} ROAS is largely what the prior said."
     elif NOT_ASSESSABLE not in by_label:
         yield "The ROAS of every channel is data-driven: it says more than the prior did."
     if unknown := by_label.get(NOT_ASSESSABLE):
@@ -248,14 +245,6 @@ def _identified(card: CardInput) -> Iterator[str]:
             f"{pair.channel_a} and {pair.channel_b} cannot be told apart: read their ROAS as a "
             "sum only."
         )
-
-
-def _are(names: Sequence[str]) -> str:
-    return f"{join_words(names)} {'is' if len(names) == 1 else 'are'}"
-
-
-def _its(names: Sequence[str]) -> str:
-    return "its" if len(names) == 1 else "their"
 
 
 def _experiments(card: CardInput) -> Iterator[str]:
@@ -282,24 +271,16 @@ def _checks(card: CardInput) -> Section:
     tables = {"What was asked": battery_table(report)}
     open_ones = [check for check in report.checks if not check.passed]
     if open_ones:
-        advice = pd.DataFrame(
-            [
-                (check_name(check.name), check.status, check.where, check.advice)
-                for check in open_ones
-            ],
-            columns=["check", "status", "where", "what to do"],
-        )
+        rows = [(check_name(of.name), of.status, of.where, of.advice) for of in open_ones]
+        advice = pd.DataFrame(rows, columns=["check", "status", "where", "what to do"])
         tables["Not passed, and what to do"] = advice
     tables["Every check"] = check_table(report)
-    return Section(
-        "The verdict, check by check",
-        [
-            *([card.history] if card.history else []),
-            "A required check that does not pass refuses the version. An advisory one refuses "
-            "nothing, and is shown wherever the result is shown.",
-        ],
-        tables,
+    about = (
+        "A required check that does not pass refuses the version. An advisory one refuses "
+        "nothing, and is shown wherever the result is shown."
     )
+    paragraphs = [text for text in (card.history, about) if text]
+    return Section("The verdict, check by check", paragraphs, tables)
 
 
 def check_table(report: GateReport) -> pd.DataFrame:
@@ -320,12 +301,8 @@ def check_table(report: GateReport) -> pd.DataFrame:
 
 
 def _results(checks: Iterable[Check], stage: str) -> list[str]:
-    found = [check for check in checks if check.stage == stage]
-    return [_sentence(f"{said(check)}, {check.status}.") for check in found]
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    told = [f"{said(check)}, {check.status}." for check in checks if check.stage == stage]
+    return [text[:1].upper() + text[1:] for text in told]
 
 
 @dataclass(frozen=True)
@@ -510,14 +487,14 @@ def _champion(card: CardInput) -> Section:
 
 
 def _stability(stability: pd.DataFrame) -> pd.DataFrame:
-    between = [
-        roas_with_interval(row.champion, row.lower_94, row.upper_94)
-        for row in stability.itertuples()
-    ]
-    table = stability.assign(champion=between, challenger=stability["challenger"].map(roas))[
-        ["channel", "champion", "challenger", "inside", "overlap"]
-    ]
-    return in_percent(table, "overlap").rename(columns={"challenger": "this_version"})
+    ends = (stability[name] for name in ("champion", "lower_94", "upper_94"))
+    table = stability[["channel"]].assign(
+        champion=[*map(roas_with_interval, *ends)],
+        this_version=stability["challenger"].map(roas),
+        inside=stability["inside"],
+        overlap=stability["overlap"],
+    )
+    return in_percent(table, "overlap")
 
 
 def _promises(card: CardInput) -> Section:
@@ -556,28 +533,18 @@ def _counted(part: float, whole: float) -> str:
 def _ground(card: CardInput) -> Section:
     model = card.experiment.model
     season = f"{model.yearly_seasonality} yearly modes" if model.yearly_seasonality else "none"
-    priors = pd.DataFrame(
-        [
-            (name, str(prior), prior.rationale or "project default")
-            for name, prior in model.priors.items()
-        ],
-        columns=["parameter", "prior", "rationale"],
-    )
-    noticed = [f"Noticed when the data were read: {text}." for text in card.warnings]
+    priors = pd.DataFrame(prior_rows(card.experiment), columns=[*PRIOR_HEADER])
     hashes = pd.DataFrame(card.hashes.items(), columns=["what", "sha256"])
-    return Section(
-        "What it rests on",
-        [
-            f"Data: {card.source}, {card.span}. Market {card.experiment.market}, experiment "
-            f"{card.experiment.name}, fit run {card.run_id}.",
-            f"Carryover of up to {model.adstock_max_lag} weeks, the week of the spend included "
-            f"({model.adstock} adstock); "
-            f"{model.saturation.replace('_', '-')} saturation; seasonality: {season}; controls: "
-            f"{', '.join(model.control_columns) or 'none'}.",
-            *noticed,
-        ],
-        {"Priors": priors, "Identity of data and files": hashes},
-    )
+    paragraphs = [
+        f"Data: {card.source}, {card.span}. Market {card.experiment.market}, experiment "
+        f"{card.experiment.name}, fit run {card.run_id}.",
+        f"Carryover of up to {model.adstock_max_lag} weeks, the week of the spend included "
+        f"({model.adstock} adstock); {model.saturation.replace('_', '-')} saturation; seasonality: "
+        f"{season}; controls: {', '.join(model.control_columns) or 'none'}.",
+        *(f"Noticed when the data were read: {text}." for text in card.warnings),
+    ]
+    tables = {"Priors": priors, "Identity of data and files": hashes}
+    return Section("What it rests on", paragraphs, tables)
 
 
 def _interval(point: float, low: float, high: float) -> str:

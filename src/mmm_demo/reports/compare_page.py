@@ -1,18 +1,12 @@
 """A comparison of two versions as one HTML page."""
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from mmm_demo.evidence.compare import NOISE, Comparison, PairedMeasure, Regret
 from mmm_demo.plots.compare import roas_of_both
 from mmm_demo.reports.page import Section, render_page
 from mmm_demo.settings.wording import MEDIA_SALES, ROAS_UNIT, roas_between, share
 from mmm_demo.settings.wording import roas as roas_text
-
-
-def comparison_figures(comparison: Comparison) -> dict[str, Figure]:
-    """Return the figures of a comparison by name, in the order of the page."""
-    return {"roas_of_both": roas_of_both(comparison.roas)}
 
 
 def comparison_page(comparison: Comparison, name_a: str, name_b: str) -> str:
@@ -25,8 +19,7 @@ def comparison_page(comparison: Comparison, name_a: str, name_b: str) -> str:
     name_a, name_b
         What the versions may be called, e.g. `demo version 3`.
     """
-    parts = (_differences, _forecasts, _returns, _plans)
-    sections = [part(comparison) for part in parts]
+    sections = [part(comparison) for part in (_differences, _forecasts, _returns, _plans)]
     return render_page(f"A ({name_a}) and B ({name_b})", comparison.sentences(), sections)
 
 
@@ -47,7 +40,8 @@ def _forecasts(found: Comparison) -> Section:
         "folds the standard error itself is uncertain: read one of 2 to 3 as a hint.",
     ]
     measures = {"Mean CRPS": found.crps, "ELPD": found.elpd}
-    paragraphs += [f"{name}: {text}." for name, of in measures.items() if (text := _remark(of))]
+    remarks = {name: of.reason or of.note for name, of in measures.items()}
+    paragraphs += [f"{name}: {text}." for name, text in remarks.items() if text]
     tables = {"Forecasts": pd.DataFrame([_measure(*item) for item in measures.items()])}
     if len(found.folds):
         tables["CRPS by fold; start: first week that was forecast"] = _capital(found.folds)
@@ -64,16 +58,11 @@ def _measure(name: str, of: PairedMeasure) -> dict[str, object]:
     }
 
 
-def _remark(of: PairedMeasure) -> str:
-    return of.reason or of.note
-
-
 def _capital(table: pd.DataFrame) -> pd.DataFrame:
     """Name the columns of A and B as the text does."""
     names = {"a": "A", "b": "B", "crps_a": "CRPS A", "crps_b": "CRPS B"}
-    return table.rename(
-        columns=names | {"share_a": "share of budget A", "share_b": "share of budget B"}
-    )
+    names |= {"share_a": "share of budget A", "share_b": "share of budget B"}
+    return table.rename(columns=names)
 
 
 def _returns(found: Comparison) -> Section:
@@ -81,23 +70,17 @@ def _returns(found: Comparison) -> Section:
     table = pd.DataFrame({"channel": roas["channel"]})
     for name in "ab":
         table[name.upper()] = roas[f"median_{name}"].map(roas_text)
-        table[f"94% interval of {name.upper()}"] = [
-            *map(roas_between, roas[f"lower_94_{name}"], roas[f"upper_94_{name}"])
-        ]
+        ends = (roas[f"lower_94_{name}"], roas[f"upper_94_{name}"])
+        table[f"94% interval of {name.upper()}"] = [*map(roas_between, *ends)]
     table["overlap"] = [share(value) for value in roas["overlap"]]
     table["agree"] = roas["agree"]
     text = (
         "Overlap: area that both posteriors share; chance keeps it a little below 100% for equal "
         "ones. They agree where each median lies inside the other's interval."
     )
-    caption = "ROAS of A and B: median and 94% interval by channel"
-    figures = {caption: comparison_figures(found)["roas_of_both"]}
-    return Section(
-        "Return on ad spend",
-        [text],
-        {f"ROAS by channel, {ROAS_UNIT}": table},
-        figures,
-    )
+    figures = {"ROAS of A and B: median and 94% interval by channel": roas_of_both(roas)}
+    tables = {f"ROAS by channel, {ROAS_UNIT}": table}
+    return Section("Return on ad spend", [text], tables, figures)
 
 
 def _plans(found: Comparison) -> Section:
@@ -116,13 +99,11 @@ def _plans(found: Comparison) -> Section:
         "from each model's own past spend is accounted for.",
         *(f"{case}: {of.reason}." for case, of in cases.items() if of.reason),
     ]
-    money = _capital(found.money.assign(**shares))
-    regrets = pd.DataFrame([_loss(*item) for item in cases.items()])
-    return Section(
-        heading,
-        paragraphs,
-        {"Planned spend by channel": money, f"Regret, share of {MEDIA_SALES}": regrets},
-    )
+    tables = {
+        "Planned spend by channel": _capital(found.money.assign(**shares)),
+        f"Regret, share of {MEDIA_SALES}": pd.DataFrame([*map(_loss, cases, cases.values())]),
+    }
+    return Section(heading, paragraphs, tables)
 
 
 def _loss(case: str, of: Regret) -> dict[str, str]:

@@ -28,59 +28,46 @@ def exploration_page(exploration: Exploration, label: str, noticed: Sequence[str
     figures = exploration_figures(exploration)
     parts = (_columns, _levels, _separation, _lags, _controls, _outlying)
     sections = [part(exploration, figures) for part in parts]
-    return render_page(
-        f"What this data can tell: {label}", [*exploration.verdict, *noticed], sections
-    )
+    title = f"What this data can tell: {label}"
+    return render_page(title, [*exploration.verdict, *noticed], sections)
 
 
 def _columns(found: Exploration, figures: dict[str, Figure]) -> Section:
-    weeks, target = found.weeks, found.model.target_column
+    weeks, spent = found.weeks, found.channels[["channel", "spend", "spend_share"]]
     gaps = ", ".join(f"{week:%Y-%m-%d}" for week in found.missing_weeks) or "none"
-    return Section(
-        "What was sold and spent",
-        [
-            f"Source: {found.source}. {len(weeks)} weeks from {weeks.iloc[0]:%Y-%m-%d} to "
-            f"{weeks.iloc[-1]:%Y-%m-%d}; missing weeks: {gaps}.",
-        ],
-        {
-            "Every column, by week": in_percent(found.columns, "zero_weeks"),
-            "Spend by channel": in_percent(
-                found.channels[["channel", "spend", "spend_share"]], "spend_share"
-            ),
-        },
-        {
-            f"{target} over time": figures["target"],
-            "Spend over time by channel": figures["spend"],
-            "Share of spend by channel": figures["spend_share"],
-        },
+    about = (
+        f"Source: {found.source}. {len(weeks)} weeks from {weeks.iloc[0]:%Y-%m-%d} to "
+        f"{weeks.iloc[-1]:%Y-%m-%d}; missing weeks: {gaps}."
     )
+    tables = {
+        "Every column, by week": in_percent(found.columns, "zero_weeks"),
+        "Spend by channel": in_percent(spent, "spend_share"),
+    }
+    shown = {
+        f"{found.model.target_column} over time": figures["target"],
+        "Spend over time by channel": figures["spend"],
+        "Share of spend by channel": figures["spend_share"],
+    }
+    return Section("What was sold and spent", [about], tables, shown)
 
 
 def _levels(found: Exploration, figures: dict[str, Figure]) -> Section:
-    return Section(
-        "How often spend was really set anew",
-        [
-            "A level is a run of weeks over which spend stands still (within 0.1 %). A week at the "
-            "border of two months, whose spend is a mixture of both, is no level of its own. "
-            "Adstock and saturation can only be learned where spend changes.",
-            f"All channels together: {found.media_observations} effective media observations for "
-            f"{found.media_parameters} media parameters, and {len(found.table)} weeks for "
-            f"{found.parameters} parameters in all.",
-        ],
-        {
-            "Spend levels by channel; amounts: distinct ones; monthly: changes with months only": (
-                found.channels[["channel", "levels", "weeks_per_level", "amounts", "monthly"]]
-            )
-        },
-    )
+    paragraphs = [
+        "A level is a run of weeks over which spend stands still (within 0.1 %). A week at the "
+        "border of two months, whose spend is a mixture of both, is no level of its own. "
+        "Adstock and saturation can only be learned where spend changes.",
+        f"All channels together: {found.media_observations} effective media observations for "
+        f"{found.media_parameters} media parameters, and {len(found.table)} weeks for "
+        f"{found.parameters} parameters in all.",
+    ]
+    caption = "Spend levels by channel; amounts: distinct ones; monthly: changes with months only"
+    table = found.channels[["channel", "levels", "weeks_per_level", "amounts", "monthly"]]
+    return Section("How often spend was really set anew", paragraphs, {caption: table})
 
 
 def _separation(found: Exploration, figures: dict[str, Figure]) -> Section:
-    tables = {
-        "Variance inflation (VIF) of each channel": (
-            found.channels[["channel", "vif", "vif_with_controls"]]
-        )
-    }
+    inflation = found.channels[["channel", "vif", "vif_with_controls"]]
+    tables = {"Variance inflation (VIF) of each channel": inflation}
     if len(found.contrasts):
         tables["Combinations of channels that hardly moved"] = found.contrasts
     if len(found.pairs):
@@ -88,38 +75,30 @@ def _separation(found: Exploration, figures: dict[str, Figure]) -> Section:
         if len(found.pairs) > PAIRS_SHOWN:
             caption += f" ({PAIRS_SHOWN} of {len(found.pairs)})"
         tables[caption] = found.pairs.head(PAIRS_SHOWN)
-    return Section(
-        "What can be told apart",
-        [
-            "Channels that rise and fall together share their effect: above a correlation of "
-            f"{measure.INSEPARABLE:g} they cannot be told apart, above {measure.HARDLY:g} hardly. "
-            "A combination of channels that never moved, such as one against the other, leaves its "
-            "effect to the priors.",
-            "Condition number of the standardised channels: "
-            f"{found.condition_number:.3g} (1: independent, above 30: high).",
-        ],
-        tables,
-        {
-            "Correlation of each pair of columns": figures["correlations"],
-            "Variance inflation of each channel": figures["vif"],
-        },
-    )
+    paragraphs = [
+        "Channels that rise and fall together share their effect: above a correlation of "
+        f"{measure.INSEPARABLE:g} they cannot be told apart, above {measure.HARDLY:g} hardly. "
+        "A combination of channels that never moved, such as one against the other, leaves its "
+        "effect to the priors.",
+        "Condition number of the standardised channels: "
+        f"{found.condition_number:.3g} (1: independent, above 30: high).",
+    ]
+    shown = {
+        "Correlation of each pair of columns": figures["correlations"],
+        "Variance inflation of each channel": figures["vif"],
+    }
+    return Section("What can be told apart", paragraphs, tables, shown)
 
 
 def _lags(found: Exploration, figures: dict[str, Figure]) -> Section:
-    return Section(
-        "Spend of earlier weeks",
-        [
-            "Correlation is no effect: season, sale days and other channels are in it. Where it "
-            "hardly changes with the lag, as it must when spend stands still for weeks, it tells "
-            "nothing about carry-over."
-        ],
-        figures={
-            f"Correlation of {found.model.target_column} with the spend of earlier weeks": (
-                figures["lagged_correlations"]
-            )
-        },
+    about = (
+        "Correlation is no effect: season, sale days and other channels are in it. Where it "
+        "hardly changes with the lag, as it must when spend stands still for weeks, it tells "
+        "nothing about carry-over."
     )
+    caption = f"Correlation of {found.model.target_column} with the spend of earlier weeks"
+    shown = {caption: figures["lagged_correlations"]}
+    return Section("Spend of earlier weeks", [about], figures=shown)
 
 
 def _controls(found: Exploration, figures: dict[str, Figure]) -> Section:

@@ -1,6 +1,7 @@
 """Which plots belong to which step, and what goes into them."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -52,12 +53,11 @@ def exploration_named(found: Exploration) -> Iterator[NamedFigure]:
 def convergence_figures(trace: xr.DataTree) -> Iterator[NamedFigure]:
     """Yield the plots that show whether the sampler worked; they interpret nothing."""
     posterior = trace["posterior"].to_dataset()
+    named = partial(NamedFigure, "diagnostics", "convergence")
     for name in ("trace", "rank", "forest"):
-        figure = getattr(chains, name)(posterior)
-        yield NamedFigure("diagnostics", "convergence", name, figure)
+        yield named(name, getattr(chains, name)(posterior))
     if "sample_stats" in trace.children and "energy" in trace["sample_stats"]:
-        figure = chains.energy(trace["sample_stats"].to_dataset())
-        yield NamedFigure("diagnostics", "convergence", "energy", figure)
+        yield named("energy", chains.energy(trace["sample_stats"].to_dataset()))
 
 
 def result_figures(
@@ -73,19 +73,15 @@ def result_figures(
         What it says (`tables.result_tables`).
     """
     weeks, observed, predictive = fitted.weeks, fitted.observed, fitted.predictive()
-    figure = checks.posterior_predictive(weeks, observed, predictive)
-    yield NamedFigure("diagnostics", "posterior", "predictive", figure)
-    figure = checks.residuals(weeks, observed, predictive)
-    yield NamedFigure("diagnostics", "posterior", "residuals", figure)
-    figure = results.contributions_over_time(weeks, parts.means(), observed)
-    yield NamedFigure("contributions", "all_channels", "over_time", figure)
-    figure = results.channel_shares(tables["channel_shares"])
-    yield NamedFigure("contributions", "all_channels", "shares", figure)
-    figure = results.roas(tables["roas"])
-    yield NamedFigure("contributions", "all_channels", "roas", figure)
+    named = partial(NamedFigure, "diagnostics", "posterior")
+    yield named("predictive", checks.posterior_predictive(weeks, observed, predictive))
+    yield named("residuals", checks.residuals(weeks, observed, predictive))
+    named = partial(NamedFigure, "contributions", "all_channels")
+    yield named("over_time", results.contributions_over_time(weeks, parts.means(), observed))
+    yield named("shares", results.channel_shares(tables["channel_shares"]))
+    yield named("roas", results.roas(tables["roas"]))
     if "truth" in tables:
-        figure = results.truth_comparison(tables["truth"])
-        yield NamedFigure("contributions", "all_channels", "truth", figure)
+        yield named("truth", results.truth_comparison(tables["truth"]))
     yield from _channel_figures(fitted, parts, tables)
 
 
@@ -94,14 +90,14 @@ def _channel_figures(
 ) -> Iterator[NamedFigure]:
     files = file_names(fitted.config.channel_columns)
     for channel in fitted.config.channel_columns:
+        named = partial(NamedFigure, "contributions", files[channel])
         spend = fitted.spend[channel].to_numpy()
         draws = parts.channels.sel(channel=channel).to_numpy()
         figure = results.channel_contribution(fitted.weeks, channel, draws, spend)
-        yield NamedFigure("contributions", files[channel], "contribution", figure)
-        figure = results.adstock_curve(_of(tables["adstock"], channel))
-        yield NamedFigure("contributions", files[channel], "adstock", figure)
+        yield named("contribution", figure)
+        yield named("adstock", results.adstock_curve(_of(tables["adstock"], channel)))
         figure = results.saturation_curve(_of(tables["saturation"], channel), spend)
-        yield NamedFigure("contributions", files[channel], "saturation", figure)
+        yield named("saturation", figure)
 
 
 def _of(table: pd.DataFrame, channel: str) -> pd.DataFrame:
@@ -117,10 +113,8 @@ def sweep_figures(
     trials: pd.DataFrame, importances: Mapping[str, float], sweep: SweepConfig, mark: str
 ) -> Iterator[NamedFigure]:
     """Yield the plots of a sweep; `mark` tells it from the same sweep with fewer trials."""
-    history = plotting_sweep.history_figure(trials, sweep.objective)
-    yield NamedFigure("diagnostics", mark, "history", history)
+    named, by = partial(NamedFigure, "diagnostics", mark), sweep.objective
+    yield named("history", plotting_sweep.history_figure(trials, by))
     if importances:
-        importance = plotting_sweep.importance_figure(importances)
-        yield NamedFigure("diagnostics", mark, "importance", importance)
-    slices = plotting_sweep.slice_figure(trials, list(sweep.search), sweep.objective)
-    yield NamedFigure("diagnostics", mark, "slices", slices)
+        yield named("importance", plotting_sweep.importance_figure(importances))
+    yield named("slices", plotting_sweep.slice_figure(trials, list(sweep.search), by))

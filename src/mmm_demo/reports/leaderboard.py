@@ -96,13 +96,8 @@ def unranked_rows(board: Leaderboard) -> list[tuple[str, ...]]:
     rest = list(_rest(board))
     differing = settings([*(item.candidate for item in board.ranked), *(row[0] for row in rest)])
     return [
-        (
-            _fit(differing, item),
-            "n/a" if math.isnan(item.rhat) else f"{item.rhat:.4f}",
-            verdict,
-            why,
-        )
-        for item, verdict, why in rest[:MOST]
+        (_fit(differing, of), "n/a" if math.isnan(of.rhat) else f"{of.rhat:.4f}", verdict, why)
+        for of, verdict, why in rest[:MOST]
     ]
 
 
@@ -162,9 +157,8 @@ def _returns(board: Leaderboard) -> Iterator[str]:
     if len(board.equal) < 2:
         return
     for row in roas_spread(board).itertuples():
-        them = (
-            "them" if row.models == len(board.equal) else f"the {row.models} of them that have it"
-        )
+        every = row.models == len(board.equal)
+        them = "them" if every else f"the {row.models} of them that have it"
         across = f"{roas(row.lower_94)} and {roas(row.upper_94)}"
         alone = "has no such channel"
         if math.isfinite(row.best_median):
@@ -199,9 +193,8 @@ def _cautions(board: Leaderboard) -> Iterator[str]:
             f"Pareto k is above {GOOD_K:g} for {len(high)} of the equally good models: read their "
             "ELPD with care, or rank by CRPS."
         )
-    kinds = Counter(
-        (verdict, why if verdict == LEFT_OUT else "") for _, verdict, why in _rest(board)
-    )
+    rest = _rest(board)
+    kinds = Counter((verdict, why if verdict == LEFT_OUT else "") for _, verdict, why in rest)
     for (verdict, why), count in kinds.items():
         yield f"Not ranked: {count} {verdict}{f' ({why})' if why else ''}."
     shown = len(board.ranked), sum(kinds.values())

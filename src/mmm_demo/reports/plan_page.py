@@ -245,23 +245,18 @@ def _frontier(frontier: pd.DataFrame, figure: Drawing) -> Section:
         "need not lie on the line."
     )
     missing, heading = frontier.attrs["missing"], "What another budget would bring"
-    paragraphs = [about]
-    if missing:
-        paragraphs.append(
-            f"{missing} of {missing + len(frontier)} budgets are missing: no search for them ended "
-            "at a certified plan."
-        )
+    lost = (
+        f"{missing} of {missing + len(frontier)} budgets are missing: no search for them ended at "
+        "a certified plan."
+    )
+    paragraphs = [about, lost] if missing else [about]
     tables = {"Frontier": show.budgets(frontier)} if len(frontier) else {}
     return Section(heading, paragraphs, tables, {"Budget frontier": figure})
 
 
 def _weeks(plan: Plan, figure: Drawing) -> Section:
-    return Section(
-        "Week by week",
-        [],
-        {"Money by week and channel": show.weeks(plan)},
-        {"Spend by week": figure},
-    )
+    tables = {"Money by week and channel": show.weeks(plan)}
+    return Section("Week by week", [], tables, {"Spend by week": figure})
 
 
 def _optimum(study: PlanStudy) -> Section:

@@ -36,8 +36,8 @@ def changes(plan: Plan, labels: Mapping[str, str]) -> pd.DataFrame:
     if plan.smallest is not None:
         columns["smallest change"] = (plan.smallest.planned - table["current"]).map(signed)
     columns |= {
-        "limits of the plan": _ranges(table, "lower_bound", "upper_bound"),
-        "observed": _ranges(table, "observed_low", "observed_high"),
+        "limits of the plan": _between(table, "lower_bound", "upper_bound"),
+        "observed": _between(table, "observed_low", "observed_high"),
         "flags": channel_flags(plan, labels),
     }
     if (plan.window.cost != 1).any():
@@ -182,14 +182,12 @@ def weeks(plan: Plan) -> pd.DataFrame:
 
 def certificates(study: PlanStudy) -> pd.DataFrame:
     """Return how sure it is, by scenario, that no other plan is better."""
+    than = {True: "every plan within its limits", False: "nearby plans only"}
     return pd.DataFrame(
         {
             "scenario": [spoken(plan.scenario.name) for plan in study.plans],
             "better by at most": [gap_text(plan) for plan in study.plans],
-            "than": [
-                "every plan within its limits" if plan.certified else "nearby plans only"
-                for plan in study.plans
-            ],
+            "than": [than[plan.certified] for plan in study.plans],
             "error by thinning": [f"{abs(plan.thinning):.2%}" for plan in study.plans],
         }
     )
@@ -200,18 +198,11 @@ def spoken(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _ranges(table: pd.DataFrame, low: str, high: str) -> list[str]:
-    pairs = zip(table[low], table[high], strict=True)
-    return [f"{money(a)}{TO}{money(b)}" for a, b in pairs]
-
-
 def _between(table: pd.DataFrame, low: str, high: str) -> list[str]:
     pairs = zip(table[low], table[high], strict=True)
     return [UNKNOWN if pd.isna(a) else f"{money(a)}{TO}{money(b)}" for a, b in pairs]
 
 
 def _returns(table: pd.DataFrame) -> list[str]:
-    return [
-        roas_between(low, high, TO)
-        for low, high in zip(table["lower_94"], table["upper_94"], strict=True)
-    ]
+    pairs = zip(table["lower_94"], table["upper_94"], strict=True)
+    return [roas_between(low, high, TO) for low, high in pairs]

@@ -330,17 +330,16 @@ def gap_text(plan: Plan) -> str:
 
 def certificate_sentence(plan: Plan) -> str:
     """Say how sure it is that no other plan is better, and what the search left out."""
+    gap = f"{gap_text(plan)} of what is at stake: {_at_stake(plan.scenario)}."
     if plan.certified:
         text = (
-            "Judged over all draws, no other plan within the limits is better by more than "
-            f"{gap_text(plan)} of what is at stake: {_at_stake(plan.scenario)}. As the response is "
-            "concave, this holds against every allowed plan."
+            f"Judged over all draws, no other plan within the limits is better by more than {gap} "
+            "As the response is concave, this holds against every allowed plan."
         )
     else:
         text = (
             "The best of many searches. Judged over all draws, nearby plans are not better by more "
-            f"than {gap_text(plan)} of what is at stake: {_at_stake(plan.scenario)}. Where "
-            "saturation is S-shaped that proves nothing about plans further away."
+            f"than {gap} Where saturation is S-shaped that proves nothing about plans further away."
         )
     return (
         f"{text} Over the draws searched with, the plan's expected response differs by "

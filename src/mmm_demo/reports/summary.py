@@ -26,6 +26,7 @@ from mmm_demo.settings.wording import roas as roas_text
 from mmm_demo.sources.market import MarketingData
 
 GATE_HEADER = ("check", "value", "limit", "verdict")
+PRIOR_HEADER = ("parameter", "prior", "rationale")
 ROAS_TITLE = f"Incremental ROAS ({ROAS_UNIT}, all weeks of the data)"
 
 
@@ -161,12 +162,15 @@ def fit_page(
     lines += bullets(f"warning: {text}" for text in data.warnings)
     lines += [""] if lines[-1] else []
     lines += ["**All checks**", "", *markdown_table(GATE_HEADER, gate_rows(report))]
-    priors = [
-        (name, f"`{prior}`", prior.rationale or "project default")
-        for name, prior in experiment.model.priors.items()
-    ]
-    lines += ["", "**Priors**", "", *markdown_table(("parameter", "prior", "rationale"), priors)]
+    priors = [(name, f"`{prior}`", why) for name, prior, why in prior_rows(experiment)]
+    lines += ["", "**Priors**", "", *markdown_table(PRIOR_HEADER, priors)]
     return "\n".join(lines)
+
+
+def prior_rows(experiment: ExperimentConfig) -> list[tuple[str, str, str]]:
+    """Return parameter, prior and rationale (`PRIOR_HEADER`) of each prior."""
+    priors = experiment.model.priors.items()
+    return [(name, str(prior), prior.rationale or "project default") for name, prior in priors]
 
 
 def identification_sentence(not_identified: Sequence[str]) -> str:
@@ -179,12 +183,8 @@ def identification_sentence(not_identified: Sequence[str]) -> str:
 def roas_rows(roas: pd.DataFrame) -> list[tuple[str, str, str]]:
     """Return channel, median ROAS and its 94 % interval."""
     return [
-        (
-            str(row["channel"]),
-            roas_text(row["median"]),
-            roas_between(row["lower_94"], row["upper_94"]),
-        )
-        for row in roas.to_dict("records")
+        (str(row.channel), roas_text(row.median), roas_between(row.lower_94, row.upper_94))
+        for row in roas.itertuples()
     ]
 
 
@@ -210,16 +210,11 @@ def plan_header(plan: Plan) -> tuple[str, ...]:
 
 def plan_rows(plan: Plan, labels: Mapping[str, str]) -> list[tuple[str, ...]]:
     """Return channel, spend of the last period, planned spend, change and flags."""
-    flags = channel_flags(plan, labels)
+    columns = (plan.table[name] for name in ("channel", "current", "planned"))
+    rows = zip(*columns, channel_flags(plan, labels), strict=True)
     return [
-        (
-            str(row["channel"]),
-            amount(row["current"]),
-            amount(row["planned"]),
-            change(row["current"], row["planned"]),
-            beware,
-        )
-        for row, beware in zip(plan.table.to_dict("records"), flags, strict=True)
+        (str(channel), amount(was), amount(now), change(was, now), beware)
+        for channel, was, now, beware in rows
     ]
 
 
@@ -277,16 +272,11 @@ def plan_markdown(
     """
     plan = plans[0]
     lines = [f"**Plan of {as_markdown(name)}: {plan_title(plan)}**", ""]
-    told = [*plan_sentences(plan, labels), *filter(None, [ground])]
-    lines += bullets(told)
+    lines += bullets([*plan_sentences(plan, labels), *filter(None, [ground])])
     lines += ["", *markdown_table(*_marked(plan_header(plan), plan_rows(plan, labels)))]
     if len(plans) > 1:
-        lines += [
-            "",
-            f"**{scenario_title(plan)}**",
-            "",
-            *markdown_table(SCENARIO_HEADER, scenario_rows(plans)),
-        ]
+        table = markdown_table(SCENARIO_HEADER, scenario_rows(plans))
+        lines += ["", f"**{scenario_title(plan)}**", "", *table]
         lines += ["", *bullets(doubts_elsewhere(plans))]
     return "\n".join(lines)
 

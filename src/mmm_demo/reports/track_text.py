@@ -53,8 +53,7 @@ def headline(outcome: PlanOutcome, name: str) -> str:
 
 def rows(outcome: PlanOutcome) -> list[tuple[str, ...]]:
     """Return a row per week (`HEADER`) and one for all of them."""
-    table = outcome.table
-    total = outcome.promised.total
+    table, total = outcome.table, outcome.promised.total
     lines = [
         (
             f"{week.week:%Y-%m-%d}",
