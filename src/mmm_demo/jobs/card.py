@@ -16,7 +16,6 @@ from mmm_demo.settings.run_schema import LABEL_TAG, WARNINGS_TAG, Say
 from mmm_demo.store import registry
 from mmm_demo.store.champion import CHAMPION, PREFIX
 from mmm_demo.store.evidence_store import load_evidence
-from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.promises import past_promises
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import open_run, store_errors
@@ -45,7 +44,7 @@ def run_card(market: str, name: str, root: Path, say: Say) -> Path:
         run.log(params={"card.model": version.name, "card.version": version.version})
         bundle = registry.prove_version(version)
         html = version_card(_card(version, bundle, past_promises(version)))
-        publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
+        publisher = Publisher(run, root)
         page = publisher.page(html, f"card_{version.name}_v{version.version}")
     say(f"card: {page}")
     return page

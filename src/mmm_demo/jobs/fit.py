@@ -39,7 +39,6 @@ from mmm_demo.settings.names import as_markdown, key
 from mmm_demo.settings.run_schema import Say, by_channel
 from mmm_demo.sources.market import MarketingData, known_truth
 from mmm_demo.store import registry
-from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import Run, open_run, store_errors, temporary_folder
 
@@ -151,7 +150,7 @@ def fit_in(
     run.log(params=flat_params(experiment) | environment_params(), tags=tags)
     run.log_text(to_yaml(experiment), "experiment.yaml")
     data = load_data(run, experiment, root, say, data)
-    publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
+    publisher = Publisher(run, root)
     with temporary_folder() as folder:
         experiment = with_scaling(experiment, data.table, say)
         job = Job(run, experiment, data, publisher, folder, say)

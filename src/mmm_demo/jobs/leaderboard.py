@@ -18,7 +18,6 @@ from mmm_demo.settings.experiment import registered_model_name
 from mmm_demo.settings.limit_table import BY_CHECK, SAMPLING
 from mmm_demo.settings.names import bullets
 from mmm_demo.settings.run_schema import Say
-from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import Run, open_run, store_errors, temporary_folder
 from mmm_demo.store.search import Found, search_runs
@@ -73,7 +72,7 @@ def run_leaderboard(
             metrics=_counts(board),
             tags={"market": market},
         )
-        _publish(Publisher(run, Outputs(root / "outputs", run.run_id)), board, sweep or market)
+        _publish(Publisher(run, root), board, sweep or market)
         run.describe("\n".join(bullets(leaderboard.sentences(board))))
     return LeaderboardResult(run, board, title)
 

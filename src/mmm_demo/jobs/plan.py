@@ -26,7 +26,6 @@ from mmm_demo.settings.run_schema import LABEL_TAG, WARNINGS_TAG, Say, by_channe
 from mmm_demo.settings.scenario import BudgetConfig, PlanRequest, load_request
 from mmm_demo.store import registry
 from mmm_demo.store.evidence_store import SEVERITY, load_evidence
-from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import Run, open_run, store_errors
 
@@ -185,7 +184,7 @@ def _plan(
     html = plan_page(study, ground, pictures)
     with open_run(f"plan {request.market}", "plan", parent) as run:
         _log_request(run, champion, request, window)
-        publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
+        publisher = Publisher(run, root)
         files = tuple(_publish(publisher, plan, name) for plan in plans)
         page = publisher.plan_report(html, pictures, name or plans[0].scenario.name)
         run.log(metrics=_metrics(plans[0], "plan"))

@@ -8,7 +8,6 @@ from mmm_demo.jobs.fit import publish_results
 from mmm_demo.reports.figures import convergence_figures
 from mmm_demo.settings.experiment_file import from_dict
 from mmm_demo.settings.run_schema import Say
-from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import Run, find_run, open_run, store_errors, temporary_folder
 
@@ -35,7 +34,7 @@ def run_report(run_id: str, root: Path, say: Say) -> Run:
             run_id=source.run_id,
             registered_model=experiment.registered_model,
         )
-        publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
+        publisher = Publisher(run, root)
         publisher.figures(convergence_figures(proven.fitted.trace))
         publish_results(publisher, experiment, proven.fitted, proven.fitted.decompose())
     say(f"plots and tables of run {source.run_id} are in run {run.run_id}")

@@ -18,7 +18,6 @@ from mmm_demo.settings.run_schema import SALES_PARAM, Say
 from mmm_demo.settings.sweep import Space
 from mmm_demo.sources.market import MarketingData, load_market
 from mmm_demo.store.locks import locked
-from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import Run, close_if_open, open_run, store_errors
 from mmm_demo.store.search import find_tagged
@@ -185,9 +184,8 @@ def _do_trials(trials: Trials, workers: Workers) -> None:
 def _publish(run: Run, space: Space, search: Search, root: Path) -> SweepResult:
     """Publish table, plots and the experiment file of the best trial."""
     trials, best, sweep = search.table(), search.best, space.sweep
-    outputs = Outputs(root / "outputs", run.run_id)
-    publisher = Publisher(run, outputs)
-    mark = _mark(f"{sweep.name}_{len(trials)}_trials", outputs)
+    publisher = Publisher(run, root)
+    mark = _mark(f"{sweep.name}_{len(trials)}_trials", publisher)
     publisher.table(trials, mark)
     publisher.figures(sweep_figures(trials, search.importances(), sweep, mark))
     counts = {f"sweep.{name}": float(n) for name, n in trials["verdict"].value_counts().items()}
@@ -202,12 +200,12 @@ def _publish(run: Run, space: Space, search: Search, root: Path) -> SweepResult:
     return SweepResult(run, trials, best, file)
 
 
-def _mark(words: str, outputs: Outputs) -> str:
+def _mark(words: str, publisher: Publisher) -> str:
     """Return words for names of files that no process before, killed while it wrote them, took.
 
     The number of trials is among the words, because a sweep that is gone on with has more.
     """
     later = (f"{words}_again_{number}" for number in itertools.count(2))
     names = itertools.chain([words], later)
-    written = {path.name for path in outputs.root.rglob(f"*{outputs.run_id[:8]}*")}
+    written = {path.name for path in publisher.outputs.rglob(f"*{publisher.run.run_id[:8]}*")}
     return next(name for name in names if not any(f"{name}_" in known for known in written))
