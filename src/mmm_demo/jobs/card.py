@@ -1,7 +1,6 @@
 """The evidence card of a version: what is known of it, on one page, as a run of its own."""
 
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -55,14 +54,12 @@ def _card(version: registry.ModelVersion, bundle: Bundle, promises: pd.DataFrame
     judged = judge(
         fitted, fitted.decompose(), bundle.experiment.gate, bundle.experiment.data.accept
     )
-    weeks = pd.to_datetime(fitted.weeks)
     moved = why = None
     champion = registry.find_alias(market, CHAMPION)
     if champion and champion.version != version.version:
         with suppress(BundleRefused):  # one that does not prove its pass is nothing to hold against
             other = registry.prove_version(champion)
             moved, why = contest.stability(other, bundle), contest.explain(other, bundle)
-    made = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
     aliases = ", ".join(version.aliases) or "no alias"
     lift = fitted.lift_tests
     return CardInput(
@@ -76,8 +73,8 @@ def _card(version: registry.ModelVersion, bundle: Bundle, promises: pd.DataFrame
         identification=judged.identification,
         pairs=judged.pairs,
         source=bundle.experiment.data.source,
-        span=f"{weeks[0]:%Y-%m-%d} to {weeks[-1]:%Y-%m-%d}, {len(weeks)} weeks",
-        history=f"Registered {made:%Y-%m-%d}; in the registry: {aliases}.",
+        span=fitted.span,
+        history=f"Registered {registry.made_on(version):%Y-%m-%d}; in the registry: {aliases}.",
         hashes={"weekly table": bundle.gate.data_sha256, **bundle.files},
         evidence=load_evidence(version),
         champion=str(champion.version) if champion else None,

@@ -19,8 +19,7 @@ from mmm_demo.settings.sweep import Space
 from mmm_demo.sources.market import MarketingData, load_market
 from mmm_demo.store.locks import locked
 from mmm_demo.store.publish import Publisher
-from mmm_demo.store.runs import Run, close_if_open, open_run, store_errors
-from mmm_demo.store.search import find_tagged
+from mmm_demo.store.runs import Run, find_tagged, open_run, store_errors
 from mmm_demo.sweeps.runs import Tell, Trials
 from mmm_demo.sweeps.search import Asked, Search
 from mmm_demo.sweeps.text import sweep_page
@@ -106,7 +105,7 @@ def run_sweep(
         known = find_tagged({IDENTITY: identity, "mmm.kind": "sweep"})
         done = find_tagged({IDENTITY: identity, PUBLISHED: str(search.finished)})
         if done and search.finished >= space.sweep.size:
-            close_if_open(done[-1])
+            done[-1].close_if_open()
             say(f"all {search.finished} trials were done before, by run {done[-1].run_id}")
             return SweepResult(done[-1], search.table(), search.best, None)
         if search.finished:

@@ -11,8 +11,7 @@ from mmm_demo.settings.limits import EvidenceConfig
 from mmm_demo.settings.run_schema import SALES_PARAM
 from mmm_demo.settings.sweep import Space, in_words
 from mmm_demo.sources.market import MarketingData, load_market
-from mmm_demo.store.runs import Run, close_run, create_child, reopen_run, temporary_folder
-from mmm_demo.store.search import find_tagged
+from mmm_demo.store.runs import Run, find_tagged, temporary_folder
 from mmm_demo.sweeps.search import Asked, Link, Search
 from mmm_demo.sweeps.text import score
 from mmm_demo.sweeps.trial import Task, TrialResult
@@ -89,7 +88,7 @@ class Trials:
     def abandon(self) -> None:
         """Leave no run open; the trials are gone on with when the sweep is resumed."""
         for run in self._open_runs.values():
-            close_run(run, "KILLED")
+            run.close("KILLED")
         self._open_runs.clear()
         self.running.clear()
 
@@ -97,12 +96,11 @@ class Trials:
         number = str(asked.number)
         known = find_tagged({"mlflow.parentRunId": self.run.run_id, TRIAL: number})
         if known:
-            run = known[-1]
-            self._open_runs[asked.number] = run
-            reopen_run(run)
+            run = self._open_runs[asked.number] = known[-1]
+            run.reopen()
             return run
         tags = {TRIAL: number, "sweep": self.space.sweep.name, "market": self.space.base.market}
-        run = create_child(self.run, f"{self.space.sweep.name} {number}", "trial", tags)
+        run = self.run.child(f"{self.space.sweep.name} {number}", "trial", tags)
         self._open_runs[asked.number] = run
         return run
 
@@ -163,7 +161,7 @@ class Trials:
                 path = folder / "trace.nc"
                 path.write_bytes(outcome.trace)
                 run.log_file(path)
-        close_run(run, "FINISHED")
+        run.close()
         self._open_runs.pop(asked.number)
         self.search.tell(asked, outcome)
         value = f", {score(self.space.sweep, outcome.value)}" if outcome.verdict == "passed" else ""
