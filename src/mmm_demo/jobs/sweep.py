@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from mmm_demo.evidence.refit import MOST_COMPILED, graph_key
-from mmm_demo.fits.trace import sales_sha256, table_sha256
+from mmm_demo.fits.trace import data_params, table_sha256
 from mmm_demo.jobs.table import hold_to_champion
 from mmm_demo.reports.figures import sweep_figures
 from mmm_demo.settings.dimension import Value
 from mmm_demo.settings.experiment import ConfigError
 from mmm_demo.settings.experiment_file import to_yaml
-from mmm_demo.settings.run_schema import SALES_PARAM, Say
+from mmm_demo.settings.run_schema import Say
 from mmm_demo.settings.sweep import Space
 from mmm_demo.sources.market import MarketingData, load_market
 from mmm_demo.store.locks import locked
@@ -27,6 +27,7 @@ from mmm_demo.sweeps.workers import Workers, start_workers
 from mmm_demo.tables.lift import lift_sha256
 
 JOURNAL = "mlruns/sweeps/studies.log"
+LOGGED = ("sampler", "objective", "folds", "draws", "tune", "seed")  # of the sweep
 IDENTITY, PUBLISHED = "sweep.identity", "sweep.published"
 
 
@@ -128,20 +129,10 @@ def _data_sha256(data: MarketingData) -> str:
 
 def _describe(run: Run, space: Space, data: MarketingData) -> None:
     sweep, base = space.sweep, space.base
-    params = {
-        "sweep.experiment": base.name,
-        "sweep.sampler": sweep.sampler,
-        "sweep.objective": sweep.objective,
-        "sweep.folds": sweep.folds,
-        "sweep.draws": sweep.draws,
-        "sweep.tune": sweep.tune,
-        "sweep.seed": sweep.seed,
-        "data.sha256": table_sha256(data.table),
-        SALES_PARAM: sales_sha256(data.table, base.model),
-    }
+    params: dict[str, object] = {f"sweep.{name}": getattr(sweep, name) for name in LOGGED}
+    params |= {"sweep.experiment": base.name, **data_params(data.table, base.model)}
     run.log(params=params)
-    searched = {name: str(of) for name, of in sweep.search.items()}
-    run.log_text("\n".join(f"{name}: {of}" for name, of in searched.items()) + "\n", "search.txt")
+    run.log_text("".join(f"{name}: {of}\n" for name, of in sweep.search.items()), "search.txt")
     run.log_text(to_yaml(base), "experiment.yaml")
 
 

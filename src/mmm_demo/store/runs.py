@@ -199,11 +199,10 @@ def open_run(
     elif adopted:
         run = find_run(adopted)
         client.update_run(run.run_id, name=name)
+    elif parent:
+        run = parent.child(name, kind, tags or {})
     else:
-        home = parent.experiment_id if parent else experiment_id()
-        below = {"mlflow.parentRunId": parent.run_id} if parent else {}
-        created = client.create_run(home, run_name=name, tags=below | own | opener)
-        run = Run.of(created)
+        run = Run.of(client.create_run(experiment_id(), run_name=name, tags=own | opener))
     status = "FAILED"
     try:
         run.log(tags={"mlflow.user": getpass.getuser(), **own, **opener, **git_tags()})

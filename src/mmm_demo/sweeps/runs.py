@@ -4,11 +4,10 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from pathlib import Path
 
-from mmm_demo.fits.trace import sales_sha256, table_sha256
+from mmm_demo.fits.trace import data_params, sales_sha256
 from mmm_demo.settings.experiment import ConfigError, ExperimentConfig
 from mmm_demo.settings.experiment_file import flat_params, to_yaml
 from mmm_demo.settings.limits import EvidenceConfig
-from mmm_demo.settings.run_schema import SALES_PARAM
 from mmm_demo.settings.sweep import Space, in_words
 from mmm_demo.sources.market import MarketingData, load_market
 from mmm_demo.store.runs import Run, find_tagged, temporary_folder
@@ -74,7 +73,9 @@ class Trials:
         except (ConfigError, DataError) as fault:
             self._end(asked, run, TrialResult("failed", str(fault)))
             return True
-        run.log(params=self._params(asked, experiment, data))
+        searched = {f"sweep.{name}": value for name, value in asked.choice.items()}
+        digests = data_params(data.table, experiment.model)
+        run.log(params=flat_params(experiment) | searched | digests)
         run.log_text(to_yaml(experiment), "experiment.yaml")
         self.running[self._submit(asked, experiment, data)] = (asked, run)
         return True
@@ -118,16 +119,6 @@ class Trials:
         if ours != sales_sha256(self._sales.table, base.model):
             raise DataError("it explains other weeks or sales than the sweep's experiment")
         return data
-
-    def _params(
-        self, asked: Asked, experiment: ExperimentConfig, data: MarketingData
-    ) -> dict[str, object]:
-        searched = {f"sweep.{name}": value for name, value in asked.choice.items()}
-        digests = {
-            "data.sha256": table_sha256(data.table),
-            SALES_PARAM: sales_sha256(data.table, experiment.model),
-        }
-        return flat_params(experiment) | searched | digests
 
     def _submit(
         self, asked: Asked, experiment: ExperimentConfig, data: MarketingData
