@@ -132,7 +132,8 @@ def _describe(run: Run, space: Space, data: MarketingData) -> None:
     params: dict[str, object] = {f"sweep.{name}": getattr(sweep, name) for name in LOGGED}
     params |= {"sweep.experiment": base.name, **data_params(data.table, base.model)}
     run.log(params=params)
-    run.log_text("".join(f"{name}: {of}\n" for name, of in sweep.search.items()), "search.txt")
+    searched = (f"{name}: {of}" for name, of in sweep.search.items())
+    run.log_text("\n".join(searched) + "\n", "search.txt")
     run.log_text(to_yaml(base), "experiment.yaml")
 
 

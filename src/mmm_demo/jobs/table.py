@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mmm_demo.checks import proof
-from mmm_demo.fits.trace import data_params, table_sha256
+from mmm_demo.fits.trace import data_params
 from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.run_schema import LABEL_TAG, WARNINGS_TAG, Say
 from mmm_demo.sources.market import MarketingData, load_market
@@ -43,9 +43,8 @@ def load_data(
     for entry in experiment.data.accept:
         say(f"accepted: {entry}")
     known = hold_to_champion(experiment, data, say)
-    run.log_dataset(
-        data.table, experiment.market, table_sha256(data.table), experiment.model.target_column
-    )
+    told, target = data_params(data.table, experiment.model), experiment.model.target_column
+    run.log_dataset(data.table, experiment.market, told["data.sha256"], target)
     run.log_text(data.table.to_csv(index=False), "data/weekly_table.csv")
     if data.report is not None:
         run.log_text(data.report.to_csv(index=False), "data/report.csv")
@@ -53,9 +52,9 @@ def load_data(
     if data.lift_tests is not None:
         run.log_text(data.lift_tests.to_csv(index=False), "data/lift_tests.csv")
         run.log(params={"data.lift_tests.sha256": lift_sha256(data.lift_tests)})
-    told = {"data.span": data.span, "data.made_from": data.source}
+    told |= {"data.span": data.span, "data.made_from": data.source}
     run.log(
-        params=data_params(data.table, experiment.model) | told,
+        params=told,
         tags={
             WARNINGS_TAG: "; ".join(data.warnings) or "none",
             "data.against_champion": "; ".join(known) or "none",
