@@ -13,7 +13,6 @@ MODEL_LIBRARIES = {"pymc", "pymc_extras", "pymc_marketing", "pytensor", "nutpie"
 ON_THE_WAY_TO_A_PLAN = (
     "forms.registry",
     "settings.experiment_file",
-    "store.outputs",
     "fits.fitted",
     "fits.prior",
     "fits.lift_report",

@@ -43,7 +43,7 @@ WALLS = {
         "store.evidence_store",
         "store.provenance",
     }
-    | {"store.search", "store.creation", "store.health"},
+    | {"store.creation", "store.health"},
     "pymc_marketing": {"fits.build", "planning.library"} | FORMS,
     "pymc_extras": {"fits.build"} | FORMS,
     "pymc": {"fits.build"} | FORMS,

@@ -4,17 +4,15 @@ Reads the version's data files and no pickle. The project's own way to a plan do
 here: `registry.load_champion` proves the files first and executes nothing that is stored.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from mmm_demo.checks.proof import CONFIG, TRACE
+from mmm_demo.checks.proof import TRACE, read_config
 from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.fits.trace import load_trace
-from mmm_demo.settings.experiment_file import from_dict
 
 
 @dataclass(frozen=True)
@@ -38,5 +36,5 @@ class Predictor:
 
 def _load_pyfunc(data_path: str) -> Predictor:
     folder = Path(data_path)
-    experiment = from_dict(json.loads((folder / CONFIG).read_text("utf-8")), CONFIG)
+    experiment = read_config(folder)
     return Predictor(FittedModel(experiment.model, load_trace(folder / TRACE)))

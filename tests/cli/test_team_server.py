@@ -5,7 +5,10 @@ import re
 import shlex
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import mlflow.environment_variables
 import pytest
@@ -72,7 +75,25 @@ def test_settings_of_the_server(tmp_path):
     assert made[team_server.SECRET] != again[team_server.SECRET]
     kept = team_server._settings({team_server.SECRET: "k"}, DATABASE, tmp_path, tmp_path)
     assert kept[team_server.SECRET] == "k"
-    assert not [word for word in team_server._command("127.0.0.1", 5000) if SECRET in word]
+
+
+def test_the_words_of_the_server_hold_no_password(monkeypatch):
+    started: list[list[str]] = []
+
+    def start(command, env):
+        started.append(command)
+        assert env["MLFLOW_BACKEND_STORE_URI"] == DATABASE
+        return subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
+
+    monkeypatch.setattr("mmm_demo.cli.webui.subprocess", SimpleNamespace(Popen=start))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(RuntimeError, match="the server ended with code 3"):
+        serve(port=port)
+    (command,) = started
+    assert command[1:6] == ["-m", "mlflow", "server", "--app-name", "basic-auth"]
+    assert str(port) in command and not [word for word in command if SECRET in word]
 
 
 def test_commands_of_the_page_exist():

@@ -32,7 +32,6 @@ from mmm_demo.settings.scenario import Scenario
 from mmm_demo.sources.explore import explore
 from mmm_demo.sources.simulate import simulate_market
 from mmm_demo.store import registry
-from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import open_run
 
@@ -135,7 +134,7 @@ def test_results_are_logged_and_written_and_a_version_predicts(
     with open_run("hard", "fit") as run:
         run.log(params=flat_params(experiment))
         run.log_dataset(stored.table, "small", table_sha256(stored.table), SALES)
-        publisher = Publisher(run, Outputs(project / "outputs", run.run_id))
+        publisher = Publisher(run, project)
         results = publish_results(publisher, experiment, stored, stored.decompose())
         run.log(metrics=explore(stored.table, stored.config, "table").metrics())
         save_trace(stored.trace, tmp_path / "trace.nc")
@@ -187,7 +186,7 @@ def test_a_plan_names_channels_as_written_and_is_read_back(
     assert "TV: spend (€) / 100 % &#34;prime&#34;" in plan_page(study, ground(), pictures)
     with open_run("plan", "plan") as run:
         run.log(metrics=_metrics(plan, f"plan.{plan.scenario.name}"))
-        publisher = Publisher(run, Outputs(tmp_path, run.run_id))
+        publisher = Publisher(run, tmp_path)
         file = publisher.scenario(plan.schedule, "hard", "hard")
     planned = read_plan(read_csv(file), window.dates, CHANNELS, "plan")
     np.testing.assert_allclose(planned.money[list(CHANNELS)].sum(), plan.table["planned"])

@@ -37,7 +37,6 @@ from mmm_demo.settings.experiment import BudgetConfig, ExperimentConfig, Sampler
 from mmm_demo.settings.experiment_file import from_dict, load_experiment
 from mmm_demo.settings.run_schema import by_channel
 from mmm_demo.sources.simulate import simulate_market
-from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import open_run, temporary_folder
 from mmm_demo.tables.faults import DataError
@@ -498,7 +497,7 @@ def test_lift_tests_of_a_fit_are_a_table_a_plot_and_a_line_each(store, project):
     calibrated = FittedModel(drawn.config, xr.DataTree.from_dict(groups | {LIFT_TESTS: tests}))
     said: list[str] = []
     with open_run("lift", "fit") as run:
-        publisher = Publisher(run, Outputs(project / "outputs", run.run_id))
+        publisher = Publisher(run, project)
         publish_lift_tests(publisher, "small", calibrated, said.append)
         publish_lift_tests(publisher, "none", drawn, said.append)  # has none: nothing to say
     assert [line.split(":")[0] for line in said] == [

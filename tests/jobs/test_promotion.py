@@ -12,7 +12,7 @@ from helpers import move_alias_by_force
 from mmm_demo.checks.gate import GateFile, GateRefused
 from mmm_demo.checks.proof import Bundle, BundleRefused
 from mmm_demo.evidence.gathered import Evidence
-from mmm_demo.jobs.promote import ContestLost, SetAlias, plan_promotion, promote
+from mmm_demo.jobs.promote import ContestLost, promote
 from mmm_demo.store.provenance import HASH_TAG
 from mmm_demo.store.registry import NoVersionError, load_champion
 from mmm_demo.store.runs import open_run
@@ -43,17 +43,12 @@ class Asked:
         return self.against
 
 
-@pytest.mark.parametrize(
-    ("new", "champion", "moves"),
-    [
-        (1, None, [SetAlias("champion", 1)]),
-        (2, 1, [SetAlias("previous", 1), SetAlias("champion", 2)]),
-        (1, 2, [SetAlias("previous", 2), SetAlias("champion", 1)]),
-        (2, 2, []),
-    ],
-)
-def test_a_promotion_moves_the_former_champion_to_previous(new, champion, moves):
-    assert plan_promotion(new, champion) == moves
+def test_a_promotion_moves_the_former_champion_to_previous(make_version, store):
+    make_version()
+    make_version()
+    for number, previous in ((1, None), (2, 1), (1, 2), (1, 2)):
+        run_promotion(number)
+        assert (number_of("champion"), number_of("previous")) == (number, previous)
 
 
 def test_a_promotion_is_a_run_that_says_who_what_why_and_on_what_evidence(

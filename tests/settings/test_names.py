@@ -14,6 +14,7 @@ import xarray as xr
 import yaml
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from mlflow import MlflowClient
 from mlflow.utils.validation import (
     _validate_metric_name,
     _validate_model_version_tag,
@@ -30,7 +31,8 @@ from mmm_demo.settings.experiment import ExperimentConfig, ModelConfig
 from mmm_demo.settings.experiment_file import from_dict, to_yaml
 from mmm_demo.settings.names import as_markdown, file_names, key, markdown_table, variable
 from mmm_demo.settings.run_schema import read_csv
-from mmm_demo.store.outputs import Outputs
+from mmm_demo.store.publish import Publisher
+from mmm_demo.store.runs import Run
 
 CASES = PROJECT / "tests" / "cases"
 PREFIXES = ("roas.", "identification.prior_sensitivity.", f"plan.{'s' * 60}.planned.")
@@ -165,10 +167,11 @@ def test_mlflow_takes_every_key_on_every_system(before: str) -> None:
 
 def test_a_disk_takes_every_name_of_a_file(tmp_path: Path) -> None:
     names = list(dict.fromkeys(HARD + TODAY))
+    publisher = Publisher(Run(MlflowClient("http://nobody"), "1a2b3c4d5e6f", "0"), tmp_path)
     for file in file_names(names).values():
-        path = Outputs(tmp_path, "1a2b3c4d5e6f").path("contributions", "contribution", file)
+        path = publisher.path("contributions", "contribution", file)
         path.touch()
-    assert len(list((tmp_path / "plots/contributions").iterdir())) == len(names)
+    assert len(list((tmp_path / "outputs/plots/contributions").iterdir())) == len(names)
 
 
 def test_a_trace_takes_every_column(tmp_path: Path) -> None:

@@ -6,13 +6,21 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from mmm_demo.settings.names import snake_case
-from mmm_demo.store.outputs import Outputs
+from mmm_demo.store.publish import Publisher
+from mmm_demo.store.runs import Run
 
 RUN = "1a2b3c4d5e6f47089a0b1c2d3e4f5061"
 DAY = date(2026, 3, 9)
-PLACES: list[tuple[Callable[[Outputs], Path], str]] = [
+
+
+def outputs_of(root: Path, run_id: str = RUN, *today: date) -> Publisher:
+    return Publisher(Run(MlflowClient("http://nobody"), run_id, "0"), root, *today)
+
+
+PLACES: list[tuple[Callable[[Publisher], Path], str]] = [
     (lambda out: out.path("model", "Demo"), "models/mmm_fit_2026-03-09_demo_1a2b3c4d.nc"),
     (
         lambda out: out.path("diagnostics", "trace rank", "Convergence"),
@@ -37,36 +45,36 @@ every_place = pytest.mark.parametrize(("make", "name"), PLACES, ids=[name for _,
 
 @every_place
 def test_name_follows_the_convention(
-    make: Callable[[Outputs], Path], name: str, tmp_path: Path
+    make: Callable[[Publisher], Path], name: str, tmp_path: Path
 ) -> None:
-    path = make(Outputs(tmp_path, RUN, DAY))
-    assert path == tmp_path / name
+    path = make(outputs_of(tmp_path, RUN, DAY))
+    assert path == tmp_path / "outputs" / name
     assert path.parent.is_dir() and not path.exists()
     assert re.fullmatch(r"[a-z0-9_.-]+", path.name)
 
 
 @every_place
 def test_existing_file_is_never_overwritten(
-    make: Callable[[Outputs], Path], name: str, tmp_path: Path
+    make: Callable[[Publisher], Path], name: str, tmp_path: Path
 ) -> None:
-    outputs = Outputs(tmp_path, RUN, DAY)
+    outputs = outputs_of(tmp_path, RUN, DAY)
     make(outputs).write_text("mine")
     with pytest.raises(FileExistsError, match="never overwritten"):
         make(outputs)
-    assert (tmp_path / name).read_text() == "mine"
+    assert (tmp_path / "outputs" / name).read_text() == "mine"
 
 
 @every_place
 def test_second_run_of_the_same_day_has_names_of_its_own(
-    make: Callable[[Outputs], Path], name: str, tmp_path: Path
+    make: Callable[[Publisher], Path], name: str, tmp_path: Path
 ) -> None:
     other = "f" * 32
-    assert make(Outputs(tmp_path, RUN, DAY)) != make(Outputs(tmp_path, other, DAY))
+    assert make(outputs_of(tmp_path, RUN, DAY)) != make(outputs_of(tmp_path, other, DAY))
 
 
 def test_date_is_today_by_default(tmp_path: Path) -> None:
     before = date.today()
-    outputs = Outputs(tmp_path, RUN)
+    outputs = outputs_of(tmp_path, RUN)
     assert before <= outputs.today <= date.today()
 
 

@@ -5,8 +5,7 @@ import time
 import pytest
 
 from mmm_demo.store import runs as runs_of_store
-from mmm_demo.store.runs import create_child, open_run
-from mmm_demo.store.search import find_tagged, search_runs
+from mmm_demo.store.runs import find_tagged, open_run, stored_runs, tagged
 
 
 @pytest.fixture
@@ -16,8 +15,12 @@ def sweeps(store):
     for identity in ("a", "b"):
         with open_run(f"sweep {identity}", "sweep", tags={"sweep.identity": identity}) as run:
             tags = [{"optuna.trial": str(number), "market": "small"} for number in range(3)]
-            made.append((run, [create_child(run, "s", "trial", tag) for tag in tags]))
+            made.append((run, [run.child("s", "trial", tag) for tag in tags]))
     return made
+
+
+def search(kind, market):
+    return stored_runs(tagged({"mmm.kind": kind, "market": market}))
 
 
 def ids(runs):
@@ -58,7 +61,7 @@ def test_a_deleted_run_is_not_found(sweeps, store):
 
 def test_every_page_is_read(sweeps, monkeypatch):
     monkeypatch.setattr(runs_of_store, "PAGE", 2)
-    found = search_runs("trial", "small")
+    found = [run.info for run in search("trial", "small")]
     assert len({run.run_id for run in found}) == 6 == len(found)
-    assert [run.started for run in found] == sorted((r.started for r in found), reverse=True)
-    assert search_runs("trial", "large") == search_runs("fit", "small") == []
+    assert [run.start_time for run in found] == sorted((r.start_time for r in found), reverse=True)
+    assert search("trial", "large") == search("fit", "small") == []

@@ -17,13 +17,9 @@ from mmm_demo.store.process import process_tags
 from mmm_demo.store.runs import (
     Run,
     RunNotFoundError,
-    close_if_open,
-    close_run,
-    create_child,
     find_run,
     git_tags,
     open_run,
-    reopen_run,
 )
 
 
@@ -180,21 +176,21 @@ def test_the_run_of_mlflow_run_says_which_one_it_went_on_with(store, monkeypatch
 
 def test_a_child_that_others_end(store):
     with open_run("sweep s", "sweep") as parent:
-        child = create_child(parent, "s 3", "trial", {"optuna.trial": "3"})
-        other = create_child(parent, "s 4", "trial", {"optuna.trial": "4"})
+        child = parent.child("s 3", "trial", {"optuna.trial": "3"})
+        other = parent.child("s 4", "trial", {"optuna.trial": "4"})
     found = store.get_run(child.run_id)
     assert found.info.status == "RUNNING"  # the parent's end is not its own
     assert found.info.run_name == "s 3"
     expected = {"mmm.kind": "trial", "optuna.trial": "3", "mlflow.parentRunId": parent.run_id}
     assert (expected | process_tags()).items() <= found.data.tags.items()
-    close_run(child, "FINISHED")
-    close_run(other, "KILLED")
+    child.close()
+    other.close("KILLED")
     ended = [store.get_run(run.run_id).info for run in (child, other)]
     assert [info.status for info in ended] == ["FINISHED", "KILLED"]
     assert all(info.end_time for info in ended)
-    reopen_run(other)
+    other.reopen()
     assert store.get_run(other.run_id).info.status == "RUNNING"
-    close_if_open(other)
+    other.close_if_open()
     assert store.get_run(other.run_id).info.status == "FINISHED"
 
 
@@ -202,7 +198,7 @@ def test_a_run_that_ended_stays_as_it_ended(store):
     with pytest.raises(ZeroDivisionError), open_run("demo", "fit") as run:
         raise ZeroDivisionError
     before = store.get_run(run.run_id).info
-    close_if_open(run)
+    run.close_if_open()
     after = store.get_run(run.run_id).info
     assert (after.status, after.end_time) == ("FAILED", before.end_time)
 

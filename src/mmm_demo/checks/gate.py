@@ -9,6 +9,7 @@ from typing import Any
 from mmm_demo.settings.limit_table import BY_CHECK, COMPARISONS
 
 PASSED, FAILED, NOT_ASSESSABLE = "passed", "failed", "not assessable"
+SEVERITY = (PASSED, NOT_ASSESSABLE, FAILED)
 PRIOR_DRIVEN, DATA_DRIVEN = "prior-driven", "data-driven"  # what a channel's ROAS rests on
 # Every check that a pass needs, with its comparison and the loosest limit it may be judged by.
 REQUIRED = {name: (limit.comparison, float(limit.default)) for name, limit in BY_CHECK.items()}
@@ -190,6 +191,15 @@ class GateReport:
 
 
 _KEY = object()
+
+
+def worst_by_stage(checks: Iterable[Check]) -> dict[str, str]:
+    """Return a status by stage: the worst of its checks stands for it."""
+    found: dict[str, str] = {}
+    for check in checks:
+        known = found.get(check.stage, PASSED)
+        found[check.stage] = max(known, check.status, key=SEVERITY.index)
+    return found
 
 
 @dataclass(frozen=True)

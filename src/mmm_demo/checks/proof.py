@@ -59,6 +59,17 @@ def write_config(folder: Path, experiment: ExperimentConfig) -> Path:
     return path
 
 
+def read_config(folder: Path) -> ExperimentConfig:
+    """Read `config.json` of a folder.
+
+    Raises
+    ------
+    ConfigError
+        When it is no valid experiment.
+    """
+    return from_dict(json.loads((folder / CONFIG).read_text("utf-8")), CONFIG)
+
+
 def write_gate(folder: Path, report: GateReport, run_id: str, data_sha256: str) -> Path:
     """Write `gate.json`, bound to the trace and the config that lie beside it."""
     files = {name: sha256(folder / name) for name in (TRACE, CONFIG) if (folder / name).is_file()}
@@ -92,7 +103,7 @@ def prove_bundle(
     """
     _check_files(folder, recorded)
     try:
-        experiment = from_dict(json.loads((folder / CONFIG).read_text("utf-8")), CONFIG)
+        experiment = read_config(folder)
         gate = GateFile.from_json((folder / GATE).read_text("utf-8"))
         fitted = FittedModel(experiment.model, load_trace(folder / TRACE))
         data = table_sha256(fitted.table)

@@ -7,12 +7,10 @@ import configparser
 import ipaddress
 import os
 import secrets
-import socket
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mmm_demo.cli.webui import HOST, LEAN, run_server
+from mmm_demo.cli.webui import HOST, LEAN, port_fault, run_server
 from mmm_demo.store.locks import POSTGRESQL
 from mmm_demo.store.runs import temporary_folder
 
@@ -50,20 +48,19 @@ def serve(database: str, artifacts: Path, host: str, port: int, say: Callable[[s
         )
     if not _is_loopback(host):
         say(f"{host} is reached by others, and passwords travel as they are: put TLS before it")
-    _require_free(host, port)
+    if fault := port_fault(host, port):
+        raise RuntimeError(f"{host} port {port} cannot be taken ({fault})")
     with temporary_folder() as folder:
         users = folder / "users.ini"
         _write_users(users, database)
-        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        settings = _settings(os.environ, database, artifacts.resolve(), users)
-        code = run_server(
-            _command(host, port),
-            settings,
-            address,
-            lambda: say(f"{address}, first user {ADMIN!r}; stop with Ctrl-C"),
+        run_server(
+            "the server",
+            ["server", "--app-name", "basic-auth"],
+            host,
+            port,
+            _settings(os.environ, database, artifacts.resolve(), users),
+            lambda address: say(f"{address}, first user {ADMIN!r}; stop with Ctrl-C"),
         )
-    if code > 0:
-        raise RuntimeError(f"the server ended with code {code}; see its output above")
 
 
 def _is_loopback(host: str) -> bool:
@@ -71,16 +68,6 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         raise ValueError(f"--host must be an address such as {HOST}, got {host!r}") from None
-
-
-def _require_free(host: str, port: int) -> None:
-    # The server itself would end with code 0 on a taken port.
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise RuntimeError(f"{host} port {port} cannot be taken ({error})") from None
 
 
 def _write_users(path: Path, database: str) -> None:
@@ -112,8 +99,3 @@ def _settings(
         SECRET: secret,
     }
     return plain | LEAN | ours
-
-
-def _command(host: str, port: int) -> list[str]:
-    where = ["--host", host, "--port", str(port), "--workers", "1"]
-    return [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", *where]

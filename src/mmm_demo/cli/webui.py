@@ -88,12 +88,8 @@ def serve(port: int, say: Callable[[str], None]) -> None:
     RuntimeError
         When the server cannot run, e.g. because the port is taken.
     """
-    with socket.socket() as probe:  # the server itself would end with code 0 on a taken port
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise RuntimeError(f"port {port} is taken ({error}); try --port {port + 1}") from None
+    if fault := port_fault(HOST, port):
+        raise RuntimeError(f"port {port} is taken ({fault}); try --port {port + 1}")
     lines = []
     for view in (FITS, TRIALS):
         passing = f"{view.runs} and tags.`{view.verdict}` = 'passed'"
@@ -104,42 +100,66 @@ def serve(port: int, say: Callable[[str], None]) -> None:
             fold = "" if view is FITS else "  (the + unfolds a sweep)"
             lines.append(f"{view.name}: http://{HOST}:{port}{save_view(view, roas)}{fold}")
     say("starting the UI")
-    command = [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(port)]
-    code = run_server(
-        [*command, "--workers", "1"],
-        os.environ | LEAN,
-        f"http://{HOST}:{port}",
-        lambda: [say(line) for line in (*lines, MENU, "stop with Ctrl-C")],
-    )
-    if code > 0:
-        raise RuntimeError(f"the UI ended with code {code}; see its output above")
+    lines += [MENU, "stop with Ctrl-C"]
+    settings = os.environ | LEAN
+    run_server("the UI", ["ui"], HOST, port, settings, lambda _: [say(line) for line in lines])
+
+
+def port_fault(host: str, port: int) -> str:
+    """Return why a port cannot be taken; the servers themselves would end with code 0."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return str(error)
+    return ""
 
 
 def run_server(
-    command: Sequence[str], settings: Mapping[str, str], address: str, ready: Callable[[], object]
-) -> int:
-    """Run one of MLflow's servers until it ends or is interrupted; return its exit code.
+    name: str,
+    words: Sequence[str],
+    host: str,
+    port: int,
+    settings: Mapping[str, str],
+    ready: Callable[[str], object],
+) -> None:
+    """Run one of MLflow's servers until it ends or is interrupted.
 
     Parameters
     ----------
-    command, settings
-        Its words and its whole environment.
-    address
-        Where it will answer.
+    name
+        What it is called when it fails.
+    words
+        MLflow's command, with its own options.
+    host, port
+        Where it listens.
+    settings
+        Its whole environment.
     ready
-        Called once, when it does.
+        Called once with its address, when it answers.
+
+    Raises
+    ------
+    RuntimeError
+        When it ends with an error.
     """
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    where = ["--host", host, "--port", str(port), "--workers", "1"]
+    command = [sys.executable, "-m", "mlflow", *words, *where]
     with subprocess.Popen(command, env=settings) as server:
         try:
             while server.poll() is None and not _answers(address):
                 time.sleep(0.2)
             if server.poll() is None:
-                ready()
-            return server.wait()
+                ready(address)
+            code = server.wait()
         except KeyboardInterrupt:  # which the server got as well
-            return 0
+            return
         finally:
             server.terminate()  # not killed: it ends its own processes
+    if code > 0:
+        raise RuntimeError(f"{name} ended with code {code}; see its output above")
 
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never by a proxy

@@ -298,14 +298,13 @@ def _facts(bundle: Bundle) -> dict[str, str]:
     """Return everything that decides a fit, as text by name."""
     fitted, tests = bundle.fitted, bundle.fitted.lift_tests
     scaling = fitted.response.scaling  # what the priors live on, whoever set it
-    weeks = pd.to_datetime(fitted.weeks)
     facts = {
         name: str(value)
         for name, value in flat_params(bundle.experiment).items()
         if not name.startswith(BESIDE_THE_MODEL)
     }
     facts |= {
-        "data.weeks_fitted": f"{weeks[0]:%Y-%m-%d} to {weeks[-1]:%Y-%m-%d}, {len(weeks)} weeks",
+        "data.weeks_fitted": fitted.span,
         "data.sha256": table_sha256(fitted.table)[:12],
         "data.sales": f"{fitted.observed.sum():,.0f}",
     }

@@ -12,6 +12,7 @@ import xarray as xr
 from mmm_demo.fits.response import Response, scaling_of
 from mmm_demo.fits.trace import as_written, lift_table, renamed, weekly_table
 from mmm_demo.settings.experiment import ModelConfig
+from mmm_demo.settings.wording import span
 from mmm_demo.tables.faults import judged
 
 # The library behind `model` takes seconds to import. Whoever only loads a champion and plans with
@@ -140,6 +141,11 @@ class FittedModel:
     def weeks(self) -> np.ndarray:
         """Dates of the training weeks, shape (week,)."""
         return self.table[self.config.date_column].to_numpy()
+
+    @property
+    def span(self) -> str:
+        """First and last training week and their number, in words."""
+        return f"{span([*pd.to_datetime(self.weeks)])}, {len(self.weeks)} weeks"
 
     @property
     def observed(self) -> np.ndarray:

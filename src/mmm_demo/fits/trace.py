@@ -10,6 +10,7 @@ import xarray as xr
 
 from mmm_demo.settings.experiment import ModelConfig
 from mmm_demo.settings.names import ROWS, variable
+from mmm_demo.settings.run_schema import SALES_PARAM
 from mmm_demo.tables.lift import COLUMNS
 
 TRACE_GROUPS = ("posterior", "sample_stats", "constant_data", "observed_data", "fit_data")
@@ -162,3 +163,8 @@ def sales_sha256(table: pd.DataFrame, config: ModelConfig) -> str:
     """
     sales = table[[config.date_column, config.target_column]]
     return table_sha256(sales.set_axis(["date", "sales"], axis=1))
+
+
+def data_params(table: pd.DataFrame, config: ModelConfig) -> dict[str, str]:
+    """Return the params with which a run says what it is fitted on."""
+    return {"data.sha256": table_sha256(table), SALES_PARAM: sales_sha256(table, config)}

@@ -1,7 +1,6 @@
 """The evidence card of a version: what is known of it, on one page, as a run of its own."""
 
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +15,6 @@ from mmm_demo.settings.run_schema import LABEL_TAG, WARNINGS_TAG, Say
 from mmm_demo.store import registry
 from mmm_demo.store.champion import CHAMPION, PREFIX
 from mmm_demo.store.evidence_store import load_evidence
-from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.promises import past_promises
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import open_run, store_errors
@@ -45,7 +43,7 @@ def run_card(market: str, name: str, root: Path, say: Say) -> Path:
         run.log(params={"card.model": version.name, "card.version": version.version})
         bundle = registry.prove_version(version)
         html = version_card(_card(version, bundle, past_promises(version)))
-        publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
+        publisher = Publisher(run, root)
         page = publisher.page(html, f"card_{version.name}_v{version.version}")
     say(f"card: {page}")
     return page
@@ -56,14 +54,12 @@ def _card(version: registry.ModelVersion, bundle: Bundle, promises: pd.DataFrame
     judged = judge(
         fitted, fitted.decompose(), bundle.experiment.gate, bundle.experiment.data.accept
     )
-    weeks = pd.to_datetime(fitted.weeks)
     moved = why = None
     champion = registry.find_alias(market, CHAMPION)
     if champion and champion.version != version.version:
         with suppress(BundleRefused):  # one that does not prove its pass is nothing to hold against
             other = registry.prove_version(champion)
             moved, why = contest.stability(other, bundle), contest.explain(other, bundle)
-    made = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
     aliases = ", ".join(version.aliases) or "no alias"
     lift = fitted.lift_tests
     return CardInput(
@@ -77,8 +73,8 @@ def _card(version: registry.ModelVersion, bundle: Bundle, promises: pd.DataFrame
         identification=judged.identification,
         pairs=judged.pairs,
         source=bundle.experiment.data.source,
-        span=f"{weeks[0]:%Y-%m-%d} to {weeks[-1]:%Y-%m-%d}, {len(weeks)} weeks",
-        history=f"Registered {made:%Y-%m-%d}; in the registry: {aliases}.",
+        span=fitted.span,
+        history=f"Registered {registry.made_on(version):%Y-%m-%d}; in the registry: {aliases}.",
         hashes={"weekly table": bundle.gate.data_sha256, **bundle.files},
         evidence=load_evidence(version),
         champion=str(champion.version) if champion else None,

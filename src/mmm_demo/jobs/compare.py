@@ -12,7 +12,6 @@ from mmm_demo.settings.names import bullets
 from mmm_demo.settings.run_schema import Say
 from mmm_demo.store import registry
 from mmm_demo.store.evidence_store import load_evidence
-from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import open_run, store_errors
 
@@ -46,7 +45,7 @@ def run_compare(market: str, a: str, b: str, root: Path, say: Say, watch: Watch)
         folds = forecasts if isinstance(forecasts, str) else tuple(map(fold_table, forecasts))
         say("plans of both")
         found = compare(one, other, folds, contest.plans_of(one, other))
-        publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
+        publisher = Publisher(run, root)
         numbers = "_".join(f"v{item.version}" for item in versions)
         html = comparison_page(found, *names)
         page = publisher.page(html, f"comparison_{versions[0].name}_{numbers}")

@@ -11,7 +11,6 @@ from mmm_demo.settings.names import bullets
 from mmm_demo.settings.run_schema import Say
 from mmm_demo.sources.explore import Exploration, explore
 from mmm_demo.sources.market import MarketingData
-from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import open_run, store_errors
 
@@ -26,7 +25,7 @@ def run_explore(
         run.log(params=flat_params(experiment), tags=tags)
         data = load_data(run, experiment, root, say, data)
         found = explore(data.table, experiment.model, data.source)
-        publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
+        publisher = Publisher(run, root)
         publisher.figures(exploration_named(found))
         label = data.label or experiment.market
         noticed = [f"Warning: {text}." for text in data.warnings]

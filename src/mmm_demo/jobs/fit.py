@@ -16,7 +16,7 @@ from mmm_demo.checks.next_steps import Attempt, advised, ground_of
 from mmm_demo.evidence import scores
 from mmm_demo.evidence.contest import same_model
 from mmm_demo.fits import tables
-from mmm_demo.fits.build import Sampling, sample_posterior
+from mmm_demo.fits.build import sample_posterior
 from mmm_demo.fits.environment import environment_params
 from mmm_demo.fits.fitted import Decomposition, FittedModel
 from mmm_demo.fits.lift_report import compare_with_model
@@ -39,7 +39,6 @@ from mmm_demo.settings.names import as_markdown, key
 from mmm_demo.settings.run_schema import Say, by_channel
 from mmm_demo.sources.market import MarketingData, known_truth
 from mmm_demo.store import registry
-from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import Run, open_run, store_errors, temporary_folder
 
@@ -151,7 +150,7 @@ def fit_in(
     run.log(params=flat_params(experiment) | environment_params(), tags=tags)
     run.log_text(to_yaml(experiment), "experiment.yaml")
     data = load_data(run, experiment, root, say, data)
-    publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
+    publisher = Publisher(run, root)
     with temporary_folder() as folder:
         experiment = with_scaling(experiment, data.table, say)
         job = Job(run, experiment, data, publisher, folder, say)
@@ -281,21 +280,16 @@ def _attempt(
     checks = GateReport(
         convergence.convergence_checks(trace, parameters, experiment.gate, sampler.chains)
     )
-    _log_attempt(job.run, attempt, target_accept, sampling, checks)
-    return checks, trace
-
-
-def _log_attempt(
-    run: Run, attempt: int, target_accept: float, sampling: Sampling, checks: GateReport
-) -> None:
     # The attempt is the metrics' step: MLflow shows the last, which the gate judges, and keeps all.
-    run.log(
+    job.run.log(
         params={f"sampler.attempt_{attempt}.target_accept": target_accept},
         metrics=checks.metrics() | {"seconds.sampling": sampling.seconds},
         tags={"compile_cache": sampling.compile_cache, "attempts": attempt},
         step=attempt,
     )
-    run.log_text(json.dumps(checks.to_dict(), indent=2), f"attempts/gate_attempt_{attempt}.json")
+    text = json.dumps(checks.to_dict(), indent=2)
+    job.run.log_text(text, f"attempts/gate_attempt_{attempt}.json")
+    return checks, trace
 
 
 def _refuse(job: Job, report: GateReport) -> None:

@@ -18,10 +18,17 @@ from mmm_demo.settings.experiment import registered_model_name
 from mmm_demo.settings.limit_table import BY_CHECK, SAMPLING
 from mmm_demo.settings.names import bullets
 from mmm_demo.settings.run_schema import Say
-from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher
-from mmm_demo.store.runs import Run, open_run, store_errors, temporary_folder
-from mmm_demo.store.search import Found, search_runs
+from mmm_demo.store.runs import (
+    Run,
+    StoredRun,
+    download_folder,
+    open_run,
+    store_errors,
+    stored_runs,
+    tagged,
+    temporary_folder,
+)
 
 MOST = 40  # models that a figure can show
 VERDICT_TAGS = {"fit": "gate", "trial": "trial.verdict"}
@@ -73,7 +80,7 @@ def run_leaderboard(
             metrics=_counts(board),
             tags={"market": market},
         )
-        _publish(Publisher(run, Outputs(root / "outputs", run.run_id)), board, sweep or market)
+        _publish(Publisher(run, root), board, sweep or market)
         run.describe("\n".join(bullets(leaderboard.sentences(board))))
     return LeaderboardResult(run, board, title)
 
@@ -150,10 +157,14 @@ def find_candidates(market: str, sweep: str | None = None) -> list[Candidate]:
         When there is none; names the sweeps that there are.
     """
     kinds = ("trial",) if sweep else ("fit", "trial")
-    found = [(kind, item) for kind in kinds for item in search_runs(kind, market)]
-    chosen = [pair for pair in found if sweep is None or pair[1].tags.get(SWEEP_TAG) == sweep]
+    found = [
+        (kind, item)
+        for kind in kinds
+        for item in stored_runs(tagged({"mmm.kind": kind, "market": market}))
+    ]
+    chosen = [pair for pair in found if sweep is None or pair[1].data.tags.get(SWEEP_TAG) == sweep]
     if not chosen and sweep:
-        names = sorted({item.tags.get(SWEEP_TAG, "") for _, item in found} - {""})
+        names = sorted({item.data.tags.get(SWEEP_TAG, "") for _, item in found} - {""})
         raise FileNotFoundError(
             f"no trial of sweep {sweep!r} in market {market!r}; "
             f"sweeps there: {', '.join(names) or 'none, run: mmm-demo sweep'}"
@@ -163,17 +174,18 @@ def find_candidates(market: str, sweep: str | None = None) -> list[Candidate]:
     return [_candidate(kind, item) for kind, item in chosen]
 
 
-def _candidate(kind: str, found: Found) -> Candidate:
-    verdict, reason = verdict_of(kind, found.status, found.tags, found.metrics)
+def _candidate(kind: str, found: StoredRun) -> Candidate:
+    info, data = found.info, found.data
+    verdict, reason = verdict_of(kind, info.status, data.tags, data.metrics)
     return Candidate(
-        run_id=found.run_id,
-        name=found.name,
+        run_id=info.run_id,
+        name=info.run_name or "",
         kind=kind,
         verdict=verdict,
         reason=reason,
-        started=found.started,
-        params=found.params,
-        rhat=found.metrics.get("gate.rhat_max", math.nan),
+        started=info.start_time,
+        params=data.params,
+        rhat=data.metrics.get("gate.rhat_max", math.nan),
         tables=_tables(found) if verdict == PASSED else Tables(),
     )
 
@@ -216,12 +228,12 @@ def _gate_checks(metrics: Mapping[str, float]) -> list[Check]:
     ]
 
 
-def _tables(found: Found) -> Tables:
+def _tables(found: StoredRun) -> Tables:
     with temporary_folder() as folder:
-        if not found.download(scores.FOLDER, folder):  # fitted before scores were on record
+        if not download_folder(found, scores.FOLDER, folder):  # fitted before scores were on record
             return Tables()
         names = (scores.BACKTEST, scores.POINTWISE, scores.ROAS, scores.PLAN)
         try:
             return Tables(*(scores.read_table(folder, name) for name in names))
         except ValueError as error:
-            raise ValueError(f"run {found.run_id} of a fit that passed: {error}") from None
+            raise ValueError(f"run {found.info.run_id} of a fit that passed: {error}") from None

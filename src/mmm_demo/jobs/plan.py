@@ -9,7 +9,13 @@ from typing import Any
 import pandas as pd
 
 from mmm_demo.checks.freshness import require_fresh
-from mmm_demo.checks.gate import DATA_DRIVEN, NOT_ASSESSABLE, PASSED, PRIOR_DRIVEN, GateReport
+from mmm_demo.checks.gate import (
+    DATA_DRIVEN,
+    NOT_ASSESSABLE,
+    PRIOR_DRIVEN,
+    GateReport,
+    worst_by_stage,
+)
 from mmm_demo.fits.fitted import WEEK
 from mmm_demo.planning.optimize import Planner
 from mmm_demo.planning.plan import Plan
@@ -25,8 +31,7 @@ from mmm_demo.settings.limits import GateConfig
 from mmm_demo.settings.run_schema import LABEL_TAG, WARNINGS_TAG, Say, by_channel
 from mmm_demo.settings.scenario import BudgetConfig, PlanRequest, load_request
 from mmm_demo.store import registry
-from mmm_demo.store.evidence_store import SEVERITY, load_evidence
-from mmm_demo.store.outputs import Outputs
+from mmm_demo.store.evidence_store import load_evidence
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import Run, open_run, store_errors
 
@@ -185,7 +190,7 @@ def _plan(
     html = plan_page(study, ground, pictures)
     with open_run(f"plan {request.market}", "plan", parent) as run:
         _log_request(run, champion, request, window)
-        publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
+        publisher = Publisher(run, root)
         files = tuple(_publish(publisher, plan, name) for plan in plans)
         page = publisher.plan_report(html, pictures, name or plans[0].scenario.name)
         run.log(metrics=_metrics(plans[0], "plan"))
@@ -197,18 +202,13 @@ def _plan(
 def _ground(champion: registry.Champion, window: Window) -> Ground:
     """Return what the plans rest on."""
     version, bundle = champion.version, champion.bundle
-    weeks, tests = pd.to_datetime(bundle.fitted.weeks), bundle.fitted.lift_tests
-    made = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
-    evidence = load_evidence(version)
-    found: dict[str, str] = {}
-    for check in evidence.checks if evidence else ():  # the worst of a battery's checks stands
-        found[check.stage] = max(found.get(check.stage, PASSED), check.status, key=SEVERITY.index)
-    report = bundle.gate.report
+    report, tests, evidence = bundle.gate.report, bundle.fitted.lift_tests, load_evidence(version)
+    found = worst_by_stage(evidence.checks) if evidence else {}
     return Ground(
         model=version.name,
         version=str(version.version),
-        age_days=(datetime.now(UTC) - made).days,
-        span=f"{weeks[0]:%Y-%m-%d} to {weeks[-1]:%Y-%m-%d}, {len(weeks)} weeks",
+        age_days=(datetime.now(UTC) - registry.made_on(version)).days,
+        span=bundle.fitted.span,
         gate="passed" if report.passed else "failed",
         flags=flag_lines(report),
         flagged=[check_name(check.name) for check in report.flags],
@@ -269,7 +269,7 @@ def _require_fresh(champion: registry.Champion, window: Window) -> None:
     last = pd.Timestamp(champion.bundle.fitted.weeks[-1])
     require_fresh(
         champion.bundle.experiment.gate.tighter_with(GateConfig()),
-        fitted=datetime.fromtimestamp(champion.version.creation_timestamp / 1000, UTC),
+        fitted=registry.made_on(champion.version),
         now=datetime.now(UTC),
         data_end=last,
         gap_weeks=(window.start - last) // WEEK - 1,

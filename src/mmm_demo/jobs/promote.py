@@ -58,14 +58,6 @@ class ChampionMoved(GateRefused):
 
 
 @dataclass(frozen=True)
-class SetAlias:
-    """Point an alias of the registered model at a version."""
-
-    alias: str
-    version: int
-
-
-@dataclass(frozen=True)
 class Promotion:
     """What a promotion changed.
 
@@ -82,14 +74,6 @@ class Promotion:
     name: str
     version: int
     former: int | None
-
-
-def plan_promotion(new: int, champion: int | None) -> list[SetAlias]:
-    """Decide which aliases move; the former champion becomes `previous`."""
-    if new == champion:
-        return []
-    moves = [SetAlias(PREVIOUS, champion)] if champion is not None else []
-    return [*moves, SetAlias(CHAMPION, new)]
 
 
 @store_errors()
@@ -175,11 +159,14 @@ def promote(
     run.log(tags=ACCEPTED)  # from here on, the store lets the champion move
     # After that tag: a version whose last promotion broke off keeps the one before.
     run.client.set_model_version_tag(version.name, str(version.version), COPY_TAG, run.run_id)
-    for move in plan_promotion(int(version.version), int(former.version) if former else None):
-        run.client.set_registered_model_alias(version.name, move.alias, str(move.version))
+    number, was = int(version.version), int(former.version) if former else None
+    if number != was:  # the former champion becomes `previous`
+        for alias, of in ((PREVIOUS, was), (CHAMPION, number)):
+            if of is not None:
+                run.client.set_registered_model_alias(version.name, alias, str(of))
     _end_challenge(run, market, version)
     run.log(tags={"promotion": "done"}, metrics=proven.report.metrics())
-    return Promotion(version.name, int(version.version), int(former.version) if former else None)
+    return Promotion(version.name, number, was)
 
 
 def _require_unmoved(market: str, former: ModelVersion | None) -> None:

@@ -1,14 +1,11 @@
 """Plots and tables of a fit run, built again as a run of their own."""
 
-import json
 from pathlib import Path
 
 from mmm_demo.checks import proof
 from mmm_demo.jobs.fit import publish_results
 from mmm_demo.reports.figures import convergence_figures
-from mmm_demo.settings.experiment_file import from_dict
 from mmm_demo.settings.run_schema import Say
-from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import Run, find_run, open_run, store_errors, temporary_folder
 
@@ -27,7 +24,7 @@ def run_report(run_id: str, root: Path, say: Say) -> Run:
         run.log(params={"report.fit_run": source.run_id})
         for name in proof.FILES:
             source.download(name, folder)
-        experiment = from_dict(json.loads((folder / proof.CONFIG).read_text()), proof.CONFIG)
+        experiment = proof.read_config(folder)
         hashes = {name: proof.sha256(folder / name) for name in proof.FILES}
         proven = proof.prove_bundle(
             folder,
@@ -35,7 +32,7 @@ def run_report(run_id: str, root: Path, say: Say) -> Run:
             run_id=source.run_id,
             registered_model=experiment.registered_model,
         )
-        publisher = Publisher(run, Outputs(root / "outputs", run.run_id))
+        publisher = Publisher(run, root)
         publisher.figures(convergence_figures(proven.fitted.trace))
         publish_results(publisher, experiment, proven.fitted, proven.fitted.decompose())
     say(f"plots and tables of run {source.run_id} are in run {run.run_id}")

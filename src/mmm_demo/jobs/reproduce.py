@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from mmm_demo.fits.build import Sampling, sample_posterior
 from mmm_demo.fits.environment import PREFIX, STRICT, environment
 from mmm_demo.fits.trace import lift_table, load_trace, save_trace, table_sha256, weekly_table
 from mmm_demo.settings.experiment import ExperimentConfig, free_parameters
-from mmm_demo.settings.experiment_file import flat_params, from_dict
+from mmm_demo.settings.experiment_file import flat_params
 from mmm_demo.settings.names import bullets
 from mmm_demo.settings.run_schema import Say
 from mmm_demo.sources.market import load_market
@@ -133,7 +133,7 @@ def read_source(run: Run, folder: Path) -> Source:
             raise NotReproducibleError(
                 f"{missing}: it ended before its draws were logged; fit it again with: mmm-demo fit"
             ) from None
-    experiment = from_dict(json.loads((folder / proof.CONFIG).read_text("utf-8")), proof.CONFIG)
+    experiment = proof.read_config(folder)
     trace = load_trace(folder / proof.TRACE)
     return Source(
         run_id=run.run_id,
@@ -189,11 +189,7 @@ def _files(source: Source) -> list[Change]:
         found.append(("lift tests of trace.nc", params.get(LIFT), lift_sha256(source.lift_tests)))
     elif LIFT in params:
         found.append(("lift tests of trace.nc", params[LIFT], "none"))
-    return [
-        Change(name, _short(then or NOT_RECORDED), _short(now), explains=then is not None)
-        for name, then, now in found
-        if then != now
-    ]
+    return _others(found)
 
 
 def _settings(source: Source) -> list[Change]:
@@ -240,8 +236,13 @@ def _source_today(source: Source, root: Path) -> list[Change]:
     tests = "none" if market.lift_tests is None else lift_sha256(market.lift_tests)
     found.append(("lift tests at the source", source.params.get(LIFT, "none"), tests))
     # The fit is made again from its own table, so no draw comes from a changed source.
+    return _others(found, explain=False)
+
+
+def _others(found: Sequence[tuple[str, str | None, str]], *, explain: bool = True) -> list[Change]:
+    """Return the hashes that are others now; one that was not recorded explains nothing."""
     return [
-        Change(what, _short(then), _short(now), explains=False)
+        Change(what, _short(then or NOT_RECORDED), _short(now), explain and then is not None)
         for what, then, now in found
         if then != now
     ]

@@ -8,20 +8,18 @@ from pathlib import Path
 import pandas as pd
 
 from mmm_demo.evidence.refit import MOST_COMPILED, graph_key
-from mmm_demo.fits.trace import sales_sha256, table_sha256
+from mmm_demo.fits.trace import data_params, table_sha256
 from mmm_demo.jobs.table import hold_to_champion
 from mmm_demo.reports.figures import sweep_figures
 from mmm_demo.settings.dimension import Value
 from mmm_demo.settings.experiment import ConfigError
 from mmm_demo.settings.experiment_file import to_yaml
-from mmm_demo.settings.run_schema import SALES_PARAM, Say
+from mmm_demo.settings.run_schema import Say
 from mmm_demo.settings.sweep import Space
 from mmm_demo.sources.market import MarketingData, load_market
 from mmm_demo.store.locks import locked
-from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.publish import Publisher
-from mmm_demo.store.runs import Run, close_if_open, open_run, store_errors
-from mmm_demo.store.search import find_tagged
+from mmm_demo.store.runs import Run, find_tagged, open_run, store_errors
 from mmm_demo.sweeps.runs import Tell, Trials
 from mmm_demo.sweeps.search import Asked, Search
 from mmm_demo.sweeps.text import sweep_page
@@ -29,6 +27,7 @@ from mmm_demo.sweeps.workers import Workers, start_workers
 from mmm_demo.tables.lift import lift_sha256
 
 JOURNAL = "mlruns/sweeps/studies.log"
+LOGGED = ("sampler", "objective", "folds", "draws", "tune", "seed")  # of the sweep
 IDENTITY, PUBLISHED = "sweep.identity", "sweep.published"
 
 
@@ -107,7 +106,7 @@ def run_sweep(
         known = find_tagged({IDENTITY: identity, "mmm.kind": "sweep"})
         done = find_tagged({IDENTITY: identity, PUBLISHED: str(search.finished)})
         if done and search.finished >= space.sweep.size:
-            close_if_open(done[-1])
+            done[-1].close_if_open()
             say(f"all {search.finished} trials were done before, by run {done[-1].run_id}")
             return SweepResult(done[-1], search.table(), search.best, None)
         if search.finished:
@@ -130,20 +129,11 @@ def _data_sha256(data: MarketingData) -> str:
 
 def _describe(run: Run, space: Space, data: MarketingData) -> None:
     sweep, base = space.sweep, space.base
-    params = {
-        "sweep.experiment": base.name,
-        "sweep.sampler": sweep.sampler,
-        "sweep.objective": sweep.objective,
-        "sweep.folds": sweep.folds,
-        "sweep.draws": sweep.draws,
-        "sweep.tune": sweep.tune,
-        "sweep.seed": sweep.seed,
-        "data.sha256": table_sha256(data.table),
-        SALES_PARAM: sales_sha256(data.table, base.model),
-    }
+    params: dict[str, object] = {f"sweep.{name}": getattr(sweep, name) for name in LOGGED}
+    params |= {"sweep.experiment": base.name, **data_params(data.table, base.model)}
     run.log(params=params)
-    searched = {name: str(of) for name, of in sweep.search.items()}
-    run.log_text("\n".join(f"{name}: {of}" for name, of in searched.items()) + "\n", "search.txt")
+    searched = (f"{name}: {of}" for name, of in sweep.search.items())
+    run.log_text("\n".join(searched) + "\n", "search.txt")
     run.log_text(to_yaml(base), "experiment.yaml")
 
 
@@ -185,9 +175,8 @@ def _do_trials(trials: Trials, workers: Workers) -> None:
 def _publish(run: Run, space: Space, search: Search, root: Path) -> SweepResult:
     """Publish table, plots and the experiment file of the best trial."""
     trials, best, sweep = search.table(), search.best, space.sweep
-    outputs = Outputs(root / "outputs", run.run_id)
-    publisher = Publisher(run, outputs)
-    mark = _mark(f"{sweep.name}_{len(trials)}_trials", outputs)
+    publisher = Publisher(run, root)
+    mark = _mark(f"{sweep.name}_{len(trials)}_trials", publisher)
     publisher.table(trials, mark)
     publisher.figures(sweep_figures(trials, search.importances(), sweep, mark))
     counts = {f"sweep.{name}": float(n) for name, n in trials["verdict"].value_counts().items()}
@@ -202,12 +191,12 @@ def _publish(run: Run, space: Space, search: Search, root: Path) -> SweepResult:
     return SweepResult(run, trials, best, file)
 
 
-def _mark(words: str, outputs: Outputs) -> str:
+def _mark(words: str, publisher: Publisher) -> str:
     """Return words for names of files that no process before, killed while it wrote them, took.
 
     The number of trials is among the words, because a sweep that is gone on with has more.
     """
     later = (f"{words}_again_{number}" for number in itertools.count(2))
     names = itertools.chain([words], later)
-    written = {path.name for path in outputs.root.rglob(f"*{outputs.run_id[:8]}*")}
+    written = {path.name for path in publisher.outputs.rglob(f"*{publisher.run.run_id[:8]}*")}
     return next(name for name in names if not any(f"{name}_" in known for known in written))

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from mmm_demo.checks import proof
-from mmm_demo.fits.trace import sales_sha256, table_sha256
+from mmm_demo.fits.trace import data_params
 from mmm_demo.settings.experiment import ExperimentConfig
-from mmm_demo.settings.run_schema import LABEL_TAG, SALES_PARAM, WARNINGS_TAG, Say
+from mmm_demo.settings.run_schema import LABEL_TAG, WARNINGS_TAG, Say
 from mmm_demo.sources.market import MarketingData, load_market
 from mmm_demo.store import registry
 from mmm_demo.store.runs import Run
@@ -43,8 +43,8 @@ def load_data(
     for entry in experiment.data.accept:
         say(f"accepted: {entry}")
     known = hold_to_champion(experiment, data, say)
-    digest = table_sha256(data.table)
-    run.log_dataset(data.table, experiment.market, digest, experiment.model.target_column)
+    told, target = data_params(data.table, experiment.model), experiment.model.target_column
+    run.log_dataset(data.table, experiment.market, told["data.sha256"], target)
     run.log_text(data.table.to_csv(index=False), "data/weekly_table.csv")
     if data.report is not None:
         run.log_text(data.report.to_csv(index=False), "data/report.csv")
@@ -52,8 +52,7 @@ def load_data(
     if data.lift_tests is not None:
         run.log_text(data.lift_tests.to_csv(index=False), "data/lift_tests.csv")
         run.log(params={"data.lift_tests.sha256": lift_sha256(data.lift_tests)})
-    told = {"data.sha256": digest, "data.span": data.span, "data.made_from": data.source}
-    told[SALES_PARAM] = sales_sha256(data.table, experiment.model)
+    told |= {"data.span": data.span, "data.made_from": data.source}
     run.log(
         params=told,
         tags={

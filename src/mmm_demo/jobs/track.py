@@ -16,7 +16,6 @@ from mmm_demo.settings import run_schema
 from mmm_demo.settings.run_schema import LABEL_TAG, Say, by_channel
 from mmm_demo.store import registry
 from mmm_demo.store.champion import PREFIX
-from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.promises import KIND, MODEL, PLAN_RUN, VERSION, outcome_params
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import Run, find_run, open_run, store_errors, temporary_folder
@@ -146,7 +145,7 @@ def run_track(
     with open_run(f"track {plan.run.run_id[:8]} {plan.scenario}", KIND) as run:
         result = TrackResult(run, plan, version, outcome)
         _log(result, sha256(actuals))
-        _publish(Publisher(run, Outputs(root / "outputs", run.run_id)), result)
+        _publish(Publisher(run, root), result)
         run.describe(result.page)
         _tell(result)
     return result

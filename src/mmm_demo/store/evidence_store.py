@@ -5,7 +5,7 @@ import hashlib
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
 
-from mmm_demo.checks.gate import FAILED, NOT_ASSESSABLE, PASSED, GateRefused
+from mmm_demo.checks.gate import GateRefused, worst_by_stage
 from mmm_demo.checks.proof import FILES, sha256
 from mmm_demo.evidence.gathered import EVIDENCE, Evidence, EvidenceError, read_evidence
 from mmm_demo.settings.batteries import EVIDENCE_BATTERIES
@@ -13,7 +13,6 @@ from mmm_demo.store.provenance import HASH_TAG
 from mmm_demo.store.runs import Run, find_run, temporary_folder
 
 EVIDENCE_TAG = "evidence.run"
-SEVERITY = (PASSED, NOT_ASSESSABLE, FAILED)
 
 
 def bind_evidence(run: Run, version: ModelVersion, evidence: Evidence) -> None:
@@ -21,10 +20,8 @@ def bind_evidence(run: Run, version: ModelVersion, evidence: Evidence) -> None:
     digest = {f"{HASH_TAG}{EVIDENCE}": _digest(evidence)}
     run.log(params=digest)  # a param never changes, a tag may
     tags = {EVIDENCE_TAG: run.run_id} | digest
-    stages: dict[str, str] = {}
-    for check in evidence.checks:  # the worst of a battery's checks stands for it
-        stages[check.stage] = max(stages.get(check.stage, PASSED), check.status, key=SEVERITY.index)
-    tags |= {f"evidence.{stage}": status for stage, status in stages.items()}
+    found = worst_by_stage(evidence.checks)
+    tags |= {f"evidence.{stage}": status for stage, status in found.items()}
     client, name, number = run.client, version.name, str(version.version)
     for key in (f"evidence.{battery}" for battery in EVIDENCE_BATTERIES):
         if key in version.tags and key not in tags:  # of evidence that was refused

@@ -1,6 +1,5 @@
 """What the store says about itself, for the doctor: read without ever starting a store."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,32 +23,11 @@ from mmm_demo.store.runs import (
     StoreError,
     find_run,
     pages,
-    stored_runs,
     temporary_folder,
 )
 
 PATIENCE = 10.0  # seconds for a server to answer
 INTACT, CHANGED, MISSING = "intact", "changed", "missing"
-
-
-@dataclass(frozen=True)
-class OpenRun:
-    """A run in state RUNNING.
-
-    Attributes
-    ----------
-    run_id, name
-        Of the run.
-    started
-        When it was opened, local time to the minute.
-    tags
-        Its tags; `process.fate` reads who opened it.
-    """
-
-    run_id: str
-    name: str
-    started: str
-    tags: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -128,31 +106,6 @@ def _require_answer(uri: str) -> None:
         return  # an answer, e.g. that it wants a password
     except OSError as error:  # URLError is one
         raise StoreError(f"the server {uri} does not answer: {error}") from None
-
-
-def open_runs() -> list[OpenRun]:
-    """Return the runs of every experiment that are in state RUNNING."""
-    return [
-        OpenRun(
-            run.info.run_id,
-            run.info.run_name or "",
-            time.strftime("%Y-%m-%d %H:%M", time.localtime(run.info.start_time / 1000)),
-            dict(run.data.tags),
-        )
-        for run in stored_runs("attributes.status = 'RUNNING'")
-    ]
-
-
-def still_open(run_id: str) -> bool:
-    """Whether a run is in state RUNNING at this moment."""
-    return MlflowClient().get_run(run_id).info.status == "RUNNING"
-
-
-def kill_run(run_id: str, tag: str, reason: str) -> None:
-    """Close a run as KILLED, and say in a tag who did it and why."""
-    client = MlflowClient()
-    client.set_tag(run_id, tag, reason)
-    client.set_terminated(run_id, "KILLED")
 
 
 def own_models() -> list[Model]:

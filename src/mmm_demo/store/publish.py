@@ -1,21 +1,34 @@
-"""One result, two places: the run's artifacts and `outputs/`."""
+"""One result, two places: the run's artifacts and `outputs/`, where nothing is overwritten."""
 
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from mmm_demo.settings.names import snake_case
-from mmm_demo.store.outputs import Outputs
 from mmm_demo.store.runs import Run, temporary_folder
 
 if TYPE_CHECKING:  # a figure is written as it is; every module that draws one need not be loaded
     from mmm_demo.plots.style import NamedFigure
 
 PNG_DPI = 110
+# In `outputs/`: `mark` is a description and the first characters of the run, `of` what a figure is
+# of.
+PLACES = {
+    "model": "models/mmm_fit_{today}_{mark}.nc",
+    "diagnostics": "plots/diagnostics/{of}_{mark}.png",
+    "contributions": "plots/contributions/{of}_{mark}.png",
+    "table": "tables/{mark}_{today}.csv",
+    "scenario": "optimization/budget_scenario_{mark}.csv",
+    "plan_figure": "optimization/budget_{of}_{mark}.png",
+    "plan_page": "optimization/budget_report_{mark}.html",
+    "experiment": "experiments/{mark}.yaml",
+    "page": "reports/{mark}.html",
+}
 
 
 @dataclass(frozen=True)
@@ -26,17 +39,49 @@ class Publisher:
     ----------
     run
         Gets the artifacts, under names that are the same for every run.
-    outputs
-        Gets the same files, under names that no other run has.
+    root
+        The project's folder, whose `outputs/` gets the same files, under names that no other run
+        has.
     """
 
     run: Run
-    outputs: Outputs
+    root: Path
+    today: date = field(default_factory=date.today)
+
+    @property
+    def outputs(self) -> Path:
+        """The folder of all runs' files."""
+        return self.root / "outputs"
+
+    def path(self, kind: str, description: str, of: str = "") -> Path:
+        """Return the path of a new file, whose folder is there.
+
+        Parameters
+        ----------
+        kind
+            One of `PLACES`.
+        description
+            What the file holds; of a figure its name, of a plan's figure the plan.
+        of
+            Step, channel or plot that a figure is of.
+
+        Raises
+        ------
+        FileExistsError
+            When there is such a file.
+        """
+        mark = f"{snake_case(description)}_{self.run.run_id[:8]}"
+        name = PLACES[kind].format(today=self.today, mark=mark, of=snake_case(of))
+        path = self.outputs / name
+        if path.exists():
+            raise FileExistsError(f"{path} exists and is never overwritten")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
     def figures(self, figures: Iterable["NamedFigure"]) -> None:
         """Write figures as PNG."""
         for item in figures:
-            path = self.outputs.path(item.folder, item.name, item.subject)
+            path = self.path(item.folder, item.name, item.subject)
             item.figure.savefig(path, dpi=PNG_DPI)
             name = f"{snake_case(item.subject)}_{item.name}.png"
             self._log(path, f"plots/{item.folder}/{name}")
@@ -54,7 +99,7 @@ class Publisher:
     def plan_report(self, html: str, pictures: Mapping[str, bytes], description: str) -> Path:
         """Write the report on plans, and its figures, which are PNG by name."""
         for name, picture in pictures.items():
-            path = self.outputs.path("plan_figure", description, name)
+            path = self.path("plan_figure", description, name)
             path.write_bytes(picture)
             self._log(path, f"plots/optimization/budget_{snake_case(name)}.png")
         return self._write("plan_page", html, description, "reports/budget_report.html")
@@ -70,10 +115,10 @@ class Publisher:
 
     def trace(self, stored: Path, description: str) -> None:
         """Copy a stored trace to `outputs/`."""
-        shutil.copyfile(stored, self.outputs.path("model", description))
+        shutil.copyfile(stored, self.path("model", description))
 
     def _write(self, kind: str, text: str, description: str, artifact: str) -> Path:
-        path = self.outputs.path(kind, description)
+        path = self.path(kind, description)
         path.write_text(text, encoding="utf-8", newline="")
         self._log(path, artifact)
         return path

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import mlflow
@@ -187,6 +188,11 @@ def find_alias(market: str, alias: str) -> ModelVersion | None:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise
+
+
+def made_on(version: ModelVersion) -> datetime:
+    """Return when a version was registered."""
+    return datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
 
 
 def prove_version(version: ModelVersion) -> Bundle:

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import mlflow
 import pandas as pd
 from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts, list_artifacts
 from mlflow.data import from_pandas
 from mlflow.entities import DatasetInput, InputTag, LoggedModelInput, Metric, Param, RunTag
 from mlflow.entities import Run as StoredRun
@@ -44,6 +45,36 @@ class Run:
     client: MlflowClient
     run_id: str
     experiment_id: str
+
+    @classmethod
+    def of(cls, stored: StoredRun) -> "Run":
+        """Return a run that the store told of."""
+        return cls(MlflowClient(), stored.info.run_id, stored.info.experiment_id)
+
+    @property
+    def running(self) -> bool:
+        """Whether it is in state RUNNING at this moment."""
+        return self.client.get_run(self.run_id).info.status == "RUNNING"
+
+    def child(self, name: str, kind: str, tags: Mapping[str, str]) -> "Run":
+        """Create a run of its own below this one, which whoever makes it has to close."""
+        tags = {"mlflow.parentRunId": self.run_id, "mmm.kind": kind, **tags}
+        tags |= {"mlflow.user": getpass.getuser(), **process_tags()}
+        return Run.of(self.client.create_run(self.experiment_id, run_name=name, tags=tags))
+
+    def reopen(self) -> None:
+        """Go on with a run that a process before this one left or ended."""
+        self.log(tags=process_tags())  # before it runs: whoever looks must not think it left open
+        self.client.update_run(self.run_id, status="RUNNING")
+
+    def close(self, status: str = "FINISHED") -> None:
+        """End it as FINISHED, FAILED or KILLED."""
+        self.client.set_terminated(self.run_id, status)
+
+    def close_if_open(self) -> None:
+        """End it as FINISHED where its process died when all was done."""
+        if self.running:
+            self.close()
 
     def log(
         self,
@@ -169,17 +200,16 @@ def open_run(
     adopted = take_over_run() if parent is None else None
     if again:
         run = again
-        reopen_run(run)
+        run.reopen()
         if adopted:
             client.set_tag(adopted, "mmm.continues_run", run.run_id)
     elif adopted:
         run = find_run(adopted)
         client.update_run(run.run_id, name=name)
+    elif parent:
+        run = parent.child(name, kind, tags or {})
     else:
-        home = parent.experiment_id if parent else experiment_id()
-        below = {"mlflow.parentRunId": parent.run_id} if parent else {}
-        created = client.create_run(home, run_name=name, tags=below | own | opener)
-        run = Run(client, created.info.run_id, home)
+        run = Run.of(client.create_run(experiment_id(), run_name=name, tags=own | opener))
     status = "FAILED"
     try:
         run.log(tags={"mlflow.user": getpass.getuser(), **own, **opener, **git_tags()})
@@ -189,32 +219,7 @@ def open_run(
         status = "KILLED"
         raise
     finally:
-        client.set_terminated(run.run_id, status)
-
-
-def create_child(parent: Run, name: str, kind: str, tags: Mapping[str, str]) -> Run:
-    """Create a run of its own below another, which whoever makes it has to end."""
-    tags = {"mlflow.parentRunId": parent.run_id, "mmm.kind": kind, **tags}
-    tags |= {"mlflow.user": getpass.getuser(), **process_tags()}
-    created = parent.client.create_run(parent.experiment_id, run_name=name, tags=tags)
-    return Run(parent.client, created.info.run_id, parent.experiment_id)
-
-
-def reopen_run(run: Run) -> None:
-    """Go on with a run that a process before this one left or ended."""
-    run.log(tags=process_tags())  # before it runs: whoever looks must not think it left open
-    run.client.update_run(run.run_id, status="RUNNING")
-
-
-def close_run(run: Run, status: str) -> None:
-    """End a run as FINISHED, FAILED or KILLED."""
-    run.client.set_terminated(run.run_id, status)
-
-
-def close_if_open(run: Run) -> None:
-    """End a run as FINISHED whose work was done when its process died, if it is still open."""
-    if run.client.get_run(run.run_id).info.status == "RUNNING":
-        close_run(run, "FINISHED")
+        run.close(status)
 
 
 def experiment_id() -> str:
@@ -241,10 +246,8 @@ def find_run(run_id: str) -> Run:
     RunNotFoundError
         When no run, or more than one, has this id.
     """
-    client = MlflowClient()
     try:
-        found = client.get_run(run_id)
-        return Run(client, found.info.run_id, found.info.experiment_id)
+        return Run.of(MlflowClient().get_run(run_id))
     except mlflow.exceptions.MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
@@ -255,7 +258,7 @@ def find_run(run_id: str) -> Run:
             f"{len(matching)} runs start with {run_id!r} in {mlflow.get_tracking_uri()}; "
             "open the UI with: mmm-demo ui"
         )
-    return Run(client, matching[0].info.run_id, matching[0].info.experiment_id)
+    return Run.of(matching[0])
 
 
 def stored_runs(wanted: str = "", order: str = "DESC") -> list[StoredRun]:
@@ -265,6 +268,28 @@ def stored_runs(wanted: str = "", order: str = "DESC") -> list[StoredRun]:
     if not homes:
         return []
     return pages(client.search_runs, homes, wanted, max_results=PAGE, order_by=by)
+
+
+def find_tagged(tags: Mapping[str, str]) -> list[Run]:
+    """Return the runs that have all these tags, of all experiments, the oldest first."""
+    return [Run.of(stored) for stored in stored_runs(tagged(tags), "ASC")]
+
+
+def tagged(tags: Mapping[str, str]) -> str:
+    """Return the filter that finds the runs with all these tags."""
+    return " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
+
+
+def download_folder(stored: StoredRun, folder: str, target: Path) -> bool:
+    """Download a folder of a run's artifacts; say whether there is one.
+
+    Straight from where it is: a client asks the store thrice about a run that is known here.
+    """
+    home = stored.info.artifact_uri
+    if folder not in {PurePosixPath(item.path).name for item in list_artifacts(home)}:
+        return False
+    download_artifacts(f"{home}/{folder}", dst_path=str(target))
+    return True
 
 
 def pages(search: Callable[..., Any], *asked: Any, **options: Any) -> list[Any]:

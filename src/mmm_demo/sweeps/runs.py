@@ -4,15 +4,13 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from pathlib import Path
 
-from mmm_demo.fits.trace import sales_sha256, table_sha256
+from mmm_demo.fits.trace import data_params, sales_sha256
 from mmm_demo.settings.experiment import ConfigError, ExperimentConfig
 from mmm_demo.settings.experiment_file import flat_params, to_yaml
 from mmm_demo.settings.limits import EvidenceConfig
-from mmm_demo.settings.run_schema import SALES_PARAM
 from mmm_demo.settings.sweep import Space, in_words
 from mmm_demo.sources.market import MarketingData, load_market
-from mmm_demo.store.runs import Run, close_run, create_child, reopen_run, temporary_folder
-from mmm_demo.store.search import find_tagged
+from mmm_demo.store.runs import Run, find_tagged, temporary_folder
 from mmm_demo.sweeps.search import Asked, Link, Search
 from mmm_demo.sweeps.text import score
 from mmm_demo.sweeps.trial import Task, TrialResult
@@ -75,7 +73,9 @@ class Trials:
         except (ConfigError, DataError) as fault:
             self._end(asked, run, TrialResult("failed", str(fault)))
             return True
-        run.log(params=self._params(asked, experiment, data))
+        searched = {f"sweep.{name}": value for name, value in asked.choice.items()}
+        digests = data_params(data.table, experiment.model)
+        run.log(params=flat_params(experiment) | searched | digests)
         run.log_text(to_yaml(experiment), "experiment.yaml")
         self.running[self._submit(asked, experiment, data)] = (asked, run)
         return True
@@ -89,7 +89,7 @@ class Trials:
     def abandon(self) -> None:
         """Leave no run open; the trials are gone on with when the sweep is resumed."""
         for run in self._open_runs.values():
-            close_run(run, "KILLED")
+            run.close("KILLED")
         self._open_runs.clear()
         self.running.clear()
 
@@ -97,12 +97,11 @@ class Trials:
         number = str(asked.number)
         known = find_tagged({"mlflow.parentRunId": self.run.run_id, TRIAL: number})
         if known:
-            run = known[-1]
-            self._open_runs[asked.number] = run
-            reopen_run(run)
+            run = self._open_runs[asked.number] = known[-1]
+            run.reopen()
             return run
         tags = {TRIAL: number, "sweep": self.space.sweep.name, "market": self.space.base.market}
-        run = create_child(self.run, f"{self.space.sweep.name} {number}", "trial", tags)
+        run = self.run.child(f"{self.space.sweep.name} {number}", "trial", tags)
         self._open_runs[asked.number] = run
         return run
 
@@ -120,16 +119,6 @@ class Trials:
         if ours != sales_sha256(self._sales.table, base.model):
             raise DataError("it explains other weeks or sales than the sweep's experiment")
         return data
-
-    def _params(
-        self, asked: Asked, experiment: ExperimentConfig, data: MarketingData
-    ) -> dict[str, object]:
-        searched = {f"sweep.{name}": value for name, value in asked.choice.items()}
-        digests = {
-            "data.sha256": table_sha256(data.table),
-            SALES_PARAM: sales_sha256(data.table, experiment.model),
-        }
-        return flat_params(experiment) | searched | digests
 
     def _submit(
         self, asked: Asked, experiment: ExperimentConfig, data: MarketingData
@@ -163,7 +152,7 @@ class Trials:
                 path = folder / "trace.nc"
                 path.write_bytes(outcome.trace)
                 run.log_file(path)
-        close_run(run, "FINISHED")
+        run.close()
         self._open_runs.pop(asked.number)
         self.search.tell(asked, outcome)
         value = f", {score(self.space.sweep, outcome.value)}" if outcome.verdict == "passed" else ""

@@ -1,12 +1,13 @@
 """A store that cannot be read, runs that were left open, artifacts that lie elsewhere."""
 
 import shlex
+import time
 from functools import partial
 from pathlib import Path
 
 from mmm_demo.store.doctor.finding import FIX, Finding
 from mmm_demo.store.doctor.remedies import python_command
-from mmm_demo.store.health import OpenRun, has_store, kill_run, open_runs, still_open
+from mmm_demo.store.health import has_store
 from mmm_demo.store.locks import sqlite_file
 from mmm_demo.store.paths import (
     Displaced,
@@ -18,9 +19,10 @@ from mmm_demo.store.paths import (
     served,
 )
 from mmm_demo.store.process import ALIVE, CANNOT_TELL, DEAD, Fate, fate
-from mmm_demo.store.runs import StoreError
+from mmm_demo.store.runs import Run, StoredRun, StoreError, stored_runs
 
 CLOSED_TAG = "doctor.closed"
+OPEN = "attributes.status = 'RUNNING'"
 
 
 def store_findings(root: Path, uri: str) -> list[Finding]:
@@ -59,35 +61,41 @@ def is_own(root: Path, uri: str) -> bool:
 
 def run_findings() -> list[Finding]:
     """Return the runs that no living process has open."""
-    fates = [(run, fate(run.tags)) for run in open_runs()]
+    fates = [(run, fate(run.data.tags)) for run in stored_runs(OPEN)]
     # Asked again after the process was looked at: it may have closed the run before it ended.
     return [
         _run_finding(run, ends)
         for run, ends in fates
-        if ends.status != ALIVE and still_open(run.run_id)
+        if ends.status != ALIVE and Run.of(run).running
     ]
 
 
-def _run_finding(run: OpenRun, ends: Fate) -> Finding:
-    where = f"run {run.run_id[:8]} ({run.name}, opened {run.started})"
+def _run_finding(run: StoredRun, ends: Fate) -> Finding:
+    started = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.info.start_time / 1000))
+    where = f"{_named(run)}, opened {started})"
     if ends.status == DEAD:
         return Finding(f"still RUNNING, but {ends.why}", where, FIX, partial(_close, run))
-    close = python_command(f"C().set_terminated('{run.run_id}', 'KILLED')")
+    close = python_command(f"C().set_terminated('{run.info.run_id}', 'KILLED')")
     what = f"RUNNING; whether anybody works on it: {CANNOT_TELL}, {ends.why}"
     return Finding(what, where, f"if nobody does: {close}")
 
 
-def _close(run: OpenRun) -> str:
-    ends = fate(run.tags)
-    if ends.status != DEAD or not still_open(run.run_id):
+def _close(stored: StoredRun) -> str:
+    run, ends = Run.of(stored), fate(stored.data.tags)
+    if ends.status != DEAD or not run.running:
         return f"run {run.run_id[:8]} was closed meanwhile"
-    kill_run(run.run_id, CLOSED_TAG, f"by mmm-demo doctor: left RUNNING, {ends.why}")
-    return f"run {run.run_id[:8]} ({run.name}) is KILLED now: {ends.why}"
+    run.log(tags={CLOSED_TAG: f"by mmm-demo doctor: left RUNNING, {ends.why}"})
+    run.close("KILLED")
+    return f"{_named(stored)}) is KILLED now: {ends.why}"
+
+
+def _named(run: StoredRun) -> str:
+    return f"run {run.info.run_id[:8]} ({run.info.run_name or ''}"
 
 
 def runs_at_work() -> list[str]:
     """Return the ids of the runs that a living process has open."""
-    return [run.run_id for run in open_runs() if fate(run.tags).status == ALIVE]
+    return [run.info.run_id for run in stored_runs(OPEN) if fate(run.data.tags).status == ALIVE]
 
 
 # Places
