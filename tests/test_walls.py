@@ -44,7 +44,7 @@ WALLS = {
         "store.provenance",
     }
     | {"store.search", "store.creation", "store.health"},
-    "pymc_marketing": {"fits.build", "planning.library"} | FORMS,
+    "pymc_marketing": {"fits.build"} | FORMS,
     "pymc_extras": {"fits.build"} | FORMS,
     "pymc": {"fits.build"} | FORMS,
     # environment reads one setting of it

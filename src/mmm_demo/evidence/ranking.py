@@ -74,8 +74,7 @@ class Candidate:
 
     def __post_init__(self) -> None:
         """Refuse tables of a fit that did not pass."""
-        kept = (getattr(self.tables, name) for name in ("backtest", "pointwise", "roas", "plan"))
-        if self.verdict != PASSED and any(table is not None for table in kept):
+        if self.verdict != PASSED and any(of is not None for of in vars(self.tables).values()):
             raise ValueError(f"run {self.run_id} did not pass; none of its tables may be read")
 
     @property

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mmm_demo.planning.feasible import Region, region_of
-from mmm_demo.planning.optimize import Planner, spread_of
+from mmm_demo.planning.optimize import Planner, shares_of, spread_of
 from mmm_demo.planning.plan import INTERVALS, Plan
 from mmm_demo.planning.solver import Goal, maximise
 from mmm_demo.planning.surface import Brought, ByTotals, Media
@@ -43,7 +43,8 @@ def response_curves(planner: Planner, plan: Plan, points: int = 40) -> pd.DataFr
     table = plan.table
     top = table[["current", "planned", "observed_high"]].max(axis=1).to_numpy()
     grid = np.linspace(0.0, BEYOND * top, points)  # (point, channel)
-    surface = ByTotals(planner.thin, _shares(plan))
+    spread = shares_of(plan.weekly.to_numpy(), spread_of(plan.scenario, plan.window))
+    surface = ByTotals(planner.thin, spread)
     brought = [surface.at(spend) for spend in grid]
     response = np.array([at.channels for at in brought])  # (point, channel, sample)
     marginal = np.array([surface.marginal(at) for at in brought])
@@ -60,17 +61,6 @@ def response_curves(planner: Planner, plan: Plan, points: int = 40) -> pd.DataFr
     }
     flat = {name: values.T.ravel() for name, values in columns.items()}
     return pd.DataFrame({"channel": np.repeat(table["channel"].to_numpy(), points), **flat})
-
-
-def _shares(plan: Plan) -> np.ndarray:
-    """Return how a plan spreads each channel's money over the weeks, shape (week, channel)."""
-    weekly = plan.weekly.to_numpy()
-    total = weekly.sum(axis=0)
-    return np.where(
-        total > 0,
-        weekly / np.where(total > 0, total, 1.0),
-        spread_of(plan.scenario, plan.window),
-    )
 
 
 def budget_frontier(planner: Planner, scenario: Scenario, points: int = 20) -> pd.DataFrame:

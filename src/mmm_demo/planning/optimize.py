@@ -107,7 +107,7 @@ class Planner:
             raise OutOfReach(f"scenario {scenario.name}: {fault}. Note that {what}") from None
         planned, brought = weekly.sum(axis=0), point.brought
         if scenario.profile == WEEKLY:
-            spread = np.where(planned > 0, weekly / np.where(planned > 0, planned, 1.0), spread)
+            spread = shares_of(weekly, spread)
         totals = self._by_totals(spread)
         thinned, expected = (float(one.total.mean()) for one in (totals.thin.at(planned), brought))
         return Plan(
@@ -185,6 +185,11 @@ class Planner:
         outside |= window.leaves_the_seen(weekly)
         current = np.where(window.current > 0, window.current, np.nan)
         lower, upper = np.quantile(marginal, [0.03, 0.97], axis=1)
+        at = {
+            "fixed": region.high - region.low <= slack,
+            "lower": planned <= region.low + slack,
+            "upper": planned >= region.high - slack,
+        }
         return pd.DataFrame(
             {
                 "channel": window.channels,
@@ -197,7 +202,7 @@ class Planner:
                 "observed_low": lowest,
                 "observed_high": highest,
                 "outside_observed": outside,
-                "at_bound": _at_bound(region, planned, slack),
+                "at_bound": np.select([*at.values()], [*at], ""),
                 "carry_in": self.media.carry_in.mean(axis=1)
                 if not window.unknown_weeks
                 else np.nan,
@@ -211,16 +216,10 @@ class Planner:
         )
 
 
-def _at_bound(region: Region, planned: np.ndarray, slack: float) -> list[str]:
-    words = []
-    for low, high, money in zip(region.low, region.high, planned, strict=True):
-        if high - low <= slack:
-            words.append("fixed")
-        else:
-            words.append(
-                "lower" if money <= low + slack else "upper" if money >= high - slack else ""
-            )
-    return words
+def shares_of(weekly: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
+    """Return how money is spread over the weeks; channels without any as they are otherwise."""
+    total = weekly.sum(axis=0)
+    return np.where(total > 0, weekly / np.where(total > 0, total, 1.0), otherwise)
 
 
 def spread_of(scenario: Scenario, window: Window) -> np.ndarray:
@@ -229,8 +228,7 @@ def spread_of(scenario: Scenario, window: Window) -> np.ndarray:
     Fixed channels keep the weeks of the last period, too.
     """
     spread = np.full(window.last.shape, 1 / window.weeks)
-    current = window.current
-    as_before = np.where(current > 0, window.last / np.where(current > 0, current, 1.0), spread)
+    as_before = shares_of(window.last, spread)
     if scenario.profile == "historical":
         return as_before
     for place, name in enumerate(window.channels):

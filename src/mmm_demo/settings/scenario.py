@@ -11,7 +11,6 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
-    TypeAdapter,
     field_validator,
     model_validator,
 )
@@ -302,7 +301,7 @@ class BudgetConfig(Scenario, WindowConfig):
         if "total_budget" in asked:
             plain["relative_budget"] = None
         where = "the plan asked for"
-        return build(_BUDGET, plain | dict(asked), where, {(): BudgetConfig}, whole="its settings")
+        return build(BudgetConfig, plain | dict(asked), where, whole="its settings")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -333,14 +332,6 @@ class PlanRequest(WindowConfig):
         return self
 
 
-_ADAPTER, _BUDGET = TypeAdapter(PlanRequest), TypeAdapter(BudgetConfig)
-_SECTIONS: dict[tuple[str, ...], type] = {
-    (): PlanRequest,
-    ("scenarios", "*"): Scenario,
-    ("scenarios", "*", "groups", "*"): Group,
-}
-
-
 def request_from_dict(content: object, where: str) -> PlanRequest:
     """Build a request from plain values, reporting all faults together.
 
@@ -349,7 +340,7 @@ def request_from_dict(content: object, where: str) -> PlanRequest:
     ConfigError
         With one line per fault: field, reason, value.
     """
-    return build(_ADAPTER, content, where, _SECTIONS)
+    return build(PlanRequest, content, where)
 
 
 def load_request(path: str | Path) -> PlanRequest:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from mmm_demo.settings.experiment import ModelConfig, free_parameters
 from mmm_demo.settings.names import key
+from mmm_demo.settings.run_schema import by_channel
 from mmm_demo.settings.wording import join_words
 from mmm_demo.sources import explore_measures as measure
 from mmm_demo.sources import explore_verdict as say
@@ -119,8 +120,7 @@ class Exploration:
         }
         found = {f"explore.{name}": value for name, value in found.items()}
         for name in ("vif", "vif_with_controls", "levels", "amounts", "spend_share"):
-            values = zip(self.channels["channel"], self.channels[name], strict=True)
-            found |= {key(channel, f"explore.{name}."): value for channel, value in values}
+            found |= by_channel(f"explore.{name}", self.channels, name)
         effects = zip(self.effects["control"], self.effects["share"], strict=True)
         found |= {key(control, "explore.effect_share."): value for control, value in effects}
         return {name: float(value) for name, value in found.items()}
