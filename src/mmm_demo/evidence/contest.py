@@ -279,7 +279,7 @@ def explain(champion: Bundle, challenger: Bundle) -> pd.DataFrame:
     before, after = _facts(champion), _facts(challenger)
     rows = [
         {
-            "part": _part(name),
+            "part": name.split(".")[0],
             "setting": name,
             "champion": before.get(name, "none"),
             "challenger": after.get(name, "none"),
@@ -312,10 +312,6 @@ def _facts(bundle: Bundle) -> dict[str, str]:
     pairs = zip(fitted.config.channel_columns, scaling.channels, strict=True)
     facts |= {f"scaling.{name}": f"{value:,.6g}" for name, value in pairs}
     return facts
-
-
-def _part(name: str) -> str:
-    return name.split(".")[0]
 
 
 def reasons(checks: Sequence[Check]) -> tuple[str, ...]:

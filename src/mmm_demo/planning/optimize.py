@@ -10,7 +10,7 @@ from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.planning.doubts import counted, require_margin
 from mmm_demo.planning.feasible import Region, region_of
 from mmm_demo.planning.honesty import rank_pairs, smallest_move
-from mmm_demo.planning.plan import TOLERANCE, Move, Plan
+from mmm_demo.planning.plan import TOLERANCE, Plan
 from mmm_demo.planning.solver import (
     GAP_MAX,
     Goal,
@@ -121,7 +121,9 @@ class Planner:
             value=point.value,
             timing=float((totals.before.total - self.replay.total).mean()),
             pairs=rank_pairs(totals.marginal, self.window.current, planned, self.window.channels),
-            smallest=self._smallest(goal, region, totals.thin, planned),
+            smallest=smallest_move(goal, region, totals.thin, self.window.current, planned)
+            if self.concave
+            else None,
             gap=gap,
             thinning=thinned / expected - 1 if expected > 0 else 0.0,
             certified=self.concave,
@@ -167,13 +169,6 @@ class Planner:
             thin, full = ByTotals(self.thin, spread), ByTotals(self.media, spread)
             self._surfaces[key] = Totals(thin, full)
         return self._surfaces[key]
-
-    def _smallest(
-        self, goal: Goal, region: Region, surface: ByTotals, planned: np.ndarray
-    ) -> Move | None:
-        if not self.concave:
-            return None
-        return smallest_move(goal, region, surface, self.window.current, planned)
 
     def _table(
         self, region: Region, weekly: np.ndarray, brought: Brought, marginal: np.ndarray

@@ -332,17 +332,6 @@ class PlanRequest(WindowConfig):
         return self
 
 
-def request_from_dict(content: object, where: str) -> PlanRequest:
-    """Build a request from plain values, reporting all faults together.
-
-    Raises
-    ------
-    ConfigError
-        With one line per fault: field, reason, value.
-    """
-    return build(PlanRequest, content, where)
-
-
 def load_request(path: str | Path) -> PlanRequest:
     """Read a plan file.
 
@@ -351,4 +340,4 @@ def load_request(path: str | Path) -> PlanRequest:
     FileNotFoundError, ConfigError
         When there is no such file, or it is not a valid request.
     """
-    return request_from_dict(read_mapping(path, "plan", "experiments/plans"), str(path))
+    return build(PlanRequest, read_mapping(path, "plan", "experiments/plans"), str(path))

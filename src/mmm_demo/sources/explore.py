@@ -81,6 +81,7 @@ class Exploration:
         """What this data can tell, in sentences with numbers."""
         target, channels = self.model.target_column, [*self.model.channel_columns]
         with_hole = self.table[channels].corrwith(self.table[target])
+        empty = _hole(self.outliers, self.weeks).to_numpy()
         parts = (
             say.length(self.weeks, self.missing_weeks, self.parameters),
             say.levels(self.channels, len(self.table)),
@@ -92,16 +93,12 @@ class Exploration:
             say.outliers(self.outliers),
             say.holes(
                 self.outliers,
-                self._hole_marks(),
+                marked_by(self.table[[*self.model.control_columns]], empty),
                 with_hole,
                 self.correlations.loc[channels, target],
             ),
         )
         return tuple(chain.from_iterable(parts))
-
-    def _hole_marks(self) -> list[str]:
-        empty = _hole(self.outliers, self.weeks)
-        return marked_by(self.table[[*self.model.control_columns]], empty.to_numpy())
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers as flat metrics for the tracking store, e.g. `explore.vif.TV`."""
