@@ -162,12 +162,7 @@ def lost_knowledge(champion: Bundle, challenger: Bundle) -> pd.DataFrame:
     """
     before, after = channel_labels(champion.fitted), channel_labels(challenger.fitted)
     rows = [
-        {
-            "channel": name,
-            "champion": before[name],
-            "challenger": label,
-            "lost": _lost(before[name], label),
-        }
+        (name, before[name], label, _lost(before[name], label))
         for name, label in after.items()
         if name in before
     ]
@@ -278,12 +273,7 @@ def explain(champion: Bundle, challenger: Bundle) -> pd.DataFrame:
     """
     before, after = _facts(champion), _facts(challenger)
     rows = [
-        {
-            "part": name.split(".")[0],
-            "setting": name,
-            "champion": before.get(name, "none"),
-            "challenger": after.get(name, "none"),
-        }
+        (name.split(".")[0], name, before.get(name, "none"), after.get(name, "none"))
         for name in dict.fromkeys([*before, *after])
         if before.get(name) != after.get(name)
     ]
