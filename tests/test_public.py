@@ -1,5 +1,6 @@
 """The public face: what a notebook imports, from an experiment file to a tracked plan."""
 
+import builtins
 import inspect
 import json
 import re
@@ -16,6 +17,7 @@ from mmm_demo.fits.fitted import WEEK
 from mmm_demo.settings.experiment import ConfigError
 
 SMALL = {"draws": 600, "tune": 600, "seed": 3}
+CODE = "".join(path.read_text("utf-8") for path in (PROJECT / "src").rglob("*.py"))
 HEAVY = {"click", "mlflow", "numpy", "pandas", "pydantic", "pymc", "pytensor", "xarray", "yaml"}
 
 
@@ -30,6 +32,11 @@ def test_every_name_is_a_function_that_its_own_docstring_explains() -> None:
             named = re.escape(str(parameter).split(":")[0].split("=")[0].strip())
             told = re.search(rf"^{named}$", text.replace("\\", ""), re.MULTILINE)
             assert told, f"{name}: {parameter}"
+        raised = re.search(r"\nRaises\n-+\n(.*?)\n\n", text, re.DOTALL)
+        for error in re.findall(r"^\w.*$", raised[1] if raised else "", re.MULTILINE):
+            for word in error.split(", "):
+                known = hasattr(builtins, word) or f"class {word}(" in CODE
+                assert known, f"{name} raises {word}, which is no error"
         assert signature.return_annotation is not inspect.Signature.empty, name
         assert f">>> from mmm_demo import {name}" in text or f", {name}\n" in text, name
 

@@ -228,8 +228,10 @@ def test_every_wall_stands_around_rooms_that_are_there(vendor: str) -> None:
 
 
 def test_packages_themselves_hold_nothing() -> None:
+    """But for the public face, and for what must be set before NumPy is loaded."""
     for path in set(ROOT.rglob("__init__.py")) - {FACE}:
-        assert not set(imports(ast.parse(path.read_text("utf-8")))), path
+        needed = {"os"} if path.parent.name == "fits" else set()
+        assert set(imports(ast.parse(path.read_text("utf-8")))) == needed, path
 
 
 def at_once(tree: ast.Module) -> set[str]:

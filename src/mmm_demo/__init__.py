@@ -167,7 +167,7 @@ def fit(
 
 
 def gather_evidence(
-    of: "FitResult | str", batteries: Sequence[str] = (), *, say: Say | None = print
+    of: "FitResult | str", batteries: str | Sequence[str] = (), *, say: Say | None = print
 ) -> "EvidenceResult":
     """Ask of a fit what refits can tell: backtest, recovery, placebo, sensitivity.
 
@@ -176,7 +176,7 @@ def gather_evidence(
     of
         A fit, or its run: the id or its first characters.
     batteries
-        Which; all when empty. What others found before is kept.
+        Which, or one; all when empty. What others found before is kept.
     say
         Is told of each refit; None for silence.
 
@@ -189,6 +189,8 @@ def gather_evidence(
     ------
     GateRefused
         When the fit does not prove its pass.
+    ValueError
+        When there is no such battery; it names those that there are.
 
     Examples
     --------
@@ -200,7 +202,8 @@ def gather_evidence(
     _project()
     told = say or _quiet
     run_id = of if isinstance(of, str) else of.run.run_id
-    return run_evidence(run_id, batteries, told, _watch(told))
+    wanted = (batteries,) if isinstance(batteries, str) else batteries
+    return run_evidence(run_id, wanted, told, _watch(told))
 
 
 def promote(
@@ -343,7 +346,8 @@ def track(
     made
         A plan, or its run: the id or its first characters.
     actuals
-        CSV in the form of the weekly table, with all weeks since the data of the plan.
+        CSV in the form of the weekly table, with all weeks since the data of the plan; a relative
+        path is taken from the project's folder.
     scenario
         Which of the plan; by default the first.
     say
@@ -356,7 +360,7 @@ def track(
 
     Raises
     ------
-    TrackError, DataError
+    ActualsError, DataError
         When the file cannot be held against the plan.
 
     Examples

@@ -59,6 +59,20 @@ def test_what_a_process_needs_is_set_in_one_place(given, threads):
     assert done.stdout.split() == [threads, str(logging.WARNING)]
 
 
+def test_the_model_is_loaded_with_one_thread_of_blas_per_chain():
+    """NumPy and PyTensor read it when they are loaded, so what is asked is what they did."""
+    script = (
+        "import json, mmm_demo.model, threadpoolctl\n"
+        "print(json.dumps([pool['num_threads'] for pool in threadpoolctl.threadpool_info()]))"
+    )
+    bare = {name: text for name, text in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run(
+        [PYTHON, "-c", script], capture_output=True, text=True, check=True, env=bare
+    )
+    found = json.loads(done.stdout)
+    assert found and set(found) == {1}
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be held here")
 def test_cores_are_those_that_the_process_may_use():
     every = os.sched_getaffinity(0)

@@ -79,6 +79,12 @@ def test_every_battery_that_is_wanted_runs_once_and_no_other(canned):
     assert set(found.tables) == {"placebo"}
 
 
+def test_a_battery_that_is_not_there_is_refused_before_a_run_is_opened(store):
+    with pytest.raises(ValueError, match="no battery backtests; there are backtest, recovery"):
+        run_evidence("1a2b3c4d", ["backtests"], print, unheard)
+    assert not store.search_runs([item.experiment_id for item in store.search_experiments()])
+
+
 def test_the_model_is_made_once_for_the_batteries_that_share_it(canned, monkeypatch):
     made = []
 

@@ -25,7 +25,7 @@ from mmm_demo.jobs.leaderboard import (
 )
 from mmm_demo.settings.experiment import ConfigError
 from mmm_demo.settings.run_schema import SALES_PARAM
-from mmm_demo.store import search
+from mmm_demo.store import runs, search
 from mmm_demo.store.runs import open_run
 
 CONVERGENCE = {
@@ -211,7 +211,7 @@ def test_search_goes_through_all_pages(
     store: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = [log_fit(f"fit {number}", number, None) for number in range(1, 6)]
-    monkeypatch.setattr(search, "PAGE", 2)
+    monkeypatch.setattr(runs, "PAGE", 2)
     found = search.search_runs("fit", "demo")
     assert [item.run_id for item in found] == made[::-1]
     assert found[0].params["model.adstock.max_lag"] == "5"

@@ -247,6 +247,8 @@ def test_other_settings_leave_behind_what_was_said_to_another_objective() -> Non
     more = make_experiment(budget={"relative_budget": 1.5}).budget
     changed = more.with_settings({"total_budget": 7.0})
     assert (changed.total_budget, changed.relative_budget) == (7.0, None)
+    back = changed.with_settings({"relative_budget": 0.9})
+    assert (back.total_budget, back.relative_budget) == (None, 0.9)
 
 
 @pytest.mark.parametrize(

@@ -232,6 +232,17 @@ def test_long_texts_do_not_break_a_run(store):
     assert len(data.tags["long"]) == len(data.tags["mlflow.note.content"]) == 8000
 
 
+def test_a_description_that_a_store_would_cut_says_where_the_rest_is(store, tmp_path):
+    lines = [f"* line {number}" for number in range(2000)]
+    with open_run("demo", "fit") as run:
+        run.describe("\n".join(lines))
+    *shown, _, rest = store.get_run(run.run_id).data.tags["mlflow.note.content"].split("\n")
+    assert shown == lines[: len(shown)] and len(shown) > 500
+    assert rest == "The rest is in this run's artifact description.md."
+    whole = run.download("description.md", tmp_path).read_text("utf-8")
+    assert whole == "\n".join(lines)
+
+
 def test_more_values_than_mlflow_takes_at_once_are_all_logged(store):
     many = {f"key_{index}": float(index) for index in range(1200)}
     few = dict(list(many.items())[:150])

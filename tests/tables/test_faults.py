@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmm_demo.planning.actuals import TrackError
+from mmm_demo.planning.actuals import ActualsError
 from mmm_demo.tables.faults import DataError, cells, judged, place, refuse, twins
 
 DAY = pd.Timestamp("2024-01-08")
@@ -15,8 +15,8 @@ def test_all_faults_are_told_in_one_error_and_none_in_none() -> None:
     with pytest.raises(DataError) as told:
         refuse("weekly.csv has faults:", iter(["one; mend it", "two; mend it"]))
     assert str(told.value) == "weekly.csv has faults:\n- one; mend it\n- two; mend it"
-    with pytest.raises(TrackError, match="not the plan"):
-        refuse("not the plan of its run:", ["one"], TrackError)
+    with pytest.raises(ActualsError, match="not the plan"):
+        refuse("not the plan of its run:", ["one"], ActualsError)
 
 
 def test_a_cell_is_told_with_row_week_and_value() -> None:

@@ -176,6 +176,7 @@ def test_other_files_are_called_by_their_name(
         (b'[{"week": 1}]', "JSON: pd.read_json('weekly.csv')"),
         (b"\x81\x8d\x8f,\x90\x9d\n", "no encoding that is known (byte 0x81 at 0)"),
         (b"", "it is empty"),
+        (b"  \n \n", "it is empty"),
     ):
         text = told(tmp_path, content)
         assert "weekly.csv is not a readable CSV file: " in text and what in text, text

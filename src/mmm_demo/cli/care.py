@@ -28,7 +28,7 @@ def reproduce(context: click.Context, run: str) -> None:
 @click.option("--fix", is_flag=True, help="Mend what is safe; the rest is told with its command.")
 @click.pass_context
 def doctor(context: click.Context, fix: bool) -> None:
-    """Find what is broken in the project and its store, and say how to mend it."""
+    """Find what is broken in the project's store, and say how to mend it."""
     root = require_project_root()
     from mmm_demo.store.doctor.examination import run_doctor
     from mmm_demo.store.doctor.finding import diagnosis_lines

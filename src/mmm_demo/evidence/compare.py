@@ -411,7 +411,7 @@ def plan_response(fitted: FittedModel, plan: Plan, start: pd.Timestamp) -> np.nd
     fitted
         Has every channel of the plan.
     plan
-        Money by channel, spread evenly over its weeks.
+        What it gives each channel, spread evenly over its weeks.
     start
         First week of the window. Later than the week after the data, nothing is carried in.
 
@@ -420,7 +420,7 @@ def plan_response(fitted: FittedModel, plan: Plan, start: pd.Timestamp) -> np.nd
     numpy.ndarray
         Sales units, shape (sample,).
     """
-    planned = plan.table.set_index("channel")["planned"]
+    planned = plan.table.set_index("channel")["units"]
     weekly = planned.reindex(fitted.config.channel_columns, fill_value=0.0).to_numpy() / plan.weeks
     follows = start == pd.Timestamp(fitted.weeks[-1]) + WEEK
     history = fitted.spend.to_numpy() if follows else fitted.spend.to_numpy()[:0]

@@ -54,7 +54,7 @@ def crps_check(challenger: pd.DataFrame, champion: pd.DataFrame, worse_max: floa
     Parameters
     ----------
     challenger, champion
-        Folds of both (`checks.backtest.fold_table`), on the same weeks.
+        Folds of both (`evidence.backtest.fold_table`), on the same weeks.
     worse_max
         How much worse the challenger may be, as a share.
     """
@@ -252,12 +252,14 @@ def common_table(champion: Bundle, challenger: Bundle) -> pd.DataFrame:
 def plans_of(one: Bundle, other: Bundle) -> tuple[Plan, Plan] | str:
     """Plan the same money over the same number of weeks with both, or say why that is impossible.
 
-    Window and money are those of the second.
+    Window, money and what a unit costs are those of the second.
     """
-    weeks = other.experiment.budget.weeks
+    weeks, cost = other.experiment.budget.weeks, other.experiment.budget.cost_per_unit
+    shared = {name: cost[name] for name in cost if name in one.fitted.config.channel_columns}
     try:
-        plan = optimize_budget(other.fitted, BudgetConfig(weeks=weeks))
-        budget = BudgetConfig(weeks=weeks, total_budget=plan.total_budget)
+        budget = BudgetConfig(weeks=weeks, cost_per_unit=cost)
+        plan = optimize_budget(other.fitted, budget)
+        budget = BudgetConfig(weeks=weeks, total_budget=plan.total_budget, cost_per_unit=shared)
         return optimize_budget(one.fitted, budget), plan
     except BudgetError as fault:
         return str(fault)

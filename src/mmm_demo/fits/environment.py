@@ -8,13 +8,11 @@ from importlib import metadata
 import pytensor
 from llvmlite import binding
 
-# What this package sets in a process, here and nowhere else; whoever builds, samples or reports
-# imports this module.
+# What this package sets in a process, here and, before NumPy is loaded, in the room's `__init__`;
+# whoever builds, samples or reports imports this module.
 # Sums in the order in which they are written. Otherwise code that comes from the compile cache
 # rounds otherwise than code that was compiled a moment ago, and the same seed gives other draws.
 pytensor.config.numba__fastmath = False
-# One thread per chain: BLAS threads on top only fight the chains for the cores.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 # PyMC announces each step's variables; the pipeline says in its own words what it does.
 logging.getLogger("pymc").setLevel(logging.WARNING)
 

@@ -46,10 +46,16 @@ def run_evidence(run_id: str, wanted: Sequence[str], say: Say, watch: Watch) -> 
         When the fit's version does not prove its pass: nothing of it may be interpreted.
     NoVersionError
         When the fit made no version.
+    ValueError
+        When there is no such battery.
     """
+    wanted = wanted or EVIDENCE_BATTERIES
+    if unknown := [name for name in wanted if name not in EVIDENCE_BATTERIES]:
+        raise ValueError(
+            f"no battery {', '.join(unknown)}; there are {', '.join(EVIDENCE_BATTERIES)}"
+        )
     source = find_run(run_id)
     version = registry.version_of(source)
-    wanted = wanted or EVIDENCE_BATTERIES
     with open_run(f"evidence {source.run_id[:8]}", "evidence") as run:
         run.log(
             params={"evidence.fit_run": source.run_id, "evidence.version": version.version},

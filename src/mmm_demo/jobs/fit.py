@@ -311,9 +311,9 @@ def close_gate(job: Job, report: GateReport) -> PassedGate:
         job.run.log_file(path)
     metrics = report.metrics() | {"gate.passed": float(report.passed)}
     metrics["gate.flags"] = float(len(report.flags))
-    tags = {"gate": verdict, "flags": ", ".join(check.name for check in report.flags) or "none"}
-    job.run.log(metrics=metrics, tags=tags)
-    job.say(f"gate {verdict}")
+    flags = ", ".join(check.name for check in report.flags)
+    job.run.log(metrics=metrics, tags={"gate": verdict, "flags": flags or "none"})
+    job.say(f"gate {verdict}" + (f", flagged: {flags}" if flags else ""))
     try:
         return report.require()
     except GateRefused as refusal:

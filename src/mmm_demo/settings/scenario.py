@@ -300,6 +300,8 @@ class BudgetConfig(Scenario, WindowConfig):
             plain |= dict.fromkeys(("margin", "target", "tail"))
         if "total_budget" in asked:
             plain["relative_budget"] = None
+        if "relative_budget" in asked:
+            plain["total_budget"] = None
         where = "the plan asked for"
         return build(BudgetConfig, plain | dict(asked), where, whole="its settings")
 

@@ -24,6 +24,9 @@ from mmm_demo.store.process import process_tags
 # What an experiment is for, as MLflow's UI writes it down.
 EXPERIMENT_KIND = {"mlflow.experimentKind": "custom_model_development"}
 PAGE = 1000
+# Stores cut a run's description after so many letters; the whole of a longer one is a file.
+LONGEST_NOTE, WHOLE_NOTE = 8000, "description.md"
+REST = f"\n\nThe rest is in this run's artifact {WHOLE_NOTE}."
 
 
 class StoreError(RuntimeError):
@@ -83,7 +86,11 @@ class Run:
         self.client.log_inputs(self.run_id, models=[LoggedModelInput(model_id)])
 
     def describe(self, markdown: str) -> None:
-        """Set the description on the run's page."""
+        """Set the description on the run's page; what a store would cut off is in a file."""
+        if len(markdown) > LONGEST_NOTE:
+            self.log_text(markdown, WHOLE_NOTE)
+            head = markdown[: LONGEST_NOTE - len(REST)]
+            markdown = (head.rpartition("\n")[0] or head) + REST
         self.client.set_tag(self.run_id, "mlflow.note.content", markdown)
 
     def download(self, artifact: str, folder: Path) -> Path:

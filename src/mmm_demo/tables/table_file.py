@@ -172,7 +172,7 @@ def _encoding(content: bytes, error: UnicodeDecodeError, name: str, new: str) ->
 def _rows(text: str, separator: str, most: int | None = ROWS_SEEN) -> list[tuple[int, list[str]]]:
     """Return the first rows that are not blank, with the line that each ends in."""
     reader = csv.reader(io.StringIO(text.lstrip("\ufeff")), delimiter=separator)
-    return list(islice(((reader.line_num, row) for row in reader if any(row)), most))
+    return list(islice(((reader.line_num, row) for row in reader if "".join(row).strip()), most))
 
 
 def _separator_of(text: str, separator: str) -> str:
