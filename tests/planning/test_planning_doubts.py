@@ -10,8 +10,8 @@ from helpers import PROJECT
 from mmm_demo.planning.doubts import counted, doubts, require_margin
 from mmm_demo.planning.feasible import region_of
 from mmm_demo.planning.window import BudgetError, Window
-from mmm_demo.settings.scenario import Group, Scenario, load_request, request_from_dict
-from mmm_demo.settings.yaml_file import ConfigError
+from mmm_demo.settings.scenario import Group, PlanRequest, Scenario, load_request
+from mmm_demo.settings.yaml_file import ConfigError, build
 from planned import WIDE, planner
 
 PLANS = PROJECT / "tests" / "cases" / "plans"
@@ -237,11 +237,11 @@ def test_a_budget_that_nobody_gave_is_called_a_default() -> None:
 def test_a_percentage_is_refused_with_its_share(setting: dict, told: str) -> None:
     plain = {"market": "demo", "scenarios": [{"name": "a"} | setting]}
     with pytest.raises(ConfigError) as refused:
-        request_from_dict(plain, "the plan")
+        build(PlanRequest, plain, "the plan")
     assert f"scenarios.0.{told}" in str(refused.value)
 
 
 def test_a_channel_that_costs_nothing_is_refused() -> None:
     plain = {"market": "demo", "scenarios": [{"name": "a"}], "cost_per_unit": {"tv": 0}}
     with pytest.raises(ConfigError, match=r"cost_per_unit\.tv: .*greater than 0, got 0"):
-        request_from_dict(plain, "the plan")
+        build(PlanRequest, plain, "the plan")

@@ -11,8 +11,8 @@ from mmm_demo.settings.scenario import (
     PlanRequest,
     Scenario,
     load_request,
-    request_from_dict,
 )
+from mmm_demo.settings.yaml_file import build
 
 NAN, INF = float("nan"), float("inf")
 GROUP = {"channels": ["TV", "Radio"], "at_most": 5.0}
@@ -32,7 +32,7 @@ def group(**changes: object) -> dict:
 
 def faults(content: object) -> list[str]:
     with pytest.raises(ConfigError) as refused:
-        request_from_dict(content, "spring.yaml")
+        build(PlanRequest, content, "spring.yaml")
     first, *lines = str(refused.value).splitlines()
     assert first == "spring.yaml is not valid:"
     assert all(line.startswith("  ") for line in lines)
@@ -43,7 +43,7 @@ def faults(content: object) -> list[str]:
 
 
 def test_a_short_plan_is_completed():
-    request = request_from_dict(plan(), "spring.yaml")
+    request = build(PlanRequest, plan(), "spring.yaml")
     assert (request.weeks, request.start, request.cost_per_unit) == (13, None, {})
     (scenario,) = request.scenarios
     assert scenario == Scenario("a", objective="response", profile="even")
@@ -73,7 +73,7 @@ def test_a_whole_plan_is_read():
             {"name": "d", "profile": "optimised", "smoothness": 0.2},
         ],
     }
-    request = request_from_dict(content, "spring.yaml")
+    request = build(PlanRequest, content, "spring.yaml")
     first = request.scenarios[0]
     assert request.start == "2026-01-05"
     assert request.cost_per_unit == {"Search": 0.5}

@@ -2,11 +2,10 @@
 
 from dataclasses import field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated
 
 import pytest
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from helpers import PROJECT
@@ -29,9 +28,6 @@ class Whole:
     rows: tuple[Part, ...] = ()
 
 
-SECTIONS = MappingProxyType({(): Whole, ("parts", "*"): Part, ("rows", "*"): Part})
-
-
 def read(folder: Path, text: str) -> dict:
     path = folder / "some.yaml"
     path.write_text(text, encoding="utf-8")
@@ -40,7 +36,7 @@ def read(folder: Path, text: str) -> dict:
 
 def faults(content: object) -> list[str]:
     with pytest.raises(ConfigError) as refused:
-        build(TypeAdapter(Whole), content, "some.yaml", SECTIONS)
+        build(Whole, content, "some.yaml")
     first, *lines = str(refused.value).splitlines()
     assert first == "some.yaml is not valid:"
     return [line.removeprefix("  ") for line in lines]
@@ -118,7 +114,7 @@ def test_a_folder_is_no_file(tmp_path):
 
 
 def test_valid_content_is_built():
-    whole = build(TypeAdapter(Whole), {"name": "a", "parts": {"p": {"size": 2}}}, "x", SECTIONS)
+    whole = build(Whole, {"name": "a", "parts": {"p": {"size": 2}}}, "x")
     assert whole == Whole("a", {"p": Part(2)})
 
 
@@ -159,7 +155,7 @@ class Named:
 
 def told(folder: Path, text: str) -> list[str]:
     with pytest.raises(ConfigError) as refused:
-        build(TypeAdapter(Named), read(folder, text), "some.yaml", {(): Named})
+        build(Named, read(folder, text), "some.yaml")
     return [line.removeprefix("  ") for line in str(refused.value).splitlines()[1:]]
 
 
@@ -188,7 +184,7 @@ def test_a_name_that_needs_quotes_is_shown_as_written_and_works_with_them(
     (line,) = told(tmp_path, text)
     assert line == f"names.1: YAML reads {written} as {kind}; put it in quotes: '{written}'"
     mended = read(tmp_path, text.replace(f"- {written}", f"- '{written}'"))
-    named = build(TypeAdapter(Named), mended, "some.yaml", {(): Named})
+    named = build(Named, mended, "some.yaml")
     assert named.names == ("tv", written)
     assert read(tmp_path, dump({"names": [written]})) == {"names": [written]}
 

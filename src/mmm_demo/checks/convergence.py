@@ -1,8 +1,7 @@
 """Measure, then judge: prior check, convergence, predictive fit, decomposition."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 import arviz as az
 import numpy as np
@@ -69,9 +68,9 @@ def convergence_checks(
     chains = float(_distinct_chains(posterior))
     wanted = max(limits.chains_min, chains_asked)
     found = [
-        ("rhat_max", rhat.value, rhat.where, "raise tune and draws", limits.rhat_max),
-        ("ess_bulk_min", bulk.value, bulk.where, MORE_DRAWS, limits.ess_bulk_min),
-        ("ess_tail_min", tail.value, tail.where, MORE_DRAWS, limits.ess_tail_min),
+        ("rhat_max", *rhat, "raise tune and draws", limits.rhat_max),
+        ("ess_bulk_min", *bulk, MORE_DRAWS, limits.ess_bulk_min),
+        ("ess_tail_min", *tail, MORE_DRAWS, limits.ess_tail_min),
         ("divergences", divergences, where, "raise target_accept", limits.divergences_max),
         ("chains", chains, "", f"sample at least {wanted} chains", wanted),
         ("bfmi_min", bfmi, worst_chain, HARD_TAILS, limits.bfmi_min),
@@ -80,28 +79,17 @@ def convergence_checks(
     return tuple(Check.required(*one) for one in found)
 
 
-@dataclass(frozen=True)
-class _Worst:
-    value: float
-    where: str
-
-
-def _worst(posterior: xr.Dataset, parameters: Mapping[str, int], measure: str) -> _Worst:
+def _worst(posterior: xr.Dataset, parameters: Mapping[str, int], measure: str) -> tuple[float, str]:
     """Return the worst value of a measure and its parameter; NaN when anything is unmeasured."""
     if fault := _fault(posterior, parameters):
-        return _Worst(float("nan"), fault)
+        return float("nan"), fault
     measured = _measure(posterior, measure)
-    worst = _Worst(-np.inf if measure == "rhat" else np.inf, "")
-    for name in parameters:
-        values = measured[name]
-        for index in np.ndindex(values.shape):
-            value = float(values[index])
-            label = _label(name, values, index)
-            if not np.isfinite(value):  # a constant parameter: R-hat is NaN, and max() skips it
-                return _Worst(float("nan"), f"{label} (not measurable)")
-            if (value > worst.value) == (measure == "rhat") and value != worst.value:
-                worst = _Worst(value, label)
-    return worst
+    found = [pair for name in parameters for pair in labelled(name, measured[name])]
+    for label, value in found:
+        if not np.isfinite(value):  # a constant parameter: R-hat is NaN, and max() skips it
+            return float("nan"), f"{label} (not measurable)"
+    label, value = (max if measure == "rhat" else min)(found, key=lambda pair: pair[1])
+    return value, label
 
 
 def _fault(posterior: xr.Dataset, parameters: Mapping[str, int]) -> str:
@@ -132,9 +120,11 @@ def _measure(posterior: xr.Dataset, measure: str) -> xr.Dataset:
         return az.ess(posterior, method=measure.removeprefix("ess_"))
 
 
-def _label(name: str, values: xr.DataArray, index: tuple[int, ...]) -> str:
-    inside = [str(values[dim].values[i]) for dim, i in zip(values.dims, index, strict=True)]
-    return f"{name}[{', '.join(inside)}]" if inside else name
+def labelled(name: str, values: xr.DataArray) -> Iterator[tuple[str, float]]:
+    """Yield what was measured of each value of a parameter, e.g. of `adstock_alpha[TV]`."""
+    for index in np.ndindex(values.shape):
+        inside = [str(values[dim].values[i]) for dim, i in zip(values.dims, index, strict=True)]
+        yield f"{name}[{', '.join(inside)}]" if inside else name, float(values[index])
 
 
 def _divergences(trace: xr.DataTree, posterior: xr.Dataset) -> tuple[float, str]:

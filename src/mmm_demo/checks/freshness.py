@@ -7,8 +7,6 @@ import pandas as pd
 from mmm_demo.checks.gate import GateRefused
 from mmm_demo.settings.limits import GateConfig
 
-WEEK = pd.Timedelta(days=7)
-
 
 class ExpiredChampion(GateRefused):
     """A champion that may no longer plan."""

@@ -13,6 +13,7 @@ from mmm_demo.checks.gate import DATA_DRIVEN, NOT_ASSESSABLE, PRIOR_DRIVEN, Chec
 from mmm_demo.checks.pointwise import DRAW, log_likelihood, log_prior
 from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.fits.prior import prior_draws
+from mmm_demo.fits.response import Response
 
 STAGE = "identification"
 SENSITIVITY_LIMIT = 0.05  # ArviZ' threshold for power-scaling
@@ -37,12 +38,8 @@ def identification_table(fitted: FittedModel, likelihood: xr.DataArray) -> pd.Da
     pandas.DataFrame
         See `judge_channels`; after these, the contraction of each media parameter.
     """
-    posterior = fitted.trace["posterior"].to_dataset()
-    roas = fitted.roas()
-    prior = prior_roas(fitted, draws=roas.sizes["sample"])
-    sensitivity = power_sensitivity(roas, likelihood, log_prior(posterior, fitted.config))
-    table = judge_channels(roas, prior, sensitivity, fitted.spend.sum())
-    contraction = contraction_table(posterior, fitted.config)
+    table = _judged(fitted, fitted.roas(), likelihood)
+    contraction = contraction_table(fitted.trace["posterior"].to_dataset(), fitted.config)
     names = [*fitted.config.channel_parameters]
     media = contraction[contraction["parameter"].isin(names)]
     wide = media.pivot(index="item", columns="parameter", values="contraction")
@@ -59,17 +56,26 @@ def channel_labels(fitted: FittedModel) -> dict[str, str]:
     dict
         `data-driven`, `prior-driven` or `not assessable`, by channel.
     """
-    response, posterior = fitted.response, fitted.trace["posterior"].to_dataset()
-    roas = xr.DataArray(
+    response = fitted.response
+    likelihood = log_likelihood(response, response.mean(fitted.table))
+    table = _judged(fitted, _roas_under(response, fitted), likelihood)
+    return dict(zip(table["channel"], table["label"], strict=True))
+
+
+def _judged(fitted: FittedModel, roas: xr.DataArray, likelihood: xr.DataArray) -> pd.DataFrame:
+    posterior = fitted.trace["posterior"].to_dataset()
+    sensitivity = power_sensitivity(roas, likelihood, log_prior(posterior, fitted.config))
+    prior = prior_roas(fitted, draws=roas.sizes["sample"])
+    return judge_channels(roas, prior, sensitivity, fitted.spend.sum())
+
+
+def _roas_under(response: Response, fitted: FittedModel) -> xr.DataArray:
+    """Return the ROAS of a fit's spend under any draws, dims (sample, channel)."""
+    return xr.DataArray(
         response.roas(fitted.spend.to_numpy()),
         dims=("sample", "channel"),
         coords={"channel": list(fitted.config.channel_columns)},
     )
-    likelihood = log_likelihood(response, response.mean(fitted.table))
-    sensitivity = power_sensitivity(roas, likelihood, log_prior(posterior, fitted.config))
-    prior = prior_roas(fitted, draws=roas.sizes["sample"])
-    table = judge_channels(roas, prior, sensitivity, fitted.spend.sum())
-    return dict(zip(table["channel"], table["label"], strict=True))
 
 
 def judge_channels(
@@ -157,12 +163,7 @@ def prior_roas(fitted: FittedModel, draws: int, seed: int = 0) -> xr.DataArray:
     """
     streams = dict.fromkeys(fitted.config.channel_parameters, np.random.default_rng(seed))
     media = prior_draws(fitted.config, draws, streams)
-    response = replace(fitted.response, posterior=media)
-    return xr.DataArray(
-        response.roas(fitted.spend.to_numpy()),
-        dims=("sample", "channel"),
-        coords={"channel": list(fitted.config.channel_columns)},
-    )
+    return _roas_under(replace(fitted.response, posterior=media), fitted)
 
 
 def power_sensitivity(

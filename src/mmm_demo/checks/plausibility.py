@@ -70,7 +70,7 @@ def _share_checks(parts: Decomposition, observed: np.ndarray) -> tuple[Check, Ch
     # skipna=False: a NaN among the weeks must not vanish in a sum.
     shares = parts.channels.sum("week", skipna=False) / observed.sum()
     by_channel = shares.median("sample", skipna=False)
-    largest = _first_nan_or_largest(by_channel.to_numpy())
+    largest = int(by_channel.to_numpy().argmax())  # NaN is the largest for argmax
     advice = "hold it against what the business knows; an experiment would tell"
     channel = Check(
         name="channel_share_max",
@@ -158,7 +158,7 @@ def spend_outlier_check(spend: pd.DataFrame, weeks: np.ndarray) -> Check:
     """
     values = spend.to_numpy(dtype=float)
     factors = np.array([_outlier_factor(column) for column in values.T])
-    worst = _first_nan_or_largest(factors)
+    worst = int(factors.argmax())  # NaN is the largest for argmax
     week = pd.Timestamp(weeks[int(values[:, worst].argmax())])
     return Check(
         name="spend_outlier",
@@ -209,9 +209,3 @@ def _outlier_factor(spend: np.ndarray) -> float:
     others = np.delete(spend, spend.argmax())
     others = others[others != 0]
     return float(spend.max() / np.quantile(others, 0.95)) if others.size else float("nan")
-
-
-def _first_nan_or_largest(values: np.ndarray) -> int:
-    """Return the place of the largest value, or of one that could not be measured."""
-    missing = np.isnan(values)
-    return int(missing.argmax()) if missing.any() else int(values.argmax())

@@ -9,6 +9,7 @@ import pandas as pd
 from mmm_demo.checks.gate import Check
 from mmm_demo.evidence.battery import Battery, Step, Watch, assessable
 from mmm_demo.evidence.refit import Refit, Refitter
+from mmm_demo.fits.fitted import interval
 
 STAGE = "backtest"
 SEASON, SEASONAL_FROM = 52, 65  # with fewer weeks there are no 13 errors of a year-old forecast
@@ -91,14 +92,11 @@ def score_weeks(observed: np.ndarray, draws: np.ndarray, history: np.ndarray) ->
         Columns observed, mean, lower_94, upper_94, naive, crps, naive_crps, one row per week.
     """
     naive = naive_forecast(history, len(observed))
-    lower, upper = np.quantile(draws, [0.03, 0.97], axis=0)
     weeks = range(len(observed))
     return pd.DataFrame(
         {
             "observed": observed,
-            "mean": draws.mean(axis=0),
-            "lower_94": lower,
-            "upper_94": upper,
+            **interval(draws),
             "naive": [float(np.median(sample)) for sample in naive],
             "crps": [crps(observed[week], draws[:, week]) for week in weeks],
             "naive_crps": [crps(observed[week], naive[week]) for week in weeks],

@@ -11,7 +11,7 @@ from mmm_demo.checks.identification import overlap
 from mmm_demo.checks.pointwise import fitted_log_likelihood, loo
 from mmm_demo.checks.proof import Bundle
 from mmm_demo.evidence.battery import UNCONVERGED_MAX
-from mmm_demo.evidence.contest import explain
+from mmm_demo.evidence.contest import explain, roas_draws
 from mmm_demo.fits.fitted import WEEK, FittedModel
 from mmm_demo.fits.trace import table_sha256
 from mmm_demo.planning.plan import TOLERANCE, Plan
@@ -338,10 +338,7 @@ def roas_table(a: FittedModel, b: FittedModel) -> pd.DataFrame:
         posteriors, 0 to 1) and agree (each median inside the other's interval); NaN and None where
         only one model has the channel.
     """
-    draws = [
-        dict(zip(of.config.channel_columns, of.response.roas(of.spend.to_numpy()).T, strict=True))
-        for of in (a, b)
-    ]
+    draws = [roas_draws(of) for of in (a, b)]
     rows = []
     for channel in dict.fromkeys([*draws[0], *draws[1]]):
         row = {"channel": channel}

@@ -11,6 +11,7 @@ from mmm_demo.checks.gate import DATA_DRIVEN, NOT_ASSESSABLE, PRIOR_DRIVEN, Chec
 from mmm_demo.checks.identification import channel_labels, overlap
 from mmm_demo.checks.proof import Bundle
 from mmm_demo.evidence.battery import assessable
+from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.fits.trace import table_sha256
 from mmm_demo.planning.optimize import optimize_budget
 from mmm_demo.planning.plan import Plan
@@ -63,15 +64,9 @@ def crps_check(challenger: pd.DataFrame, champion: pd.DataFrame, worse_max: floa
     if starts[0] == starts[1] and weeks[0] == weeks[1]:
         used = challenger["converged"].to_numpy(bool) & champion["converged"].to_numpy(bool)
         means = [_mean_crps(item[used]) for item in both]
-    check = Check(
-        "contest_crps_ratio",
-        STAGE,
-        means[0] / means[1] if 0 < means[1] < np.inf else float("nan"),
-        "<=",
-        1 + worse_max,
-        f"mean CRPS {means[0]:,.4g} against the champion's {means[1]:,.4g}",
-        BETTER,
-    )
+    ratio = means[0] / means[1] if 0 < means[1] < np.inf else float("nan")
+    where = f"mean CRPS {means[0]:,.4g} against the champion's {means[1]:,.4g}"
+    check = _crps_check(ratio, worse_max, where, BETTER)
     for folds in both:
         [check] = assessable([check], list(folds["converged"]))
     return check
@@ -85,14 +80,17 @@ def _mean_crps(folds: pd.DataFrame) -> float:
 
 def tie_check(worse_max: float) -> Check:
     """Return the check for one and the same model: refitted on the same data, it is as good."""
-    where = "same configuration, so the same forecasts"
-    return Check("contest_crps_ratio", STAGE, 1.0, "<=", 1 + worse_max, where, BETTER)
+    return _crps_check(1.0, worse_max, "same configuration, so the same forecasts", BETTER)
 
 
 def not_comparable(worse_max: float, why: str) -> Check:
     """Return the check for a champion that cannot be refitted on the challenger's data."""
     advice = "give both the same target and weeks, or another market name"
-    return Check("contest_crps_ratio", STAGE, float("nan"), "<=", 1 + worse_max, why, advice)
+    return _crps_check(float("nan"), worse_max, why, advice)
+
+
+def _crps_check(ratio: float, worse_max: float, where: str, advice: str) -> Check:
+    return Check("contest_crps_ratio", STAGE, ratio, "<=", 1 + worse_max, where, advice)
 
 
 def stability(champion: Bundle, challenger: Bundle) -> pd.DataFrame:
@@ -104,9 +102,7 @@ def stability(champion: Bundle, challenger: Bundle) -> pd.DataFrame:
         Columns channel, champion, lower_94, upper_94 (the champion's), challenger, inside,
         overlap (of the posteriors, 0 to 1); one row per channel that both have.
     """
-    old, new = champion.fitted, challenger.fitted
-    before = dict(zip(old.config.channel_columns, _roas(champion).T, strict=True))
-    after = dict(zip(new.config.channel_columns, _roas(challenger).T, strict=True))
+    before, after = roas_draws(champion.fitted), roas_draws(challenger.fitted)
     rows = []
     for channel in (name for name in after if name in before):
         lower, median, upper = np.quantile(before[channel], [0.03, 0.5, 0.97])
@@ -125,8 +121,10 @@ def stability(champion: Bundle, challenger: Bundle) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _roas(bundle: Bundle) -> np.ndarray:
-    return bundle.fitted.response.roas(bundle.fitted.spend.to_numpy())
+def roas_draws(fitted: FittedModel) -> dict[str, np.ndarray]:
+    """Return the draws of each channel's ROAS, shape (sample,)."""
+    draws = fitted.response.roas(fitted.spend.to_numpy())
+    return dict(zip(fitted.config.channel_columns, draws.T, strict=True))
 
 
 def refresh_check(moved: pd.DataFrame) -> Check:
@@ -164,12 +162,7 @@ def lost_knowledge(champion: Bundle, challenger: Bundle) -> pd.DataFrame:
     """
     before, after = channel_labels(champion.fitted), channel_labels(challenger.fitted)
     rows = [
-        {
-            "channel": name,
-            "champion": before[name],
-            "challenger": label,
-            "lost": _lost(before[name], label),
-        }
+        (name, before[name], label, _lost(before[name], label))
         for name, label in after.items()
         if name in before
     ]
@@ -282,12 +275,7 @@ def explain(champion: Bundle, challenger: Bundle) -> pd.DataFrame:
     """
     before, after = _facts(champion), _facts(challenger)
     rows = [
-        {
-            "part": _part(name),
-            "setting": name,
-            "champion": before.get(name, "none"),
-            "challenger": after.get(name, "none"),
-        }
+        (name.split(".")[0], name, before.get(name, "none"), after.get(name, "none"))
         for name in dict.fromkeys([*before, *after])
         if before.get(name) != after.get(name)
     ]
@@ -315,10 +303,6 @@ def _facts(bundle: Bundle) -> dict[str, str]:
     pairs = zip(fitted.config.channel_columns, scaling.channels, strict=True)
     facts |= {f"scaling.{name}": f"{value:,.6g}" for name, value in pairs}
     return facts
-
-
-def _part(name: str) -> str:
-    return name.split(".")[0]
 
 
 def reasons(checks: Sequence[Check]) -> tuple[str, ...]:

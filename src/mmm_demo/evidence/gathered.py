@@ -18,15 +18,7 @@ from mmm_demo.settings.limits import GateConfig
 
 EVIDENCE = "evidence.json"
 FLAGS = {"converged"}.union(*(battery.flags for battery in BATTERIES.values()))
-UNREADABLE = (
-    KeyError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    IndexError,
-    OverflowError,
-    RecursionError,
-)
+UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 
 
 class EvidenceError(ValueError):

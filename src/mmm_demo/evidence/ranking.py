@@ -14,12 +14,9 @@ import numpy as np
 import pandas as pd
 
 from mmm_demo.evidence.scores import (
-    COVERAGE,
     CRPS,
-    CRPS_SE,
     ELPD,
-    ELPD_SE,
-    PARETO_K,
+    METRICS,
     backtest_scores,
     loo_scores,
     standard_error,
@@ -74,8 +71,7 @@ class Candidate:
 
     def __post_init__(self) -> None:
         """Refuse tables of a fit that did not pass."""
-        kept = (getattr(self.tables, name) for name in ("backtest", "pointwise", "roas", "plan"))
-        if self.verdict != PASSED and any(table is not None for table in kept):
+        if self.verdict != PASSED and any(of is not None for of in vars(self.tables).values()):
             raise ValueError(f"run {self.run_id} did not pass; none of its tables may be read")
 
     @property
@@ -91,7 +87,7 @@ class Candidate:
     @cached_property
     def scores(self) -> Mapping[str, float]:
         """Scores, from the tables; NaN where there is no table."""
-        found = dict.fromkeys((CRPS, CRPS_SE, COVERAGE, ELPD, ELPD_SE, PARETO_K), math.nan)
+        found = dict.fromkeys(METRICS, math.nan)
         if self.tables.backtest is not None:
             found |= backtest_scores(self.tables.backtest)
         if self.tables.pointwise is not None:

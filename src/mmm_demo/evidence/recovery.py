@@ -100,15 +100,20 @@ def run_recovery(refitter: Refitter, response: Response, seed: int, watch: Watch
         Rows of `recovery_rows` with quantity and converged.
     """
     config, table, evidence = response.config, response.training, refitter.sampling
-    spend = table[list(config.channel_columns)]
+    channels = list(config.channel_columns)
+    spend = table[channels].to_numpy()
+    measures = {
+        "contribution": lambda of: of.contributions(spend).sum(axis=1),
+        "ROAS": lambda of: of.roas(spend),
+    }
     rng, parts = np.random.default_rng(seed), []
     for number in range(1, evidence.replicates + 1):
         truth = _one_draw(response, rng)
         sales = truth.sales(table, rng)[0]
         refit = refitter.fit(table.assign(**{config.target_column: sales}), seed + number)
-        for quantity, of in (("contribution", _contributions), ("ROAS", _roas)):
-            true = pd.Series(of(truth, spend)[0], spend.columns)
-            rows = recovery_rows(number, true, of(refit.response, spend))
+        for quantity, measure in measures.items():
+            true = pd.Series(measure(truth)[0], channels)
+            rows = recovery_rows(number, true, measure(refit.response))
             parts.append(rows.assign(quantity=quantity, converged=refit.converged))
         measured = {
             "median_error": float(parts[-1]["relative_error"].abs().median()),
@@ -123,14 +128,6 @@ def _one_draw(response: Response, rng: np.random.Generator) -> Response:
     sizes = response.posterior.sizes
     place = {dim: [int(rng.integers(sizes[dim]))] for dim in ("chain", "draw")}
     return replace(response, posterior=response.posterior.isel(place))
-
-
-def _contributions(response: Response, spend: pd.DataFrame) -> np.ndarray:
-    return response.contributions(spend.to_numpy()).sum(axis=1)
-
-
-def _roas(response: Response, spend: pd.DataFrame) -> np.ndarray:
-    return response.roas(spend.to_numpy())
 
 
 RECOVERY = Battery(

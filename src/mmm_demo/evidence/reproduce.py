@@ -9,11 +9,11 @@ import arviz as az
 import numpy as np
 import xarray as xr
 
-from mmm_demo.checks.convergence import convergence_checks
+from mmm_demo.checks.convergence import convergence_checks, labelled
+from mmm_demo.checks.gate import NOT_ASSESSABLE
 from mmm_demo.settings.limits import GateConfig
 
 EQUAL, SAME, ANOTHER = "equal bit for bit", "same posterior", "another posterior"
-NOT_ASSESSABLE = "not assessable"
 NOT_RECORDED = "not recorded"
 FALSE_ALARM = 0.01  # how often two honest fits of one posterior may be called different
 NEEDED = ("rhat_max", "ess_bulk_min")  # without these, Monte Carlo errors mean nothing
@@ -226,25 +226,19 @@ def _measure(one: xr.Dataset, other: xr.Dataset) -> Distance:
     """Compare means and spreads, in the units of the first posterior."""
     mean, sd = one.mean(("chain", "draw")), one.std(("chain", "draw"))
     standard = [(item - mean) / sd for item in (one, other)]
-    means = _gaps(*standard)
-    spreads = _gaps(*(item**2 for item in standard))
-    errors = {**means.errors, **{f"the spread of {k}": v for k, v in spreads.errors.items()}}
+    sizes, errors = _gaps(*standard)
+    _, spreads = _gaps(*(item**2 for item in standard))
+    errors |= {f"the spread of {name}": value for name, value in spreads.items()}
     if bad := [name for name, value in errors.items() if not np.isfinite(value)]:
         return Distance(equal=False, fault=f"{bad[0]} has no Monte Carlo error")
     where = max(errors, key=lambda name: errors[name])
     # As many comparisons as there are errors: the more, the larger the largest by chance alone.
     limit = NormalDist().inv_cdf(1 - FALSE_ALARM / 2 / len(errors))
-    sds = max(means.sizes.values())
+    sds = max(sizes.values())
     return Distance(equal=False, sds=sds, errors=errors[where], limit=limit, where=where)
 
 
-@dataclass(frozen=True)
-class _Gaps:
-    sizes: dict[str, float]
-    errors: dict[str, float]
-
-
-def _gaps(one: xr.Dataset, other: xr.Dataset) -> _Gaps:
+def _gaps(one: xr.Dataset, other: xr.Dataset) -> tuple[dict[str, float], dict[str, float]]:
     """Return differences of means by parameter, as they are and in Monte Carlo errors."""
     sizes: dict[str, float] = {}
     errors: dict[str, float] = {}
@@ -253,17 +247,6 @@ def _gaps(one: xr.Dataset, other: xr.Dataset) -> _Gaps:
         for name in map(str, one.data_vars):
             gap = abs(one[name].mean(("chain", "draw")) - other[name].mean(("chain", "draw")))
             error = np.sqrt(mcse[0][name] ** 2 + mcse[1][name] ** 2)
-            for label, size, in_errors in _labelled(name, gap, gap / error):
-                sizes[label], errors[label] = size, in_errors
-    return _Gaps(sizes, errors)
-
-
-def _labelled(
-    name: str, sizes: xr.DataArray, errors: xr.DataArray
-) -> list[tuple[str, float, float]]:
-    found = []
-    for index in np.ndindex(sizes.shape):
-        inside = [str(sizes[dim].values[i]) for dim, i in zip(sizes.dims, index, strict=True)]
-        label = f"{name}[{', '.join(inside)}]" if inside else name
-        found.append((label, float(sizes.to_numpy()[index]), float(errors.to_numpy()[index])))
-    return found
+            sizes |= labelled(name, gap)
+            errors |= labelled(name, gap / error)
+    return sizes, errors

@@ -1,7 +1,7 @@
 """What a ranking leaves open: in what the fits differ, and how ROAS and plans differ with it."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -119,13 +119,14 @@ def roas_spread(board: Leaderboard) -> pd.DataFrame:
         interval of the best (NaN where it has no such channel), lowest and highest median, and the
         lowest and highest end of their 94 % intervals.
     """
-    return _spread(board, roas_of(board.equal), _roas_row, ROAS_SPREAD)
-
-
-def _roas_row(rows: pd.DataFrame, best: pd.Series) -> dict[str, float]:
-    own = {f"best_{name}": best[name] for name in ("lower_94", "median", "upper_94")}
-    ends = {"median_low": rows["median"].min(), "median_high": rows["median"].max()}
-    return own | ends | {"lower_94": rows["lower_94"].min(), "upper_94": rows["upper_94"].max()}
+    ends = {
+        "median_low": ("median", "min"),
+        "median_high": ("median", "max"),
+        "lower_94": ("lower_94", "min"),
+        "upper_94": ("upper_94", "max"),
+    }
+    best = {name: f"best_{name}" for name in ("lower_94", "median", "upper_94")}
+    return _spread(board, roas_of(board.equal), best, ends)[[*ROAS_SPREAD]]
 
 
 def plan_spread(board: Leaderboard) -> pd.DataFrame:
@@ -136,25 +137,18 @@ def plan_spread(board: Leaderboard) -> pd.DataFrame:
     pandas.DataFrame
         Columns `PLAN_SPREAD`, a row per channel, money.
     """
-    return _spread(board, plans_of(board.equal), _plan_row, PLAN_SPREAD)
-
-
-def _plan_row(rows: pd.DataFrame, best: pd.Series) -> dict[str, float]:
-    planned = rows["planned"]
-    return {"best": best["planned"], "low": planned.min(), "high": planned.max()}
+    ends = {"low": ("planned", "min"), "high": ("planned", "max")}
+    return _spread(board, plans_of(board.equal), {"planned": "best"}, ends)[[*PLAN_SPREAD]]
 
 
 def _spread(
     board: Leaderboard,
     table: pd.DataFrame,
-    row: Callable[[pd.DataFrame, pd.Series], dict[str, float]],
-    columns: Sequence[str],
+    best: Mapping[str, str],
+    ends: Mapping[str, tuple[str, str]],
 ) -> pd.DataFrame:
-    best = board.ranked[0].candidate.run_id if board.ranked else ""
-    own = table[table["run_id"] == best].set_index("channel").drop(columns="run_id")
-    rows = []
-    for channel, of in table.groupby("channel", sort=False):
-        # A channel that the best fit does not have, e.g. as it is a part of a group there.
-        alone = own.reindex([channel]).iloc[0]
-        rows.append({"channel": channel, "models": len(of), **row(of, alone)})
-    return pd.DataFrame(rows, columns=list(columns))
+    first = board.ranked[0].candidate.run_id if board.ranked else ""
+    own = table[table["run_id"] == first].set_index("channel")[[*best]].rename(columns=best)
+    found = table.groupby("channel", sort=False).agg(models=("run_id", "size"), **ends)
+    # NaN for a channel that the best fit does not have, e.g. as it is a part of a group there.
+    return found.join(own).reset_index()

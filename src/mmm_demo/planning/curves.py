@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from mmm_demo.planning.feasible import Region, region_of
-from mmm_demo.planning.optimize import Planner, spread_of
+from mmm_demo.planning.optimize import Planner, shares_of, spread_of
 from mmm_demo.planning.plan import INTERVALS, Plan
 from mmm_demo.planning.solver import Goal, maximise
-from mmm_demo.planning.surface import Brought, ByTotals, Media
+from mmm_demo.planning.surface import ByTotals, Media
 from mmm_demo.planning.window import BudgetError
 from mmm_demo.settings.scenario import Scenario
 
@@ -43,7 +43,8 @@ def response_curves(planner: Planner, plan: Plan, points: int = 40) -> pd.DataFr
     table = plan.table
     top = table[["current", "planned", "observed_high"]].max(axis=1).to_numpy()
     grid = np.linspace(0.0, BEYOND * top, points)  # (point, channel)
-    surface = ByTotals(planner.thin, _shares(plan))
+    spread = shares_of(plan.weekly.to_numpy(), spread_of(plan.scenario, plan.window))
+    surface = ByTotals(planner.thin, spread)
     brought = [surface.at(spend) for spend in grid]
     response = np.array([at.channels for at in brought])  # (point, channel, sample)
     marginal = np.array([surface.marginal(at) for at in brought])
@@ -60,17 +61,6 @@ def response_curves(planner: Planner, plan: Plan, points: int = 40) -> pd.DataFr
     }
     flat = {name: values.T.ravel() for name, values in columns.items()}
     return pd.DataFrame({"channel": np.repeat(table["channel"].to_numpy(), points), **flat})
-
-
-def _shares(plan: Plan) -> np.ndarray:
-    """Return how a plan spreads each channel's money over the weeks, shape (week, channel)."""
-    weekly = plan.weekly.to_numpy()
-    total = weekly.sum(axis=0)
-    return np.where(
-        total > 0,
-        weekly / np.where(total > 0, total, 1.0),
-        spread_of(plan.scenario, plan.window),
-    )
 
 
 def budget_frontier(planner: Planner, scenario: Scenario, points: int = 20) -> pd.DataFrame:
@@ -112,16 +102,10 @@ def budget_frontier(planner: Planner, scenario: Scenario, points: int = 20) -> p
         if spend is None:
             continue
         brought = told.at(spend)
-        levels = np.quantile(brought.total, [*INTERVALS.values()])
-        rows.append(
-            {
-                "budget": budget,
-                "mean": float(brought.total.mean()),
-                **dict(zip(INTERVALS, map(float, levels), strict=True)),
-                "roas": float(brought.total.mean()) / budget if budget > 0 else np.nan,
-                "mroas": _next_unit(region, ends, budget, _slope(told, brought)),
-            }
-        )
+        mean, levels = brought.total.mean(), np.quantile(brought.total, [*INTERVALS.values()])
+        slope = told.marginal(brought).mean(axis=1)
+        roas = mean / budget if budget > 0 else np.nan
+        rows.append((budget, mean, *levels, roas, _next_unit(region, ends, budget, slope)))
     table = pd.DataFrame(rows, columns=["budget", "mean", *INTERVALS, "roas", "mroas"])
     table.attrs["missing"] = len(budgets) - len(table)
     return table
@@ -130,10 +114,6 @@ def budget_frontier(planner: Planner, scenario: Scenario, points: int = 20) -> p
 def _telling(planner: Planner) -> Media:
     """Return the draws that tell what a budget brings: four times those of the search."""
     return Media(planner.window, planner.fitted.response, max(1, planner.thin.step // 4))
-
-
-def _slope(surface: ByTotals, brought: Brought) -> np.ndarray:
-    return surface.marginal(brought).mean(axis=1)
 
 
 def _at(region: Region, budget: float) -> Region:

@@ -11,7 +11,7 @@ from mmm_demo.planning.window import BudgetError, Window
 from mmm_demo.settings.scenario import EVERY, Scenario
 from mmm_demo.settings.wording import amount
 
-INFEASIBLE, OPTIMAL = 2, 0  # status of scipy's linprog
+OPTIMAL = 0  # status of scipy's linprog
 SEEN = "a default, which keeps its spend where the data have seen it"
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linprog
 
-from mmm_demo.planning.feasible import Region
+from mmm_demo.planning.feasible import OPTIMAL, Region
 from mmm_demo.planning.plan import AGAINST, RANKED, UNRANKED, Move
 from mmm_demo.planning.solver import Goal, Point, Surface, evaluate
 
@@ -154,7 +154,7 @@ def _closest(
         A_eq=np.hstack([everything, -everything]) if region.exact else None,
         b_eq=[left / unit] if region.exact else None,
     )
-    if done.status != 0:
+    if done.status != OPTIMAL:
         return None
     more, less = np.split(done.x * unit, 2)
     return np.clip(current + more - less, region.low, region.high)

@@ -10,7 +10,7 @@ from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.planning.doubts import counted, require_margin
 from mmm_demo.planning.feasible import Region, region_of
 from mmm_demo.planning.honesty import rank_pairs, smallest_move
-from mmm_demo.planning.plan import TOLERANCE, Move, Plan
+from mmm_demo.planning.plan import TOLERANCE, Plan
 from mmm_demo.planning.solver import (
     GAP_MAX,
     Goal,
@@ -107,7 +107,7 @@ class Planner:
             raise OutOfReach(f"scenario {scenario.name}: {fault}. Note that {what}") from None
         planned, brought = weekly.sum(axis=0), point.brought
         if scenario.profile == WEEKLY:
-            spread = np.where(planned > 0, weekly / np.where(planned > 0, planned, 1.0), spread)
+            spread = shares_of(weekly, spread)
         totals = self._by_totals(spread)
         thinned, expected = (float(one.total.mean()) for one in (totals.thin.at(planned), brought))
         return Plan(
@@ -121,7 +121,9 @@ class Planner:
             value=point.value,
             timing=float((totals.before.total - self.replay.total).mean()),
             pairs=rank_pairs(totals.marginal, self.window.current, planned, self.window.channels),
-            smallest=self._smallest(goal, region, totals.thin, planned),
+            smallest=smallest_move(goal, region, totals.thin, self.window.current, planned)
+            if self.concave
+            else None,
             gap=gap,
             thinning=thinned / expected - 1 if expected > 0 else 0.0,
             certified=self.concave,
@@ -168,13 +170,6 @@ class Planner:
             self._surfaces[key] = Totals(thin, full)
         return self._surfaces[key]
 
-    def _smallest(
-        self, goal: Goal, region: Region, surface: ByTotals, planned: np.ndarray
-    ) -> Move | None:
-        if not self.concave:
-            return None
-        return smallest_move(goal, region, surface, self.window.current, planned)
-
     def _table(
         self, region: Region, weekly: np.ndarray, brought: Brought, marginal: np.ndarray
     ) -> pd.DataFrame:
@@ -185,6 +180,11 @@ class Planner:
         outside |= window.leaves_the_seen(weekly)
         current = np.where(window.current > 0, window.current, np.nan)
         lower, upper = np.quantile(marginal, [0.03, 0.97], axis=1)
+        at = {
+            "fixed": region.high - region.low <= slack,
+            "lower": planned <= region.low + slack,
+            "upper": planned >= region.high - slack,
+        }
         return pd.DataFrame(
             {
                 "channel": window.channels,
@@ -197,7 +197,7 @@ class Planner:
                 "observed_low": lowest,
                 "observed_high": highest,
                 "outside_observed": outside,
-                "at_bound": _at_bound(region, planned, slack),
+                "at_bound": np.select([*at.values()], [*at], ""),
                 "carry_in": self.media.carry_in.mean(axis=1)
                 if not window.unknown_weeks
                 else np.nan,
@@ -211,16 +211,10 @@ class Planner:
         )
 
 
-def _at_bound(region: Region, planned: np.ndarray, slack: float) -> list[str]:
-    words = []
-    for low, high, money in zip(region.low, region.high, planned, strict=True):
-        if high - low <= slack:
-            words.append("fixed")
-        else:
-            words.append(
-                "lower" if money <= low + slack else "upper" if money >= high - slack else ""
-            )
-    return words
+def shares_of(weekly: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
+    """Return how money is spread over the weeks; channels without any as they are otherwise."""
+    total = weekly.sum(axis=0)
+    return np.where(total > 0, weekly / np.where(total > 0, total, 1.0), otherwise)
 
 
 def spread_of(scenario: Scenario, window: Window) -> np.ndarray:
@@ -229,8 +223,7 @@ def spread_of(scenario: Scenario, window: Window) -> np.ndarray:
     Fixed channels keep the weeks of the last period, too.
     """
     spread = np.full(window.last.shape, 1 / window.weeks)
-    current = window.current
-    as_before = np.where(current > 0, window.last / np.where(current > 0, current, 1.0), spread)
+    as_before = shares_of(window.last, spread)
     if scenario.profile == "historical":
         return as_before
     for place, name in enumerate(window.channels):

@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from scipy.optimize import minimize
@@ -25,14 +24,7 @@ class OutOfReach(BudgetError):
     """A target that no allowed spend reaches."""
 
 
-class Surface(Protocol):
-    """What a spend brings: of channel totals or of weeks (`planning.surface`)."""
-
-    def at(self, spend: np.ndarray) -> Brought:
-        """Return what a spend brings."""
-
-    def gradient(self, brought: Brought, weights: np.ndarray) -> np.ndarray:
-        """Return the slope of the weighted draws."""
+type Surface = ByTotals | ByWeek | Corrected
 
 
 @dataclass(frozen=True)

@@ -171,15 +171,11 @@ class DataConfig:
         return DtMartOptions(**(given or {}))
 
     @model_validator(mode="after")
-    def _path_belongs_to_csv(self) -> "DataConfig":
+    def _files_belong_to_csv(self) -> "DataConfig":
         if (self.source == "csv") != (self.path is not None):
             raise ValueError(
                 f"source {self.source!r} with path {self.path!r}: a path goes with csv"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _form_belongs_to_csv(self) -> "DataConfig":
         if self.source != "csv" and (self.decimal, self.separator) != (".", ","):
             raise ValueError(f"decimal and separator go with source csv, not {self.source!r}")
         return self

@@ -278,15 +278,13 @@ def to_dict(experiment: ExperimentConfig) -> dict[str, Any]:
     """Return the experiment, fully resolved, as plain values that `from_dict` reads back."""
     plain = json.loads(json.dumps(asdict(experiment) | {"budget": experiment.budget.plain()}))
     plain["data"]["accept"] = [entry.plain() for entry in experiment.data.accept]
-    for name, usual in ADDED_TO_DATA.items():
-        if plain["data"][name] == usual:
-            del plain["data"][name]
     model = plain["model"]
     for name in ("adstock", "saturation", "scaling"):  # where stored files have them
         model[name] = model.pop(name)
-    for name, usual in ADDED_TO_MODEL.items():
-        if model[name] == usual:
-            del model[name]
+    for section, added in (("data", ADDED_TO_DATA), ("model", ADDED_TO_MODEL)):
+        for name, usual in added.items():
+            if plain[section][name] == usual:
+                del plain[section][name]
     model["priors"] = {
         name: prior_to_dict(prior) for name, prior in experiment.model.priors.items()
     }

@@ -5,35 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from mmm_demo.settings.experiment import (
     ADDED_TO_DATA,
     ADDED_TO_MODEL,
-    DataConfig,
-    EvidenceConfig,
     ExperimentConfig,
-    GateConfig,
-    ModelConfig,
-    SamplerConfig,
-    ScalingConfig,
     to_dict,
 )
-from mmm_demo.settings.scenario import BudgetConfig, Group
 from mmm_demo.settings.yaml_file import build, dump, read_mapping
-
-_ADAPTER = TypeAdapter(ExperimentConfig)
-_SECTIONS: dict[tuple[str, ...], type] = {
-    (): ExperimentConfig,
-    ("data",): DataConfig,
-    ("model",): ModelConfig,
-    ("model", "scaling"): ScalingConfig,
-    ("sampler",): SamplerConfig,
-    ("gate",): GateConfig,
-    ("evidence",): EvidenceConfig,
-    ("budget",): BudgetConfig,
-    ("budget", "groups", "*"): Group,
-}
 
 
 def from_dict(content: object, where: str) -> ExperimentConfig:
@@ -51,7 +29,7 @@ def from_dict(content: object, where: str) -> ExperimentConfig:
     ConfigError
         With one line per fault: field, reason, value.
     """
-    return build(_ADAPTER, content, where, _SECTIONS)
+    return build(ExperimentConfig, content, where)
 
 
 def load_experiment(

@@ -11,7 +11,6 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
-    TypeAdapter,
     field_validator,
     model_validator,
 )
@@ -304,7 +303,7 @@ class BudgetConfig(Scenario, WindowConfig):
         if "relative_budget" in asked:
             plain["total_budget"] = None
         where = "the plan asked for"
-        return build(_BUDGET, plain | dict(asked), where, {(): BudgetConfig}, whole="its settings")
+        return build(BudgetConfig, plain | dict(asked), where, whole="its settings")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -335,25 +334,6 @@ class PlanRequest(WindowConfig):
         return self
 
 
-_ADAPTER, _BUDGET = TypeAdapter(PlanRequest), TypeAdapter(BudgetConfig)
-_SECTIONS: dict[tuple[str, ...], type] = {
-    (): PlanRequest,
-    ("scenarios", "*"): Scenario,
-    ("scenarios", "*", "groups", "*"): Group,
-}
-
-
-def request_from_dict(content: object, where: str) -> PlanRequest:
-    """Build a request from plain values, reporting all faults together.
-
-    Raises
-    ------
-    ConfigError
-        With one line per fault: field, reason, value.
-    """
-    return build(_ADAPTER, content, where, _SECTIONS)
-
-
 def load_request(path: str | Path) -> PlanRequest:
     """Read a plan file.
 
@@ -362,4 +342,4 @@ def load_request(path: str | Path) -> PlanRequest:
     FileNotFoundError, ConfigError
         When there is no such file, or it is not a valid request.
     """
-    return request_from_dict(read_mapping(path, "plan", "experiments/plans"), str(path))
+    return build(PlanRequest, read_mapping(path, "plan", "experiments/plans"), str(path))

@@ -10,7 +10,7 @@ from dataclasses import dataclass as plain_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from mmm_demo.settings.dimension import Options, Range, Value, read_dimension, set_twice
@@ -118,9 +118,6 @@ class SweepConfig:
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:12]
 
 
-_ADAPTER = TypeAdapter(SweepConfig)
-
-
 def load_sweep(path: str | Path) -> SweepConfig:
     """Read a sweep file.
 
@@ -132,7 +129,7 @@ def load_sweep(path: str | Path) -> SweepConfig:
         When it is not YAML or not a valid sweep.
     """
     content = read_mapping(path, "sweep", "experiments/sweeps")
-    return build(_ADAPTER, content, str(path), {(): SweepConfig})
+    return build(SweepConfig, content, str(path))
 
 
 @plain_dataclass(frozen=True)
@@ -229,12 +226,9 @@ class Space:
     @property
     def longest_lag(self) -> int:
         """Longest lag of any trial: up to it, trials share a compilation."""
-        lags = [self.base.model.adstock_max_lag]
-        for of in self.sweep.search.values():
-            sets = of.settings.values() if isinstance(of, Options) else []
-            lags += [values[LAG] for values in sets if isinstance(values.get(LAG), int)]
-        lag = self.sweep.search.get(LAG)
-        return max([*lags, int(lag.high)] if isinstance(lag, Range) else lags)
+        tried = (self._settings(name, value).get(LAG) for name, value in self._single_values())
+        lags = [lag for lag in tried if isinstance(lag, int)]
+        return max([self.base.model.adstock_max_lag, *lags])
 
 
 LAG = "model.adstock_max_lag"

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -63,25 +64,17 @@ def dump(content: Mapping[str, Any]) -> str:
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
-def build[T](
-    adapter: TypeAdapter[T],
-    content: object,
-    where: str,
-    sections: Mapping[tuple[str, ...], type],
-    whole: str = "the file",
-) -> T:
+def build[T](of: type[T], content: object, where: str, whole: str = "the file") -> T:
     """Build a validated value from plain ones, reporting all faults together.
 
     Parameters
     ----------
-    adapter
-        What to build.
+    of
+        Dataclass to build.
     content
         Plain values.
     where
         Name of the source, for the message.
-    sections
-        Dataclasses by their place in the content, to name the valid keys; `*` is any item.
     whole
         Name of the content where a fault is of no single setting.
 
@@ -90,11 +83,12 @@ def build[T](
     ConfigError
         With one line per fault: field, reason, value.
     """
+    adapter = TypeAdapter(of)
     try:
         return adapter.validate_python(content)
     except ValidationError as error:
         faults = [
-            (_place(item) or whole, _advice(item, content, adapter) or _reason(item, sections))
+            (_place(item) or whole, _advice(item, content, adapter) or _reason(item, of))
             for item in _causes(error.errors())
         ]
         lines = "\n".join(f"  {place}: {reason}" for place, reason in faults)
@@ -194,9 +188,9 @@ def _inline(names: list[str]) -> str:
     return text.strip()
 
 
-def _reason(item: Mapping[str, Any], sections: Mapping[tuple[str, ...], type]) -> str:
+def _reason(item: Mapping[str, Any], of: type) -> str:
     if item["type"] == "unexpected_keyword_argument":
-        return f"unknown key; valid: {', '.join(_valid_keys(item['loc'][:-1], sections))}"
+        return f"unknown key; valid: {', '.join(_valid_keys(of, item['loc'][:-1]))}"
     if item["type"] == "missing":
         return "missing"
     message = item["msg"].removeprefix("Value error, ")
@@ -207,11 +201,13 @@ def _reason(item: Mapping[str, Any], sections: Mapping[tuple[str, ...], type]) -
     return f"{message}, got {item['input']!r}"
 
 
-def _valid_keys(path: tuple[str | int, ...], sections: Mapping[tuple[str, ...], type]) -> list[str]:
-    for place, section in sections.items():
-        if len(place) == len(path) and all(a in ("*", b) for a, b in zip(place, path, strict=True)):
-            return sorted(section.__dataclass_fields__)
-    return []
+def _valid_keys(of: Any, path: tuple[str | int, ...]) -> list[str]:
+    """Return the settings that a type has at a place in its content."""
+    if is_dataclass(of):
+        inner = get_type_hints(of)
+        return _valid_keys(inner[str(path[0])], path[1:]) if path else sorted(inner)
+    below = path[get_origin(of) in (dict, tuple) :]  # which have items; a union has members
+    return next(filter(None, (_valid_keys(part, below) for part in get_args(of))), [])
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

@@ -428,7 +428,8 @@ def read_firstfile(folder: Path) -> FirstFile:
     daily = pd.concat(days).groupby(level=0).sum()  # a chunk may end within a day
     daily = daily.astype({"units": "int64", "rows": "int64"})
     rows = int(daily["rows"].sum())
-    cut = _cut_by_spreadsheet(path, rows)
+    full = f"{path.name}: {rows:,} rows, as many as a spreadsheet keeps; later ones are lost"
+    cut = (full,) if rows == SPREADSHEET_ROWS else ()
     if (daily.index[0].date(), daily.index[-1].date()) != (FIRST_DAY, LAST_DAY):
         span = f"holds {daily.index[0]:%Y-%m-%d} to {daily.index[-1]:%Y-%m-%d}"
         what = f"line {rows + 1}, column 'Date': the file ends here and {span}"
@@ -450,12 +451,6 @@ def _sums_by_day(items: pd.DataFrame) -> pd.DataFrame:
     days = items["Date"].cat.rename_categories(iso_day)
     sums = amounts.assign(rows=1).groupby(days, observed=True).sum()
     return sums.set_axis(pd.DatetimeIndex(sums.index, name="Date"))
-
-
-def _cut_by_spreadsheet(path: Path, rows: int) -> tuple[str, ...]:
-    if rows != SPREADSHEET_ROWS:
-        return ()
-    return (f"{path.name}: {rows:,} rows, as many as a spreadsheet keeps; later ones are lost",)
 
 
 # --- the five small files ------------------------------------------------------------------------

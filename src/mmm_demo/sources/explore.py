@@ -8,6 +8,7 @@ import pandas as pd
 
 from mmm_demo.settings.experiment import ModelConfig, free_parameters
 from mmm_demo.settings.names import key
+from mmm_demo.settings.run_schema import by_channel
 from mmm_demo.settings.wording import join_words
 from mmm_demo.sources import explore_measures as measure
 from mmm_demo.sources import explore_verdict as say
@@ -80,6 +81,7 @@ class Exploration:
         """What this data can tell, in sentences with numbers."""
         target, channels = self.model.target_column, [*self.model.channel_columns]
         with_hole = self.table[channels].corrwith(self.table[target])
+        empty = _hole(self.outliers, self.weeks).to_numpy()
         parts = (
             say.length(self.weeks, self.missing_weeks, self.parameters),
             say.levels(self.channels, len(self.table)),
@@ -91,16 +93,12 @@ class Exploration:
             say.outliers(self.outliers),
             say.holes(
                 self.outliers,
-                self._hole_marks(),
+                marked_by(self.table[[*self.model.control_columns]], empty),
                 with_hole,
                 self.correlations.loc[channels, target],
             ),
         )
         return tuple(chain.from_iterable(parts))
-
-    def _hole_marks(self) -> list[str]:
-        empty = _hole(self.outliers, self.weeks)
-        return marked_by(self.table[[*self.model.control_columns]], empty.to_numpy())
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers as flat metrics for the tracking store, e.g. `explore.vif.TV`."""
@@ -119,8 +117,7 @@ class Exploration:
         }
         found = {f"explore.{name}": value for name, value in found.items()}
         for name in ("vif", "vif_with_controls", "levels", "amounts", "spend_share"):
-            values = zip(self.channels["channel"], self.channels[name], strict=True)
-            found |= {key(channel, f"explore.{name}."): value for channel, value in values}
+            found |= by_channel(f"explore.{name}", self.channels, name)
         effects = zip(self.effects["control"], self.effects["share"], strict=True)
         found |= {key(control, "explore.effect_share."): value for control, value in effects}
         return {name: float(value) for name, value in found.items()}

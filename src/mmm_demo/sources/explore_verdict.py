@@ -138,14 +138,11 @@ def effects(table: pd.DataFrame, target: str) -> Iterator[str]:
     for row in table.itertuples():
         more = "more" if row.difference >= 0 else "less"
         yield (
-            f"{number_of(row.weeks_with, 'week')} with {row.control} {_average(row.weeks_with)} "
+            f"{number_of(row.weeks_with, 'week')} with {row.control} "
+            f"{'has' if row.weeks_with == 1 else 'average'} "
             f"{_relative(row.difference, row.mean_without)} {more} {target} than the "
             f"{row.weeks_without} without{_span(row)}; nothing else is accounted for."
         )
-
-
-def _average(number: int) -> str:
-    return "has" if number == 1 else "average"
 
 
 def _relative(gap: float, base: float) -> str:
