@@ -231,9 +231,8 @@ def _frontier(planner) -> None:
 
 def _library(planner, number: int) -> None:
     """Solve some of the scenarios both ways in turn."""
-    from library_planner import LibraryPlanner
-
     from mmm_demo.planning.feasible import region_of
+    from mmm_demo.planning.library import LibraryPlanner
 
     library = LibraryPlanner(planner.fitted, planner.window, compiled=True)
     built, _ = _timed(lambda: library.optimizer)

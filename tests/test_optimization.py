@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from library_planner import LibraryPlanner
 
 from mmm_demo.fits.fitted import WEEK, FittedModel
 from mmm_demo.fits.trace import WEEKLY_TABLE
 from mmm_demo.planning import solver
 from mmm_demo.planning.feasible import Region, region_of
+from mmm_demo.planning.library import LibraryPlanner
 from mmm_demo.planning.optimize import Planner, optimize_budget
 from mmm_demo.planning.plan import Plan
 from mmm_demo.planning.surface import ByTotals

@@ -4,7 +4,6 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from library_planner import LibraryPlanner
 
 from helpers import good_report, make_experiment
 from mmm_demo.checks.proof import write_config, write_gate
@@ -16,6 +15,7 @@ from mmm_demo.fits.trace import load_trace, save_trace, table_sha256
 from mmm_demo.jobs.fit import publish_results
 from mmm_demo.jobs.plan import _metrics
 from mmm_demo.planning.actuals import read_plan
+from mmm_demo.planning.library import LibraryPlanner
 from mmm_demo.planning.optimize import Planner
 from mmm_demo.planning.study import study_plans
 from mmm_demo.planning.window import window_of
