@@ -111,7 +111,24 @@ def test_the_main_job_succeeds_and_prints_its_summary(demo):
         assert text in demo.shell.out, text
     assert "Traceback" not in demo.shell.err
     # Every warning was shown; none may come from the project's own code.
-    assert not re.findall(r"mmm_demo/\w+\.py:\d+: \w*Warning.*", demo.shell.err)
+    assert not re.findall(r"mmm_demo/[\w/]+\.py:\d+: \w*Warning.*", demo.shell.err)
+
+
+def test_readme_shows_what_the_main_job_prints(demo):
+    """Word for word but for the figures, in whose last digits processors may differ."""
+    readme = (PROJECT / "README.md").read_text("utf-8")
+    shown = readme.partition("<!-- what the main job prints -->")[2].partition("<!-- end -->")[0]
+    said = without_figures(demo.shell.out)
+    told = without_figures(shown).removeprefix("```text ").removesuffix(" ```").split(" * ")
+    assert len(told) == 7
+    missing = [part for part in told if part not in said]
+    assert not missing, f"the main job does not print this: {missing}"
+
+
+def without_figures(text: str) -> str:
+    """Return printed lines as one, without the lines of tables, blanks between columns, figures."""
+    lines = [line for line in text.splitlines() if not line.startswith(tuple("┏┡└┃│"))]
+    return re.sub(r"[0-9a-f]{8,}|\d[\d,.]*", "#", " ".join(" ".join(lines).split()))
 
 
 def test_the_main_job_makes_exactly_three_finished_runs(demo):
