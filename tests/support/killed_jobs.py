@@ -123,9 +123,9 @@ def previous(*given: Any) -> bool:
 ALIAS = (MlflowClient, "set_registered_model_alias")
 SAMPLER = fit_steps.sample_posterior
 POINTS: dict[str, Callable[[], Any]] = {
-    "run opened": partial(before, pipeline, "_fit"),
-    "data logged": partial(after, pipeline, "load_data"),
-    "prior checked": partial(after, pipeline, "check_prior"),
+    "run opened": partial(before, pipeline, "fit_in"),
+    "data logged": partial(after, fit_steps, "load_data"),
+    "prior checked": partial(after, fit_steps, "check_prior"),
     "while sampling": while_sampling,
     "trace saved": partial(after, fit_steps, "save_trace"),
     "trace half logged": while_copying,

@@ -16,7 +16,6 @@ from functools import partial
 
 from forked import together
 from mmm_demo.jobs import promote as steps
-from mmm_demo.store import registry
 
 
 def promote(number: int, said: list[str], tell: int | None) -> dict[str, object]:
@@ -61,11 +60,11 @@ def pair(mode: str, one: str, other: str) -> list[dict]:
         partial(first, int(one), tell_begun, go_on),
         partial(second, int(other), begun, tell_go_on),
     ]
-    locking = registry.promoting
+    locking = steps.promoting
     if mode == "unlocked":
-        registry.promoting = lambda *_: nullcontext()
+        steps.promoting = lambda *_: nullcontext()
     children = together(jobs)
-    registry.promoting = locking
+    steps.promoting = locking
     return [asdict(child) for child in children]
 
 

@@ -339,7 +339,7 @@ def test_a_refit_learns_from_no_test_after_its_weeks(
     ) -> None:
         raise Built(None if tests is None else len(tests))
 
-    monkeypatch.setattr(refit, "build_model", build)
+    monkeypatch.setattr("mmm_demo.fits.build.build_model", build)
     refitter = refit.Refitter(MODEL, WEEKS, EvidenceConfig())
     with pytest.raises(Built) as built:
         refitter.fit(WEEKS.head(weeks), seed=1, lift_tests=clean_tests())
