@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?!:memory:|file:)([^?]+)")
@@ -90,10 +90,15 @@ def _advisory_lock(store_uri: str, name: str, waiting: Callable[[], None] | None
         connection = psycopg.connect(address, autocommit=True)
     except psycopg.Error as error:
         raise StoreLockError(f"PostgreSQL cannot be reached to lock {name!r}: {error}") from None
-    with connection:  # the server lets go of the lock when the connection ends
+    with connection:  # of a process that is killed, the server lets go when the connection ends
         free = connection.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone()
         if free != (True,):
             if waiting:
                 waiting()
             connection.execute("SELECT pg_advisory_lock(%s)", [key])
-        yield
+        try:
+            yield
+        finally:
+            # Now, not some time after the end of the connection; one that broke has let go.
+            with suppress(psycopg.Error):
+                connection.execute("SELECT pg_advisory_unlock(%s)", [key])
