@@ -98,6 +98,7 @@ def test_a_plan_file_takes_no_settings_beside_it(project: Path) -> None:
         mmm_demo.plan("experiments/plans/demo_quarter.yaml", weeks=4, margin=0.4)
 
 
+@pytest.mark.slow
 def test_from_a_table_to_a_tracked_plan(
     store, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -35,6 +35,8 @@ from mmm_demo.store import registry
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import open_run
 
+pytestmark = pytest.mark.slow  # a fit, a refit and every store
+
 CHANNELS = ('TV: spend (€) / 100 % "prime"', "検索", "y", "Y", "NA")
 CONTROLS = ("Promo / Father's Day=1 [dummy]", "_$a$ | $b")
 DATE, SALES = "channel", "sales / <b>€</b>"
