@@ -98,10 +98,12 @@ def _fitted(kept: Path | None):
     if kept is not None and kept.exists():
         return FittedModel(config, load_trace(kept))
     from mmm_demo.fits.build import sample_posterior
+    from mmm_demo.jobs.fit import RETRY_TARGET_ACCEPT
 
+    # As the second attempt of a fit: with today's order of sums the first one diverges here.
     sampler = SamplerConfig()
     trace = sample_posterior(
-        config, table, sampler, target_accept=sampler.target_accept, progress=False
+        config, table, sampler, target_accept=RETRY_TARGET_ACCEPT, progress=False
     ).trace
     _require_convergence(config, trace, sampler.chains)
     with tempfile.TemporaryDirectory() as folder:
