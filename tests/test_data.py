@@ -1,14 +1,13 @@
 """Where a weekly table comes from: simulated, CSV, DT Mart from a fake Kaggle."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import PROJECT, contents, plain_experiment
+from helpers import contents, plain_experiment
+from lookalike import write_lookalike
 from mmm_demo.settings.experiment import DataConfig, ExperimentConfig, ModelConfig
 from mmm_demo.settings.experiment_file import from_dict, load_experiment
 from mmm_demo.sources.market import known_truth, load_data, load_market, read_csv
@@ -280,10 +279,6 @@ def test_lift_tests_go_with_every_source() -> None:
 
 # --- DT Mart ------------------------------------------------------------------------------------
 
-LOOKALIKE = PROJECT.parent / "shared" / "data" / "make_dtmart_lookalike.py"
-needs_lookalike = pytest.mark.skipif(
-    not LOOKALIKE.is_file(), reason="the script that writes look-alikes of DT Mart is not here"
-)
 GROUPS = ("TV", "Sponsorship", "Digital", "Online")
 DT_MART_MODEL = ModelConfig(
     channel_columns=GROUPS, control_columns=("SaleDays", "RecordingHole"), adstock_max_lag=4
@@ -293,12 +288,9 @@ DT_MART_MODEL = ModelConfig(
 @pytest.fixture(scope="module")
 def kaggle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What Kaggle would send: a folder with the seven files, the large ones small."""
-    folder = tmp_path_factory.mktemp("kaggle") / "files"
-    subprocess.run([sys.executable, LOOKALIKE, folder, "--rows", "20000"], check=True)
-    return folder
+    return write_lookalike(tmp_path_factory.mktemp("kaggle") / "files", rows=20_000)
 
 
-@needs_lookalike
 def test_kaggle_source_becomes_a_weekly_table(
     tmp_path: Path, kaggle_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,7 +304,6 @@ def test_kaggle_source_becomes_a_weekly_table(
     assert contents(tmp_path / "data" / "dt_mart").keys() == contents(kaggle_folder).keys()
 
 
-@needs_lookalike
 def test_load_data_returns_the_newest_table(
     project: Path, kaggle_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

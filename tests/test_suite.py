@@ -100,6 +100,36 @@ def test_all_fails_when_anything_is_left_out(small_suite: Path, words: tuple[str
     assert "1 passed" in done.out and "--all, but 1 tests were left out" in done.out
 
 
+SKIPS = """
+import pytest
+from shared_data import shared_data
+
+@pytest.mark.slow
+def test_of_what_is_missing():
+    pytest.skip("Chromium is not installed")
+"""
+
+
+@pytest.mark.parametrize("processes", ["-n0", "-n2"])
+def test_all_fails_when_anything_is_skipped(small_suite: Path, processes: str) -> None:
+    (small_suite / "checks" / "test_skips.py").write_text(SKIPS, encoding="utf-8")
+    assert run(small_suite, "checks", processes).code == 0
+    for words in ((), ("--without-shared",)):
+        done = run(small_suite, "--all", processes, *words)
+        assert done.code == pytest.ExitCode.TESTS_FAILED, done.out + done.err
+        assert "2 passed, 1 skipped" in done.out
+        assert "--all, but 0 tests were left out and 1 skipped" in done.out
+
+
+def test_all_may_do_without_the_shared_data_only_when_told(small_suite: Path) -> None:
+    skips = SKIPS.replace('pytest.skip("Chromium is not installed")', 'shared_data("none.csv")')
+    (small_suite / "checks" / "test_skips.py").write_text(skips, encoding="utf-8")
+    assert run(small_suite, "--all").code == pytest.ExitCode.TESTS_FAILED
+    done = run(small_suite, "--all", "--without-shared", "-rs")
+    assert done.code == 0, done.out + done.err
+    assert "shared/data/none.csv is no part of the project, and not here" in done.out
+
+
 @pytest.mark.parametrize("words", [("checks",), ("--ignore", "checks/test_both.py")], ids=" ".join)
 def test_all_takes_nothing_that_narrows_it(small_suite: Path, words: tuple[str, ...]) -> None:
     done = run(small_suite, "--all", *words)
@@ -108,11 +138,12 @@ def test_all_takes_nothing_that_narrows_it(small_suite: Path, words: tuple[str, 
 
 
 def test_every_check_of_the_whole_runs_all() -> None:
-    for name in (".ci/run", ".github/workflows/ci.yml"):
+    told = {".ci/run": "pytest --all", ".github/workflows/ci.yml": "pytest --all --without-shared"}
+    for name, words in told.items():
         lines = [
             line for line in (PROJECT / name).read_text("utf-8").splitlines() if "pytest" in line
         ]
-        assert [line.split("uv run ")[-1] for line in lines if "uv run" in line] == ["pytest --all"]
+        assert [line.split("uv run ")[-1] for line in lines if "uv run" in line] == [words]
 
 
 # --- loops --------------------------------------------------------------------------------------

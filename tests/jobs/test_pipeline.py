@@ -40,10 +40,10 @@ from mmm_demo.sources.simulate import simulate_market
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import open_run, temporary_folder
 from mmm_demo.tables.faults import DataError
+from shared_data import FOLDER, shared_data
 
 CHANNELS = ("TV", "Radio", "Search", "Social")
 EXAMPLES = ("mmm_example", "mmm_roas_data")
-EXAMPLE_DATA = PROJECT.parent / "shared" / "data" / "pymc_marketing"
 OUTPUT_NAMES = (
     r"models/mmm_fit_\d{4}-\d\d-\d\d_[a-z0-9_]+_{run}\.nc",
     r"plots/diagnostics/[a-z0-9_]+_{run}\.png",
@@ -348,11 +348,11 @@ def jobs(demo, tmp_path_factory, user_environment) -> dict[str, Job]:
     """Three fits by the command line, all at once: each leaves a core idle for half of its time."""
     roots, commands = {"demo_refused": demo.root}, {"demo_refused": "fit"}
     for name in EXAMPLES:
-        if (EXAMPLE_DATA / f"{name}.csv").is_file():
+        if (data := FOLDER / "pymc_marketing" / f"{name}.csv").is_file():
             roots[name] = copy_project(tmp_path_factory.mktemp(name) / "project")
             commands[name] = "main"
             (roots[name] / "data").mkdir()
-            shutil.copy(EXAMPLE_DATA / f"{name}.csv", roots[name] / "data")
+            shutil.copy(data, roots[name] / "data")
     before = {name: made_in(root) for name, root in roots.items()}
 
     def start(name: str) -> Shell:
@@ -448,9 +448,7 @@ def test_no_run_is_left_running(jobs):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_main_job_runs_on_a_real_table_to_a_plan(name, jobs):
-    source = EXAMPLE_DATA / f"{name}.csv"
-    if name not in jobs:
-        pytest.skip(f"{source.name} of PyMC-Marketing is not at {source}")
+    source = shared_data(f"pymc_marketing/{name}.csv")
     job = jobs[name]
     assert job.shell.code == 0, job.shell.out + job.shell.err
     experiment = load_experiment(job.root / "experiments" / f"{name}.yaml")

@@ -19,9 +19,9 @@ from mmm_demo.sources.market import load_market
 from mmm_demo.sources.simulate import CHANNELS, simulate_market
 from mmm_demo.tables.faults import DataError
 from mmm_demo.tables.records import holes, judge_records, odd_weeks
+from shared_data import shared_data
 
 CASES = PROJECT / "tests" / "cases"
-PYMC_DATA = PROJECT.parent / "shared" / "data" / "pymc_marketing"
 WEEKS = 100
 DAYS = pd.date_range("2024-01-01", periods=WEEKS, freq="7D", name="week")
 TODAY = date(2026, 11, 27)
@@ -266,9 +266,8 @@ def test_spend_that_comes_in_bursts_is_no_fault(seed: int) -> None:
     ("file", "week"), [("mmm_example.csv", "date_week"), ("mmm_roas_data.csv", "date")]
 )
 def test_the_data_sets_of_pymc_marketing_pass_without_a_word(file: str, week: str) -> None:
-    if not PYMC_DATA.is_dir():
-        pytest.skip(f"the data sets of PyMC-Marketing are expected in {PYMC_DATA}")
-    table = pd.read_csv(PYMC_DATA / file, parse_dates=[week]).set_index(week)
+    path = shared_data(f"pymc_marketing/{file}")
+    table = pd.read_csv(path, parse_dates=[week]).set_index(week)
     given = table[["y", "x1", "x2"]].astype(float)
     assert judge_records(given, "y", ["x1", "x2"], today=TODAY) == ([], [])
 
