@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from default_priors import DEFAULT_PRIORS
 from helpers import PROJECT, TIGHTER, make_experiment, plain_experiment, refusal, small_model
 from mmm_demo.settings.experiment import (
     ConfigError,
@@ -18,7 +19,6 @@ from mmm_demo.settings.experiment import (
 )
 from mmm_demo.settings.experiment_file import flat_params, from_dict, load_experiment
 from mmm_demo.settings.limits import EvidenceConfig
-from mmm_demo.settings.priors import DEFAULT_PRIORS
 
 EXPERIMENTS = sorted((PROJECT / "experiments").glob("*.yaml"))
 WHY = {"rationale": "an earlier test says so"}

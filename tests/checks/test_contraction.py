@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from default_priors import DEFAULT_PARAMETERS
 from helpers import convergent_trace
 from mmm_demo.checks.contraction import contraction_table, not_identified
 from mmm_demo.settings.experiment import ModelConfig
-from mmm_demo.settings.priors import DEFAULT_PARAMETERS, PriorConfig
+from mmm_demo.settings.priors import PriorConfig
 
 MODEL = ModelConfig(channel_columns=("TV", "Radio"), control_columns=("Trend",))
 RNG = np.random.default_rng(3)

@@ -5,7 +5,7 @@ import ast
 from evidence_tables import backtest_table, placebo_table, recovery_table, sensitivity_table
 from helpers import PROJECT
 from mmm_demo.checks.gate import REQUIRED
-from mmm_demo.evidence.batteries import BATTERIES
+from mmm_demo.evidence.batteries import REFITTED
 from mmm_demo.plots.evidence import FIGURES
 from mmm_demo.reports.card import TOLD
 from mmm_demo.reports.check_names import CHECK_NAMES, QUESTIONS, battery_name, check_name
@@ -51,11 +51,11 @@ def test_an_unknown_name_is_still_read_as_words() -> None:
 
 def test_every_battery_of_refits_has_its_record_its_figure_and_its_part_of_the_card() -> None:
     """Adding one is a file, a line and these entries; what was forgotten is said here."""
-    assert tuple(BATTERIES) == EVIDENCE_BATTERIES
-    assert {name: battery.name for name, battery in BATTERIES.items()} == dict(
+    assert tuple(REFITTED) == EVIDENCE_BATTERIES
+    assert {name: battery.name for name, battery in REFITTED.items()} == dict(
         zip(EVIDENCE_BATTERIES, EVIDENCE_BATTERIES, strict=True)
     )
-    assert set(FIGURES) == set(TOLD) == set(BATTERIES)
+    assert set(FIGURES) == set(TOLD) == set(REFITTED)
 
 
 def test_the_record_of_a_battery_names_the_very_checks_that_it_makes() -> None:
@@ -65,8 +65,8 @@ def test_the_record_of_a_battery_names_the_very_checks_that_it_makes() -> None:
         "placebo": placebo_table(),
         "sensitivity": sensitivity_table(),
     }
-    assert set(tables) == set(BATTERIES)
-    for name, battery in BATTERIES.items():
+    assert set(tables) == set(REFITTED)
+    for name, battery in REFITTED.items():
         made = battery.judge(tables[name])
         assert {check.name for check in made} == set(battery.checks), name
         assert {check.stage for check in made} == {name}

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from pymc_extras.prior import Prior
 
+from default_priors import DEFAULT_PARAMETERS, DEFAULT_PRIORS
 from mmm_demo.settings.priors import (
-    DEFAULT_PARAMETERS,
-    DEFAULT_PRIORS,
     LOCATIONS,
     PriorConfig,
     prior_to_dict,

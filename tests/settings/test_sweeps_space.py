@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from default_priors import DEFAULT_PRIORS
 from helpers import make_experiment, plain_experiment, small_model
 from mmm_demo.settings.dimension import Options, Range
 from mmm_demo.settings.experiment import ConfigError
-from mmm_demo.settings.priors import DEFAULT_PRIORS
 from mmm_demo.settings.sweep import MOST_TRIALS, Space, SweepConfig, in_words, load_sweep
 
 LAG, SIGMA = "model.adstock_max_lag", "model.priors.saturation_beta.sigma"

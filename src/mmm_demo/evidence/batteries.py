@@ -5,4 +5,4 @@ from mmm_demo.evidence.placebo import PLACEBO
 from mmm_demo.evidence.recovery import RECOVERY
 from mmm_demo.evidence.sensitivity import SENSITIVITY
 
-BATTERIES = {battery.name: battery for battery in (BACKTEST, RECOVERY, PLACEBO, SENSITIVITY)}
+REFITTED = {battery.name: battery for battery in (BACKTEST, RECOVERY, PLACEBO, SENSITIVITY)}

@@ -12,12 +12,12 @@ import pandas as pd
 
 from mmm_demo.checks.gate import Check, GateRefused, GateReport, read_check
 from mmm_demo.checks.proof import Bundle
-from mmm_demo.evidence.batteries import BATTERIES
+from mmm_demo.evidence.batteries import REFITTED
 from mmm_demo.evidence.battery import Examination, Watch
 from mmm_demo.settings.limits import GateConfig
 
 EVIDENCE = "evidence.json"
-FLAGS = {"converged"}.union(*(battery.flags for battery in BATTERIES.values()))
+FLAGS = {"converged"}.union(*(battery.flags for battery in REFITTED.values()))
 UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 
 
@@ -50,7 +50,7 @@ class Evidence:
     def checks(self) -> tuple[Check, ...]:
         """Checks of every battery, judged from the tables."""
         found: list[Check] = []
-        for name, battery in BATTERIES.items():
+        for name, battery in REFITTED.items():
             if name in self.tables:
                 found += battery.judge(self.tables[name])
             elif name in self.unassessed:
@@ -59,7 +59,7 @@ class Evidence:
 
     def failures(self, limits: GateConfig) -> tuple[str, ...]:
         """Say which batteries that an experiment requires did not pass; empty when all did."""
-        required = [name for name in limits.require if name in BATTERIES]
+        required = [name for name in limits.require if name in REFITTED]
         made = {check.stage for check in self.checks}
         report = GateReport(self.checks, tuple(required))
         said = [f"{check}; {check.advice}" for check in report.failures]
@@ -143,7 +143,7 @@ def gather(
         tables.pop(name, None)
         unassessed.pop(name, None)
         try:
-            tables[name] = BATTERIES[name].run(examination)
+            tables[name] = REFITTED[name].run(examination)
         except ValueError as fault:  # too few weeks, or a budget that a variant cannot plan
             unassessed[name] = str(fault)
     return Evidence(tables, fit_run, bundle.files, unassessed)

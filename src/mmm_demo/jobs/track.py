@@ -130,9 +130,7 @@ def run_track(
     """
     plan = find_plan(plan_run, scenario)
     if not actuals.is_file():
-        raise FileNotFoundError(
-            f"no file {actuals}; give the weekly table since the plan's data: --actuals FILE"
-        )
+        raise FileNotFoundError(f"no file {actuals}; it is the weekly table since the plan's data")
     version, bundle = _planner_of(plan)
     made = bundle.experiment.data
     raw = read_csv(actuals, made.decimal, made.separator, offered=False)

@@ -1,6 +1,6 @@
 """The checks and batteries in words, for people who did not write them."""
 
-from mmm_demo.evidence.batteries import BATTERIES as REFITTED
+from mmm_demo.evidence.batteries import REFITTED
 from mmm_demo.settings.batteries import BATTERIES
 
 CHECK_NAMES = {

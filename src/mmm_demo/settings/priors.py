@@ -9,7 +9,6 @@ from pydantic.dataclasses import dataclass
 
 from mmm_demo.forms.kinds import Form
 from mmm_demo.forms.parameter import CONTROL, REAL, Parameter
-from mmm_demo.forms.registry import default, find
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -75,18 +74,14 @@ def parameters_of(
     return {item.name: item for items in of for item in items}
 
 
-def default_prior(parameter: Parameter) -> PriorConfig:
-    """Return the project's default prior of a parameter."""
-    return PriorConfig(*parameter.default)
-
-
 # PyMC-Marketing's own defaults put 25 % of all prior sales below zero and 42 % above three times
 # the maximum (Normal(0, 2) intercept, HalfNormal(2) effects on a target scaled to 1). These say
 # instead: without media, sales are somewhere between nothing and their maximum; one channel at
 # full saturation rarely explains more than half of the best week; controls and seasonality move
 # sales by tenths of the maximum.
-DEFAULT_PARAMETERS = parameters_of(lambda kind: find(kind, default(kind)))
-DEFAULT_PRIORS = {name: default_prior(item) for name, item in DEFAULT_PARAMETERS.items()}
+def default_prior(parameter: Parameter) -> PriorConfig:
+    """Return the project's default prior of a parameter."""
+    return PriorConfig(*parameter.default)
 
 
 def read_prior(parameter: Parameter, given: object, length: int | None) -> PriorConfig:
