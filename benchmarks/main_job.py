@@ -13,7 +13,7 @@ from scratch import measure, scratch_project
 COMMAND = [sys.executable, "-m", "mmm_demo.cli"]
 LOAD = """
 import json, time
-import mmm_demo.store.registry, pymc_marketing
+import mlflow.store.tracking.sqlalchemy_store, mmm_demo.model
 from mmm_demo.store.registry import load_champion
 load_champion  # imported: what follows is the loading alone
 started = time.perf_counter()
