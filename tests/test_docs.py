@@ -255,7 +255,7 @@ def test_figures_have_a_command() -> None:
 def test_every_figure_of_the_readme_stands_on_the_page_of_figures() -> None:
     page = TEXTS["docs/measured.md"]
     for figure in (
-        "10.6x",
+        "11.9x",
         "88 of 88",
         "0.116 / 0.228 / 1.033",
         "63 s / 42 s",
