@@ -13,6 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from mmm_demo.checks.gate import FAILED, Check, GateReport
+from mmm_demo.fits.ladder import Attempt
 from mmm_demo.forms.registry import STORED_NAMES
 from mmm_demo.settings.experiment import ModelConfig, SamplerConfig
 
@@ -28,10 +29,10 @@ Pair = tuple[str, str, float]
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """One attempt to sample: its target_accept, and the convergence checks of its draws."""
+class Tried:
+    """An attempt to sample, and the convergence checks of its draws."""
 
-    target_accept: float
+    attempt: Attempt
     checks: GateReport
 
 
@@ -108,7 +109,7 @@ def _pairs(values: np.ndarray, names: Sequence[str], least: float) -> tuple[Pair
     return tuple(sorted(found, key=lambda pair: -abs(pair[2])))
 
 
-def advised(report: GateReport, attempts: Sequence[Attempt], ground: Ground) -> GateReport:
+def advised(report: GateReport, attempts: Sequence[Tried], ground: Ground) -> GateReport:
     """Return the last attempt's checks with advice that knows of all attempts.
 
     Each check that did not pass says what every attempt gave; the last of them also says what to
@@ -141,17 +142,17 @@ def advised(report: GateReport, attempts: Sequence[Attempt], ground: Ground) -> 
     )
 
 
-def _history(name: str, attempts: Sequence[Attempt]) -> str:
-    values = (f"{_value(of, name):.4g} at {of.target_accept:g}" for of in attempts)
-    return f"by target_accept: {', '.join(values)}"
+def _history(name: str, attempts: Sequence[Tried]) -> str:
+    values = (f"{_value(of, name):.4g} ({of.attempt})" for of in attempts)
+    return f"by attempt: {', '.join(values)}"
 
 
-def _value(attempt: Attempt, name: str) -> float:
-    found: list[Check] = [check for check in attempt.checks.checks if check.name == name]
+def _value(tried: Tried, name: str) -> float:
+    found: list[Check] = [check for check in tried.checks.checks if check.name == name]
     return found[0].value if found else math.nan
 
 
-def steps(attempts: Sequence[Attempt], ground: Ground) -> list[str]:
+def steps(attempts: Sequence[Tried], ground: Ground) -> list[str]:
     """Return what to try next, what helps most first; never what was tried.
 
     Parameters
@@ -175,7 +176,7 @@ def steps(attempts: Sequence[Attempt], ground: Ground) -> list[str]:
     return found
 
 
-def _is_short(last: Attempt, failed: Sequence[Check]) -> bool:
+def _is_short(last: Tried, failed: Sequence[Check]) -> bool:
     """Whether the chains agree, and draws are all that is missing; unmeasured is not."""
     return _value(last, "rhat_max") < SHORT_RHAT and _lacking(failed) <= SHORT_FACTOR
 
@@ -187,7 +188,7 @@ def _lacking(failed: Sequence[Check]) -> float:
     return float(np.max([1.0, *factors]))  # NaN stays NaN
 
 
-def _longer(last: Attempt, failed: Sequence[Check], sampler: SamplerConfig) -> str:
+def _longer(last: Tried, failed: Sequence[Check], sampler: SamplerConfig) -> str:
     agree = not _value(last, "rhat_max") < 1.01
     factor = max(1.3 * _lacking(failed), 2.0 if agree else 1.0)
     draws = 500 * math.ceil(factor * sampler.draws / 500)
@@ -195,17 +196,17 @@ def _longer(last: Attempt, failed: Sequence[Check], sampler: SamplerConfig) -> s
     return f"raise draws from {sampler.draws} to {draws}{tune}"
 
 
-def _smaller_steps(attempts: Sequence[Attempt]) -> Iterator[str]:
+def _smaller_steps(attempts: Sequence[Tried]) -> Iterator[str]:
     first, last = (_value(attempts[end], "divergences") for end in (0, -1))
-    highest = max(attempt.target_accept for attempt in attempts)
+    highest = max(of.attempt.target_accept for of in attempts)
     if not last > 0 or highest >= SMALLEST_STEPS:
         return
     if len(attempts) == 1:
         yield f"raise target_accept from {highest:g} to {SMALLEST_STEPS:g}"
     elif last < HALVED * first:
         yield (
-            f"raise target_accept to {SMALLEST_STEPS:g}: from {attempts[0].target_accept:g} to "
-            f"{highest:g} divergences fell from {first:g} to {last:g}"
+            f"raise target_accept to {SMALLEST_STEPS:g}: from the first to the last attempt "
+            f"({highest:g}) divergences fell from {first:g} to {last:g}"
         )
 
 

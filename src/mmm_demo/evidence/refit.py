@@ -1,6 +1,5 @@
 """Many fits of one model: compiled once, sampled again and again on other data."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -11,22 +10,17 @@ import xarray as xr
 from mmm_demo.checks.convergence import convergence_checks
 from mmm_demo.checks.gate import GateReport
 from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.ladder import Attempt, ladder
 from mmm_demo.fits.response import Response, scaling_of
 from mmm_demo.fits.trace import SAMPLE_STATS, WEEKLY_TABLE, as_written, stored_table
-from mmm_demo.settings.experiment import ModelConfig, free_parameters
+from mmm_demo.settings.experiment import ModelConfig, SamplerConfig, free_parameters
 from mmm_demo.settings.limits import EvidenceConfig, GateConfig
-from mmm_demo.tables.lift import known_in, lift_sha256
+from mmm_demo.tables.lift import known_in
 
 # Libraries that build and sample models take seconds to import. Whoever only reads what refits
 # left behind, as every plan does, never pays them.
 if TYPE_CHECKING:
-    from nutpie.compile_pymc import CompiledPyMCModel
-
-    from mmm_demo.fits.build import MMM
-
-CHAINS = 4
-TARGET_ACCEPT, RETRY_TARGET_ACCEPT = 0.98, 0.99
-MOST_COMPILED = 12  # graphs in one process that fit into 1.2 GB; none is ever given back
+    from mmm_demo.fits.sampler import Kernels
 
 
 @dataclass(frozen=True)
@@ -60,39 +54,11 @@ class Refit:
         return FittedModel(self.response.config, tree)
 
 
-@dataclass
-class Graphs:
-    """Compiled graphs by `graph_key`, at most so many; the oldest makes place for a new one."""
-
-    most: int
-    kept: dict[str, tuple["CompiledPyMCModel", "MMM"]] = field(default_factory=dict)
-
-    def compiled(
-        self, key: str, mmm: "MMM", parameters: Sequence[str]
-    ) -> tuple["CompiledPyMCModel", "MMM"]:
-        """Return a compiled graph, and the model that it was compiled from."""
-        import nutpie
-
-        if key not in self.kept:
-            if len(self.kept) >= self.most:
-                del self.kept[next(iter(self.kept))]
-            graph = nutpie.compile_pymc_model(
-                mmm.model, freeze_model=False, var_names=list(parameters)
-            )
-            self.kept[key] = graph, mmm
-        return self.kept[key]
-
-
-# Every refitter of this process shares these: a sweep has one for each trial.
-GRAPHS = Graphs(MOST_COMPILED)
-
-
 class Refitter:
     """A compiled model that takes any weekly table of its columns, of any length.
 
-    PyMC-Marketing freezes the data into each model, so every fit compiles anew; here the data
-    stay shared variables and one compilation, at the first fit of a process, serves every refit of
-    the same model. Draws are those of the same posterior (`benchmarks/battery_speed.py`).
+    One compilation, at the first fit of a process, serves every refit of the same model
+    (`fits.sampler`), and the same settings give the draws of a fit.
 
     Parameters
     ----------
@@ -106,8 +72,8 @@ class Refitter:
         Models with a lag of up to so many weeks share one compilation; the model's own by default.
     cores
         Chains that are sampled at once; all that this process may use by default.
-    graphs
-        Where compiled graphs are kept.
+    kernels
+        Where compiled kernels are kept; those of this process by default.
     """
 
     def __init__(
@@ -117,9 +83,9 @@ class Refitter:
         sampling: EvidenceConfig,
         longest_lag: int | None = None,
         cores: int | None = None,
-        graphs: Graphs = GRAPHS,
+        kernels: "Kernels | None" = None,
     ) -> None:
-        from mmm_demo.fits.environment import usable_cores
+        from mmm_demo.fits.sampler import KERNELS
 
         self.scaling = config.scaling or scaling_of(config, table)
         self.config, self.sampling = config, sampling
@@ -129,12 +95,11 @@ class Refitter:
                 f"a lag of {config.adstock_max_lag} weeks is longer than the longest, "
                 f"{self.longest_lag}"
             )
-        self.cores = cores or min(CHAINS, usable_cores())
-        self.graphs = graphs
+        self.cores, self.kernels = cores, kernels or KERNELS
         self._fixed = replace(config, scaling=self.scaling)
 
     def fit(self, table: pd.DataFrame, seed: int, lift_tests: pd.DataFrame | None = None) -> Refit:
-        """Fit the model to another table; one that does not converge gets one careful retry.
+        """Fit the model to another table; one that does not converge is tried in other ways.
 
         Parameters
         ----------
@@ -156,8 +121,9 @@ class Refitter:
             raise ValueError(f"the table to refit has empty or infinite {', '.join(bad)}")
         if lift_tests is not None:
             lift_tests = known_in(lift_tests, table[self.config.date_column])
-        for target_accept in (TARGET_ACCEPT, RETRY_TARGET_ACCEPT):
-            refit = self._attempt(table, seed, target_accept, lift_tests)
+        sampler = SamplerConfig(draws=self.sampling.draws, tune=self.sampling.tune, seed=seed)
+        for attempt in ladder(sampler.target_accept):
+            refit = self._attempt(table, sampler, attempt, lift_tests)
             if refit.converged:
                 break
         return refit
@@ -165,63 +131,27 @@ class Refitter:
     def _attempt(
         self,
         table: pd.DataFrame,
-        seed: int,
-        target_accept: float,
+        sampler: SamplerConfig,
+        attempt: Attempt,
         lift_tests: pd.DataFrame | None,
     ) -> Refit:
-        import nutpie
+        from mmm_demo.fits.sampler import draw
 
-        from mmm_demo.fits.build import build_model
-
-        mmm = build_model(self._fixed, table, lift_tests, self.longest_lag)
-        compiled = self._compile(mmm, lift_tests)
-        try:
-            trace = nutpie.sample(
-                compiled,
-                draws=self.sampling.draws,
-                tune=self.sampling.tune,
-                chains=CHAINS,
-                cores=self.cores,
-                seed=seed,
-                adaptation="low_rank",
-                target_accept=target_accept,
-                save_warmup=False,
-                progress_bar=False,
-            )
-        except RuntimeError as error:  # with a page of stack after its first line
-            why = str(error).partition("\n")[0]
-            raise ValueError(f"the model cannot be sampled: {why}; look at its priors") from error
-        parameters = free_parameters(self.config)
-        posterior = as_written(
-            xr.Dataset({name: trace["posterior"][name] for name in parameters}), self.config
-        )
-        stats = trace["sample_stats"].to_dataset()
+        drawn = draw(
+            self._fixed,
+            table,
+            sampler,
+            attempt,
+            lift_tests=lift_tests,
+            longest_lag=self.longest_lag,
+            cores=self.cores,
+            kernels=self.kernels,
+        ).trace
+        posterior = as_written(drawn["posterior"].to_dataset(), self.config)
+        stats = drawn["sample_stats"].to_dataset()
         judged = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})
-        checks = convergence_checks(judged, parameters, GateConfig(), CHAINS)
+        parameters = free_parameters(self.config)
+        checks = convergence_checks(judged, parameters, GateConfig(), sampler.chains)
         response = Response(self._fixed, self.scaling, posterior, table)
         kept = stats[[name for name in SAMPLE_STATS if name in stats]]
         return Refit(response, GateReport(checks), kept)
-
-    def _compile(self, mmm: "MMM", lift_tests: pd.DataFrame | None) -> "CompiledPyMCModel":
-        """Return the compiled graph with the model's values of data, lag and priors."""
-        key = graph_key(self._fixed, lift_tests, self.longest_lag)
-        compiled, first = self.graphs.compiled(key, mmm, list(free_parameters(self.config)))
-        data = {item.name: np.asarray(item.get_value()) for item in mmm.model.data_vars}
-        # Chains start near the priors of the model that was compiled: without this, draws would
-        # hang on which model a process met first.
-        for item in first.model.data_vars:
-            item.set_value(data[item.name])
-        return compiled.with_data(**data)
-
-
-def graph_key(config: ModelConfig, lift_tests: pd.DataFrame | None, longest_lag: int) -> str:
-    """Return what a compilation hangs on: two models with the same key share it."""
-    priors = {
-        name: (prior.distribution, {n: np.shape(value) for n, value in prior.parameters.items()})
-        for name, prior in config.priors.items()
-    }
-    # Lift tests are compiled in scaled, so there the scaling counts too.
-    scaling = None if lift_tests is None else config.scaling
-    shape = replace(config, priors={}, scaling=scaling, adstock_max_lag=longest_lag)
-    tests = "" if lift_tests is None else lift_sha256(lift_tests)
-    return repr((shape, priors, tests))

@@ -1,31 +1,32 @@
-"""Build and sample one marketing mix model."""
+"""Build one marketing mix model."""
 
+import logging
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pymc as pm
-import pytensor
 import pytensor.xtensor as ptx
 import xarray as xr
 from pymc_extras.prior import Prior
 from pymc_marketing.mmm import MMM
 from pymc_marketing.mmm.scaling import FixedScaling, Scaling
 
-from mmm_demo.fits.environment import usable_cores
+import mmm_demo.fits.environment  # noqa: F401 - before anything is compiled
 from mmm_demo.fits.response import scaling_of, standardised
-from mmm_demo.fits.trace import slim
 from mmm_demo.forms.graphs import LAG_DATA, own_adstock
 from mmm_demo.forms.kinds import Adstock, Form, Saturation, short
 from mmm_demo.forms.parameter import Parameter
 from mmm_demo.forms.registry import FORMS
-from mmm_demo.settings.experiment import ModelConfig, SamplerConfig
+from mmm_demo.settings.experiment import ModelConfig
 from mmm_demo.settings.names import variable
 from mmm_demo.settings.priors import CONTROL_EFFECT, PriorConfig
 from mmm_demo.tables.lift import NUMBERS
+
+# PyMC announces each step's variables; the pipeline says in its own words what it does.
+logging.getLogger("pymc").setLevel(logging.WARNING)
 
 LIFT_LIKELIHOOD = "lift_measurements"
 # Names that PyMC-Marketing gives to parts of its own, and refuses or mixes up as a column's.
@@ -169,75 +170,3 @@ def inside(column: str) -> str:
 def target_scale(mmm: MMM) -> float:
     """Return what the target was divided by."""
     return float(mmm.scalers["_target"])
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """A fresh trace and what it took.
-
-    Attributes
-    ----------
-    trace
-        Slim trace: free parameters, sampler statistics and data groups.
-    seconds
-        Time in the sampler, without compilation.
-    compile_cache
-        `warm` when every kernel came from the cache, else `cold`: it takes longer, and gives the
-        same draws.
-    """
-
-    trace: xr.DataTree
-    seconds: float
-    compile_cache: str
-
-
-def sample_posterior(
-    config: ModelConfig,
-    table: pd.DataFrame,
-    sampler: SamplerConfig,
-    *,
-    target_accept: float,
-    progress: bool = True,
-    lift_tests: pd.DataFrame | None = None,
-) -> Sampling:
-    """Fit a fresh model by NUTS.
-
-    Parameters
-    ----------
-    config, table
-        Model and clean weekly table.
-    sampler
-        Draws, tuning draws, chains and seed.
-    target_accept
-        Target acceptance rate of this attempt.
-    progress
-        Show a progress bar.
-    lift_tests
-        Clean lift tests, which enter the likelihood and are kept in the trace.
-    """
-    mmm = build_model(config, table, lift_tests)
-    before = _compiled_kernels()
-    mmm.fit(
-        features(config, table, table),
-        target(config, table),
-        draws=sampler.draws,
-        tune=sampler.tune,
-        chains=sampler.chains,
-        cores=min(sampler.chains, usable_cores()),  # PyMC would leave half of them idle
-        random_seed=sampler.seed,
-        nuts_sampler="nutpie",
-        nuts={"adaptation": "low_rank", "target_accept": target_accept},
-        compute_convergence_checks=False,  # the gate does that, over the stored draws
-        progressbar=progress,
-    )
-    free = [variable.name for variable in mmm.model.free_RVs]
-    return Sampling(
-        trace=slim(mmm.idata, free, config, table, lift_tests),
-        seconds=float(mmm.idata.posterior.attrs["sampling_time"]),
-        compile_cache="warm" if _compiled_kernels() == before else "cold",
-    )
-
-
-def _compiled_kernels() -> int:
-    """Count the compiled kernels in PyTensor's cache."""
-    return sum(1 for _ in (Path(pytensor.config.base_compiledir) / "numba").glob("*.nbc"))

@@ -1,6 +1,5 @@
 """What the draws hang on beside model, data and seed: versions, processor and arithmetic."""
 
-import logging
 import os
 import platform
 from importlib import metadata
@@ -13,8 +12,6 @@ from llvmlite import binding
 # Sums in the order in which they are written. Otherwise code that comes from the compile cache
 # rounds otherwise than code that was compiled a moment ago, and the same seed gives other draws.
 pytensor.config.numba__fastmath = False
-# PyMC announces each step's variables; the pipeline says in its own words what it does.
-logging.getLogger("pymc").setLevel(logging.WARNING)
 
 PREFIX = "environment."
 # All that builds the graph, compiles it, draws start values or samples.

@@ -12,16 +12,17 @@ from mmm_demo.checks import convergence, proof
 from mmm_demo.checks.contraction import contraction_key, contraction_table, not_identified
 from mmm_demo.checks.gate import GateRefused, GateReport, PassedGate
 from mmm_demo.checks.judge import Judged, judge
-from mmm_demo.checks.next_steps import Attempt, advised, ground_of
+from mmm_demo.checks.next_steps import Tried, advised, ground_of
 from mmm_demo.evidence import scores
 from mmm_demo.evidence.contest import same_model
 from mmm_demo.fits import tables
-from mmm_demo.fits.build import sample_posterior
 from mmm_demo.fits.environment import environment_params
 from mmm_demo.fits.fitted import Decomposition, FittedModel
+from mmm_demo.fits.ladder import Attempt, attempt_params, ladder
 from mmm_demo.fits.lift_report import compare_with_model
 from mmm_demo.fits.prior import sample_prior
 from mmm_demo.fits.response import scaling_of
+from mmm_demo.fits.sampler import sample_posterior
 from mmm_demo.fits.trace import load_trace, save_trace, table_sha256
 from mmm_demo.jobs.table import data_tags, load_data
 from mmm_demo.reports import summary
@@ -41,8 +42,6 @@ from mmm_demo.sources.market import MarketingData, known_truth
 from mmm_demo.store import registry
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import Run, open_run, store_errors, temporary_folder
-
-RETRY_TARGET_ACCEPT = 0.99
 
 
 @dataclass(frozen=True)
@@ -226,7 +225,7 @@ def check_prior(job: Job) -> GateReport:
 
 
 def sample(job: Job, report: GateReport) -> tuple[GateReport, xr.DataTree]:
-    """Sample, at most twice; convergence gate over the trace as it is stored.
+    """Sample, in one way after the other; convergence gate over the trace as it is stored.
 
     Nothing is read from a trace that did not converge but the plots that show why.
 
@@ -237,17 +236,16 @@ def sample(job: Job, report: GateReport) -> tuple[GateReport, xr.DataTree]:
     trace
         As it was read back from the file that is kept.
     """
-    experiment, tried = job.experiment, list[Attempt]()
-    first = experiment.sampler.target_accept
-    for attempt, target in enumerate(dict.fromkeys([first, max(first, RETRY_TARGET_ACCEPT)]), 1):
-        stored = job.folder / f"attempt_{attempt}.nc"
-        checks, trace = _attempt(job, attempt, target, stored)
-        tried.append(Attempt(target, checks))
+    experiment, tried = job.experiment, list[Tried]()
+    for number, attempt in enumerate(ladder(experiment.sampler.target_accept), 1):
+        stored = job.folder / f"attempt_{number}.nc"
+        checks, trace = _attempt(job, number, attempt, stored)
+        tried.append(Tried(attempt, checks))
         if not checks.failures:
             job.say("converged")
             break
         failed = ", ".join(check_name(check.name) for check in checks.failures)
-        job.say(f"attempt {attempt} did not converge: {failed}")
+        job.say(f"attempt {number} did not converge: {failed}")
     stored.rename(job.folder / proof.TRACE)
     if checks.failures:
         posterior = trace["posterior"].to_dataset()
@@ -263,16 +261,16 @@ def sample(job: Job, report: GateReport) -> tuple[GateReport, xr.DataTree]:
 
 
 def _attempt(
-    job: Job, attempt: int, target_accept: float, stored: Path
+    job: Job, number: int, attempt: Attempt, stored: Path
 ) -> tuple[GateReport, xr.DataTree]:
     experiment = job.experiment
     sampler = experiment.sampler
-    job.say(f"sampling, attempt {attempt}: {sampler.chains} chains, target_accept {target_accept}")
+    job.say(f"sampling, attempt {number}: {sampler.chains} chains, {attempt}")
     sampling = sample_posterior(
         experiment.model,
         job.data.table,
         sampler,
-        target_accept=target_accept,
+        attempt,
         lift_tests=job.data.lift_tests,
     )
     save_trace(sampling.trace, stored)
@@ -282,13 +280,13 @@ def _attempt(
     )
     # The attempt is the metrics' step: MLflow shows the last, which the gate judges, and keeps all.
     job.run.log(
-        params={f"sampler.attempt_{attempt}.target_accept": target_accept},
+        params=attempt_params(number, attempt),
         metrics=checks.metrics() | {"seconds.sampling": sampling.seconds},
-        tags={"compile_cache": sampling.compile_cache, "attempts": attempt},
-        step=attempt,
+        tags={"compile_cache": sampling.compile_cache, "attempts": number},
+        step=number,
     )
     text = json.dumps(checks.to_dict(), indent=2)
-    job.run.log_text(text, f"attempts/gate_attempt_{attempt}.json")
+    job.run.log_text(text, f"attempts/gate_attempt_{number}.json")
     return checks, trace
 
 

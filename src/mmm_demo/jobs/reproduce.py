@@ -18,8 +18,9 @@ from mmm_demo.evidence.reproduce import (
     changed,
     compare_draws,
 )
-from mmm_demo.fits.build import Sampling, sample_posterior
 from mmm_demo.fits.environment import PREFIX, STRICT, environment
+from mmm_demo.fits.ladder import Attempt, read_attempt
+from mmm_demo.fits.sampler import Sampling, sample_posterior
 from mmm_demo.fits.trace import lift_table, load_trace, save_trace, table_sha256, weekly_table
 from mmm_demo.settings.experiment import ExperimentConfig, free_parameters
 from mmm_demo.settings.experiment_file import flat_params
@@ -56,8 +57,8 @@ class Source:
         As it is stored.
     table, lift_tests
         What it was fitted on.
-    target_accept
-        Of the attempt that was kept.
+    attempt
+        The one that was kept.
     hashes
         Sha256 of `trace.nc` and `config.json` as they are now.
     sealed
@@ -71,7 +72,7 @@ class Source:
     trace: xr.DataTree
     table: pd.DataFrame
     lift_tests: pd.DataFrame | None
-    target_accept: float
+    attempt: Attempt
     hashes: Mapping[str, str]
     sealed: Mapping[str, str]
 
@@ -100,7 +101,7 @@ def run_reproduce(run_id: str, root: Path, say: Say) -> Reproduction:
         source = read_source(found, folder)
         with open_run(f"reproduce {source.run_id[:8]}", "reproduction") as run:
             run.log(params={"reproduce.fit_run": source.run_id})
-            say(f"fitting run {source.run_id} again, target_accept {source.target_accept}")
+            say(f"fitting run {source.run_id} again, {source.attempt}")
             sampling = refit(source)
             save_trace(sampling.trace, folder / "again.nc")
             again = load_trace(folder / "again.nc")
@@ -143,7 +144,7 @@ def read_source(run: Run, folder: Path) -> Source:
         trace=trace,
         table=weekly_table(trace, experiment.model),
         lift_tests=lift_table(trace),
-        target_accept=_kept_target(run.run_id, stored.params, stored.tags),
+        attempt=_kept(run.run_id, stored.params, stored.tags),
         hashes={name: proof.sha256(folder / name) for name in (proof.TRACE, proof.CONFIG)},
         sealed=_sealed(run, folder),
     )
@@ -155,7 +156,7 @@ def refit(source: Source) -> Sampling:
         source.experiment.model,
         source.table,
         source.experiment.sampler,
-        target_accept=source.target_accept,
+        source.attempt,
         lift_tests=source.lift_tests,
     )
 
@@ -248,14 +249,12 @@ def _others(found: Sequence[tuple[str, str | None, str]], *, explain: bool = Tru
     ]
 
 
-def _kept_target(run_id: str, params: Mapping[str, str], tags: Mapping[str, str]) -> float:
-    name = f"sampler.attempt_{tags.get('attempts', '?')}.target_accept"
+def _kept(run_id: str, params: Mapping[str, str], tags: Mapping[str, str]) -> Attempt:
     try:
-        return float(params[name])
-    except (KeyError, ValueError):
+        return read_attempt(params, tags.get("attempts", "?"))
+    except ValueError as error:
         raise NotReproducibleError(
-            f"run {run_id} does not say with which target_accept its draws were made: "
-            f"param {name} is {params.get(name, 'missing')}"
+            f"run {run_id} does not say how its draws were made: {error}"
         ) from None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mmm_demo.evidence.refit import MOST_COMPILED, graph_key
+from mmm_demo.fits.ladder import MOST_COMPILED, graph_key
 from mmm_demo.fits.trace import data_params, table_sha256
 from mmm_demo.jobs.table import hold_to_champion
 from mmm_demo.reports.figures import sweep_figures

@@ -1,0 +1,259 @@
+"""A model's log density and gradient as nutpie calls them, compiled once for all processes.
+
+nutpie compiles its outermost function anew in every process, as a number in its name changes
+with each: most of the time before the first draw. Here the same function is made of a text that
+stays the same, so that PyTensor's compile cache keeps it like all others.
+
+The sampler moves in coordinates of its own. Each parameter is unbounded (PyMC's transforms), and
+in the intercept's place stands the *level* of sales: intercept plus mean media contribution.
+Channels that never pause look like an intercept, so the data tell only the sum of both well, and
+along that ridge NUTS takes small steps and diverges. The posterior stays the same: the level is
+the intercept, shifted by an amount that hangs on other parameters only, so the Jacobian is 1.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from math import prod
+from typing import Any
+
+import numba
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+import pytensor.xtensor as ptx
+import xarray as xr
+from nutpie.compile_pymc import CompiledPyMCModel, address_as_void_pointer, make_user_data
+from pytensor import function
+from pytensor.graph.replace import graph_replace
+from pytensor.graph.rewriting.utils import rewrite_graph
+from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS, compile_numba_function_src
+from scipy.special import expit
+
+from mmm_demo.forms.baseline.constant import INTERCEPT
+
+BACK: dict[str, Callable[[np.ndarray], np.ndarray]] = {"log": np.exp, "logodds": expit}
+DOUBLES = numba.types.CPointer(numba.types.double)
+DENSITY = numba.types.int64(numba.types.uint64, DOUBLES, DOUBLES, DOUBLES, numba.types.voidptr)
+EXPAND = numba.types.int64(
+    numba.types.uint64, numba.types.uint64, DOUBLES, DOUBLES, numba.types.voidptr
+)
+# What nutpie's own functions answer: 0, or why a place cannot be gone to.
+DENSITY_TEXT = """
+def density(size, place_, slope_, value_, data_):
+    if size != {size}:
+        return -1
+    data = carray(data_, (), record)
+    {arrays}
+    value, slope = inner(carray(place_, ({size},)){names})
+    carray(slope_, ({size},))[:] = slope
+    carray(value_, ())[()] = value[()]
+    if not np.all(np.isfinite(slope)):
+        return 3
+    if not np.isfinite(value[()]):
+        return 4
+    return 0
+"""
+EXPAND_TEXT = """
+def expand(size, wanted, place_, out_, data_):
+    if size != {size} or wanted != {size}:
+        return -1
+    carray(out_, ({size},))[:] = carray(place_, ({size},))
+    return 0
+"""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A free parameter in the sampler's place: its name, dims, shape and way back."""
+
+    name: str
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    back: str | None
+
+    @property
+    def size(self) -> int:
+        """Number of its values."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A compiled density, with the values of its data.
+
+    Attributes
+    ----------
+    compiled
+        As nutpie samples it.
+    items
+        Free parameters, in their order in a place.
+    level
+        Whether the intercept's place holds the level.
+    coords
+        Labels of the items' dims.
+    """
+
+    compiled: CompiledPyMCModel
+    items: tuple[Item, ...]
+    level: bool
+    coords: Mapping[str, Any]
+
+    def with_data(self, model: pm.Model) -> "Kernel":
+        """Return the same kernel with another model's data, of any length."""
+        known = {shared.name for shared in self.compiled.shared_var_keys}
+        data = {item.name: np.asarray(item.get_value()) for item in model.data_vars}
+        compiled = self.compiled.with_data(**{name: data[name] for name in known})
+        return replace(self, compiled=compiled)
+
+    def parameters(self, places: np.ndarray) -> xr.Dataset:
+        """Return free parameters of places, on the model's scale; the level is not shifted back.
+
+        Parameters
+        ----------
+        places
+            Shape (chain, draw, value).
+        """
+        made, start = {}, 0
+        for item in self.items:
+            values = places[..., start : start + item.size]
+            values = values.reshape(*places.shape[:-1], *item.shape)
+            if item.back:
+                values = BACK[item.back](values)
+            made[item.name] = (("chain", "draw", *item.dims), values)
+            start += item.size
+        dims = {dim for item in self.items for dim in item.dims}
+        return xr.Dataset(made, coords={dim: list(self.coords[dim]) for dim in dims})
+
+
+def compile_kernel(model: pm.Model) -> Kernel:
+    """Compile a model's density; its data stay open.
+
+    Parameters
+    ----------
+    model
+        Of PyMC-Marketing (`build.build_model`).
+
+    Raises
+    ------
+    NotImplementedError
+        When a parameter has a transform without a way back here.
+    """
+    items = tuple(_item(model, parameter) for parameter in model.free_RVs)
+    level = _level_is_free(model)
+    compiled = _compile(model, items, level)
+    return Kernel(compiled, items, level, dict(model.coords))
+
+
+def log_density(model: pm.Model, level: bool) -> Any:
+    """Return the graph of a model's log density, of the values that its parameters have inside.
+
+    Parameters
+    ----------
+    model
+        Of PyMC-Marketing.
+    level
+        Whether the intercept's value stands for the level.
+    """
+    density = model.logp()
+    if not level:
+        return density
+    media = model["channel_contribution"].sum("channel").mean("date")
+    (media,) = model.replace_rvs_by_values([media])
+    value = _value(model, INTERCEPT.variable)
+    (shifted,) = graph_replace([density], {value: value - media})
+    return shifted
+
+
+def _level_is_free(model: pm.Model) -> bool:
+    """Whether any level is possible: not where the intercept's prior is positive."""
+    return model.rvs_to_transforms[model[INTERCEPT.variable]] is None
+
+
+def _value(model: pm.Model, name: str) -> Any:
+    return model.rvs_to_values[model[name]]
+
+
+def _item(model: pm.Model, parameter: Any) -> Item:
+    transform = model.rvs_to_transforms[parameter]
+    back = transform.name if transform else None
+    if back and back not in BACK:
+        raise NotImplementedError(f"{parameter.name} has the transform {back}; known: {[*BACK]}")
+    dims = model.named_vars_to_dims.get(parameter.name) or ()
+    shape = tuple(len(model.coords[dim]) for dim in dims)
+    return Item(parameter.name, tuple(dims), shape, back)
+
+
+def _compile(model: pm.Model, items: tuple[Item, ...], level: bool) -> CompiledPyMCModel:
+    size = sum(item.size for item in items)
+    place = pt.TensorType("float64", shape=(size,))("place")
+    given, start = {}, 0
+    for item in items:
+        piece = place[start : start + item.size].reshape(item.shape)
+        given[_value(model, item.name)] = ptx.as_xtensor(piece, dims=item.dims)
+        start += item.size
+    (density,) = graph_replace([log_density(model, level)], given)
+    density = rewrite_graph(density, include=("lower_xtensor", "canonicalize", "stabilize"))
+    graph = function([place], [density, pt.grad(density, place)], mode="NUMBA")
+    keys = {shared: f"data_{number}" for number, shared in enumerate(graph.get_shared())}
+    data = {key: _frozen(shared.get_value()) for shared, key in keys.items()}
+    user_data = make_user_data(keys, data)
+    arrays = "\n    ".join(_array(key, array) for key, array in data.items())
+    density_text = DENSITY_TEXT.format(
+        size=size, arrays=arrays, names="".join(f", {key}" for key in data)
+    )
+    known = {"inner": graph.vm.jit_fn, "np": np, "record": user_data.dtype}
+    known |= {"address": address_as_void_pointer}
+    inner = CACHED_SRC_FUNCTIONS.get(graph.vm.jit_fn.py_func)  # none where PyTensor keeps none
+    return CompiledPyMCModel(
+        dims={},
+        _n_dim=size,
+        _coords={},
+        _shapes={"place": (size,)},
+        compiled_logp_func=_callback(DENSITY, density_text, known, inner),
+        compiled_expand_func=_callback(EXPAND, EXPAND_TEXT.format(size=size), {}, "expand"),
+        initial_point_func=lambda seed: np.random.default_rng(seed).uniform(-1, 1, size),
+        shared_data=data,
+        shared_var_keys=keys,
+        user_data=user_data,
+        n_expanded=size,
+        shape_info=(["place"], [slice(0, size)], [(size,)]),
+        logp_func=graph,
+        expand_func=None,
+        reparameterized_names=[],
+    )
+
+
+def _frozen(value: Any) -> np.ndarray:
+    array = np.array(value, order="C", copy=True)
+    array.flags.writeable = False
+    return array
+
+
+def _array(key: str, array: np.ndarray) -> str:
+    """Return the line that finds an array of the data where nutpie keeps them."""
+    shape = "".join(f"data['shared']['shape']['{key}'][{axis}], " for axis in range(array.ndim))
+    place = f"address(data['shared']['data']['{key}'][()])"
+    return f"{key} = carray({place}, ({shape}), np.{array.dtype})"
+
+
+def _callback(signature: Any, text: str, known: Mapping[str, Any], inner: str | None) -> Any:
+    """Compile a text, or take it from the cache.
+
+    Parameters
+    ----------
+    signature
+        Of the function in C.
+    text
+        Its only function; the same text is the same code where `inner` is the same too.
+    known
+        What it calls beside numba's `carray`.
+    inner
+        Key of the function within; None compiles anew.
+    """
+    name = text.split("(")[0].removeprefix("\ndef ")
+    names = {"__name__": __name__, "carray": numba.carray, **known}
+    seen = f"{inner} {names.get('record')} {text}"
+    key = sha256(seen.encode()).hexdigest() if inner else None
+    made = compile_numba_function_src(text, name, names, {}, cache_key=key)
+    return numba.cfunc(signature, cache=key is not None)(made)
