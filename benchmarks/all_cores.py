@@ -14,7 +14,8 @@ from statistics import median
 import numpy as np
 from scratch import ROOT
 
-from mmm_demo.fits.build import Sampling, sample_posterior
+from mmm_demo.fits.ladder import ladder
+from mmm_demo.fits.sampler import Sampling, sample_posterior
 from mmm_demo.settings.experiment_file import load_experiment
 from mmm_demo.sources.market import load_market
 
@@ -25,9 +26,7 @@ def sample(cores: set[int]) -> Sampling:
     experiment = load_experiment(ROOT / "experiments" / "demo.yaml")
     table = load_market(experiment.data, experiment.model, ROOT).table
     sampler = experiment.sampler
-    return sample_posterior(
-        experiment.model, table, sampler, target_accept=sampler.target_accept, progress=False
-    )
+    return sample_posterior(experiment.model, table, sampler, ladder(sampler.target_accept)[0])
 
 
 def main() -> None:

@@ -4,8 +4,7 @@
 
 Both sides refit the demo market on the same tables with the same draws: backtest folds, recovery
 replicates, placebos. Warm is what `mmm-demo evidence` does, from before its first compilation;
-cold builds and compiles a model for every fit, as `MMM.fit` does, in the same process. Both sides
-judge every refit by the convergence gate. Times are wall seconds and CPU seconds of this process.
+cold builds and compiles a model for every attempt, in the same process. Both sides judge every refit by the convergence gate. Times are wall seconds and CPU seconds of this process.
 """
 
 import argparse
@@ -53,12 +52,18 @@ def _timed(job) -> tuple[float, float, list[bool]]:
 
 def _fitted(model, table, evidence):
     """Return the fit that is examined, made before the clock starts and without the warm path."""
-    from mmm_demo.fits.build import sample_posterior
+    import xarray as xr
+
     from mmm_demo.fits.fitted import FittedModel
+    from mmm_demo.fits.ladder import ladder
+    from mmm_demo.fits.sampler import Kernels, draw
+    from mmm_demo.fits.trace import WEEKLY_TABLE, stored_table
     from mmm_demo.settings.experiment import SamplerConfig
 
     sampler = SamplerConfig(draws=evidence.draws, tune=evidence.tune)
-    trace = sample_posterior(model, table, sampler, target_accept=0.98, progress=False).trace
+    attempt = ladder(sampler.target_accept)[0]
+    trace = draw(model, table, sampler, attempt, kernels=Kernels(1)).trace
+    trace[WEEKLY_TABLE] = xr.DataTree(stored_table(table))
     return FittedModel(model, trace)
 
 
@@ -84,15 +89,14 @@ def _warm(model, table, evidence, fitted, seen) -> list[bool]:
 def _cold(config, table, evidence) -> bool:
     from mmm_demo.checks.convergence import convergence_checks
     from mmm_demo.checks.gate import GateReport
-    from mmm_demo.fits.build import sample_posterior
+    from mmm_demo.fits.ladder import ladder
+    from mmm_demo.fits.sampler import Kernels, draw
     from mmm_demo.settings.experiment import SamplerConfig, free_parameters
     from mmm_demo.settings.limits import GateConfig
 
     sampler = SamplerConfig(draws=evidence.draws, tune=evidence.tune)
-    for target_accept in (0.98, 0.99):  # the same retry as the warm side
-        trace = sample_posterior(
-            config, table, sampler, target_accept=target_accept, progress=False
-        ).trace
+    for attempt in ladder(sampler.target_accept):  # the same ones as the warm side
+        trace = draw(config, table, sampler, attempt, kernels=Kernels(1)).trace
         checks = convergence_checks(trace, free_parameters(config), GateConfig(), sampler.chains)
         if not GateReport(checks).failures:
             return True

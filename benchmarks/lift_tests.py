@@ -55,9 +55,10 @@ def make_tests(raw: pd.DataFrame, sigma: float, seed: int) -> pd.DataFrame:
 def fit(raw: pd.DataFrame, tests: pd.DataFrame | None, seed: int, draws: int) -> dict[str, bool]:
     """Fit once, print a line per channel and test; return per channel whether truth is inside."""
     from mmm_demo.checks.convergence import convergence_checks
-    from mmm_demo.fits.build import sample_posterior
+    from mmm_demo.fits.ladder import ladder
     from mmm_demo.fits.lift_report import compare_with_model
     from mmm_demo.fits.response import Response, scaling_of
+    from mmm_demo.fits.sampler import sample_posterior
     from mmm_demo.settings.experiment import free_parameters
     from mmm_demo.settings.experiment_file import load_experiment
     from mmm_demo.tables.contract import validate_table
@@ -70,14 +71,8 @@ def fit(raw: pd.DataFrame, tests: pd.DataFrame | None, seed: int, draws: int) ->
     table, _ = validate_table(raw, model, experiment.data, "ROAS data")
     if tests is not None:
         tests, _ = validate_lift_tests(tests, model, table, "tests")
-    trace = sample_posterior(
-        model,
-        table,
-        sampler,
-        target_accept=sampler.target_accept,
-        progress=False,
-        lift_tests=tests,
-    ).trace
+    attempt = ladder(sampler.target_accept)[0]
+    trace = sample_posterior(model, table, sampler, attempt, lift_tests=tests).trace
     checks = convergence_checks(trace, free_parameters(model), experiment.gate, sampler.chains)
     response = Response(model, scaling_of(model, table), trace["posterior"].to_dataset(), table)
     roas = response.roas(table[list(CHANNELS)].to_numpy())

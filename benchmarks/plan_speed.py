@@ -97,14 +97,12 @@ def _fitted(kept: Path | None):
     config = replace(config, scaling=scaling_of(config, table))
     if kept is not None and kept.exists():
         return FittedModel(config, load_trace(kept))
-    from mmm_demo.fits.build import sample_posterior
-    from mmm_demo.jobs.fit import RETRY_TARGET_ACCEPT
+    from mmm_demo.fits.ladder import ladder
+    from mmm_demo.fits.sampler import sample_posterior
 
-    # As the second attempt of a fit: with today's order of sums the first one diverges here.
     sampler = SamplerConfig()
-    trace = sample_posterior(
-        config, table, sampler, target_accept=RETRY_TARGET_ACCEPT, progress=False
-    ).trace
+    attempt = ladder(sampler.target_accept)[0]
+    trace = sample_posterior(config, table, sampler, attempt).trace
     _require_convergence(config, trace, sampler.chains)
     with tempfile.TemporaryDirectory() as folder:
         file = kept or Path(folder) / "trace.nc"

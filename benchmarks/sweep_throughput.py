@@ -6,7 +6,7 @@ Both sides fit the demo market with the same settings (lag x priors x seasonalit
 retry, and judge every fit by the convergence gate; a trial is a backtest of 3 folds and a fit of
 all weeks, so 4 fits. The sweep is `mmm-demo sweep` from process start, with its logging, in a copy
 of the project. The loop starts one process for each trial (`trial`), or for each fit (`fit`), which
-imports, compiles and samples as PyMC-Marketing's own `fit` does, on all cores, and logs nothing; it
+imports, compiles for each attempt and samples on all cores, and logs nothing; it
 does `--loop` trials drawn by lot, half of them before the sweep and half after. Compile caches are
 warm on both sides. Memory is that of the sweep's worker processes, looked at every 2 seconds:
 the largest of all, and what a worker had after a third of the trials and at the end.
@@ -162,8 +162,9 @@ def _cold(settings: dict) -> list[bool]:
     from mmm_demo.checks.convergence import convergence_checks
     from mmm_demo.checks.gate import GateReport
     from mmm_demo.evidence.backtest import folds
-    from mmm_demo.fits.build import sample_posterior
+    from mmm_demo.fits.ladder import ladder
     from mmm_demo.fits.response import scaling_of
+    from mmm_demo.fits.sampler import Kernels, draw
     from mmm_demo.settings.experiment import SamplerConfig, free_parameters
     from mmm_demo.settings.experiment_file import load_experiment
     from mmm_demo.settings.limits import GateConfig
@@ -180,11 +181,9 @@ def _cold(settings: dict) -> list[bool]:
     verdicts = []
     for number in settings["fits"]:
         sampler = SamplerConfig(draws=settings["draws"], tune=settings["tune"], seed=1 + number)
-        for target in (0.98, 0.99):
+        for attempt in ladder(sampler.target_accept):
             known = table.head(weeks[number]).reset_index(drop=True)
-            trace = sample_posterior(
-                model, known, sampler, target_accept=target, progress=False
-            ).trace
+            trace = draw(model, known, sampler, attempt, kernels=Kernels(1)).trace
             checks = convergence_checks(trace, free_parameters(model), GateConfig(), 4)
             if not GateReport(checks).failures:
                 break

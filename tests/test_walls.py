@@ -44,13 +44,14 @@ WALLS = {
         "store.provenance",
     }
     | {"store.creation", "store.health"},
-    "pymc_marketing": {"fits.build", "planning.library"} | FORMS,
+    "pymc_marketing": {"fits.build", "fits.sampler", "planning.library"} | FORMS,
     "pymc_extras": {"fits.build"} | FORMS,
-    "pymc": {"fits.build"} | FORMS,
-    # environment reads one setting of it
-    "pytensor": {"fits.build", "fits.environment"} | FORMS,
+    "pymc": {"fits.build", "fits.kernel", "fits.sampler"} | FORMS,
+    # environment sets one switch of it, sampler looks into its compile cache
+    "pytensor": {"fits.build", "fits.kernel", "fits.sampler", "fits.environment"} | FORMS,
+    "numba": {"fits.kernel"},
     "llvmlite": {"fits.environment"},
-    "nutpie": {"evidence.refit"},
+    "nutpie": {"fits.kernel", "fits.sampler"},
     "arviz": CHECKS,
     "h5netcdf": {"fits.trace"},
     "kagglehub": {"sources.download"},
@@ -61,6 +62,7 @@ WALLS = {
     "psutil": {"store.process"},
     "jinja2": {"reports.page"},
     "scipy": {
+        "fits.kernel",
         "fits.prior",
         "sources.explore_measures",
         "evidence.recovery",
@@ -281,7 +283,8 @@ def test_the_core_of_the_verdict_needs_nothing() -> None:
 
 
 def test_fit_never_plans_and_plan_never_fits() -> None:
-    assert "planning.optimize" not in rooms("fits.build") | rooms("evidence.refit")
+    fitting = ("fits.build", "fits.kernel", "fits.sampler", "evidence.refit", "jobs.fit")
+    assert "planning.optimize" not in set().union(*map(rooms, fitting))
     called = {
         name for name in names(TREES["planning.optimize"]) if name.startswith(("sample_", "fit"))
     }

@@ -9,7 +9,8 @@ import xarray as xr
 
 from helpers import convergent_trace
 from mmm_demo.checks.gate import Check, GateReport
-from mmm_demo.checks.next_steps import Attempt, Ground, advised, ground_of, steps
+from mmm_demo.checks.next_steps import Ground, Tried, advised, ground_of, steps
+from mmm_demo.fits.ladder import Attempt
 from mmm_demo.settings.experiment import ModelConfig, SamplerConfig
 
 MODEL = ModelConfig(channel_columns=("TV", "Radio"), control_columns=("Trend",))
@@ -42,25 +43,27 @@ GOOD = {
 }
 
 
-def attempt(target_accept: float, where: str = "", **values: float) -> Attempt:
+def attempt(
+    target_accept: float, where: str = "", adaptation: str = "low_rank", **values: float
+) -> Tried:
     checks = [
         Check(name, "convergence", value, *LIMITS[name], where, "do what is always said")
         for name, value in (GOOD | values).items()
     ]
-    return Attempt(target_accept, GateReport(tuple(checks)))
+    return Tried(Attempt(target_accept, adaptation), GateReport(tuple(checks)))
 
 
-def told(*attempts: Attempt, ground: Ground = PLAIN) -> list[str]:
+def told(*attempts: Tried, ground: Ground = PLAIN) -> list[str]:
     return [check.advice for check in advised(attempts[-1].checks, attempts, ground).failures]
 
 
 def test_more_divergences_at_smaller_steps_ask_for_no_smaller_steps() -> None:
-    attempts = (attempt(0.98, divergences=2), attempt(0.99, divergences=19))
+    attempts = (attempt(0.98, divergences=2), attempt(0.99, adaptation="diag", divergences=19))
     (advice,) = told(*attempts, ground=TANGLED)
     assert advice == (
-        "by target_accept: 2 at 0.98, 19 at 0.99. Next, in this order: (1) make one channel of TV "
-        "and Radio, whose spend moves together (correlation 0.93), with data.groups, or calibrate "
-        "one of them with a lift test; (2) narrow the prior of intercept or saturation_beta[TV], "
+        "by attempt: 2 (low_rank, target_accept 0.98), 19 (diag, target_accept 0.99). Next, in "
+        "this order: (1) make one channel of TV and Radio, whose spend moves together "
+        "(correlation 0.93), with data.groups, or calibrate one of them with a lift test; (2) narrow the prior of intercept or saturation_beta[TV], "
         "which the data tell only together (correlation of their draws -0.97); (3) shorten "
         "adstock_max_lag from 12 to 6; (4) raise tune from 700 to 1400"
     )
@@ -71,7 +74,8 @@ def test_more_divergences_at_smaller_steps_ask_for_no_smaller_steps() -> None:
 def test_far_fewer_divergences_at_smaller_steps_ask_for_smaller_ones_first() -> None:
     first, *rest = steps((attempt(0.98, divergences=40), attempt(0.99, divergences=3)), TANGLED)
     assert first == (
-        "raise target_accept to 0.995: from 0.98 to 0.99 divergences fell from 40 to 3"
+        "raise target_accept to 0.995: from the first to the last attempt (0.99) divergences fell "
+        "from 40 to 3"
     )
     assert rest == steps((attempt(0.98, divergences=2), attempt(0.99, divergences=19)), TANGLED)
     tried = (attempt(0.98, divergences=40), attempt(0.995, divergences=3))
@@ -129,11 +133,12 @@ def test_where_nothing_is_entangled_the_worst_parameter_and_always_on_channels_a
 def test_every_check_tells_what_each_attempt_gave_and_the_steps_stand_once() -> None:
     attempts = (
         attempt(0.98, rhat_max=1.2, divergences=2),
-        attempt(0.99, rhat_max=1.3, divergences=9),
+        attempt(0.99, adaptation="diag", rhat_max=1.3, divergences=9),
     )
     rhat, divergences = told(*attempts)
-    assert rhat == "by target_accept: 1.2 at 0.98, 1.3 at 0.99"
-    assert divergences.startswith("by target_accept: 2 at 0.98, 9 at 0.99. Next, in this order: ")
+    ways = [str(tried.attempt) for tried in attempts]
+    assert rhat == f"by attempt: 1.2 ({ways[0]}), 1.3 ({ways[1]})"
+    assert divergences.startswith(f"by attempt: 2 ({ways[0]}), 9 ({ways[1]}). Next, in this order")
     report = advised(attempts[-1].checks, attempts, PLAIN)
     assert report.reasons().count("Next, in this order") == 1
     assert [(c.name, c.value) for c in report.checks] == [

@@ -9,8 +9,9 @@ from helpers import good_report, make_experiment
 from mmm_demo.checks.proof import write_config, write_gate
 from mmm_demo.evidence.refit import Refitter
 from mmm_demo.fits import tables
-from mmm_demo.fits.build import sample_posterior
 from mmm_demo.fits.fitted import WEEK, FittedModel
+from mmm_demo.fits.ladder import ladder
+from mmm_demo.fits.sampler import sample_posterior
 from mmm_demo.fits.trace import load_trace, save_trace, table_sha256
 from mmm_demo.jobs.fit import publish_results
 from mmm_demo.jobs.plan import _metrics
@@ -82,8 +83,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> FittedModel:
         experiment.model,
         table,
         experiment.sampler,
-        target_accept=0.9,
-        progress=False,
+        ladder(experiment.sampler.target_accept)[0],
         lift_tests=lift_tests(table),
     )
     path = tmp_path_factory.mktemp("hard") / "trace.nc"

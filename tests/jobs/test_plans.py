@@ -22,8 +22,8 @@ from answer import Ask
 from helpers import PROJECT, good_report
 from mmm_demo.checks.gate import DATA_DRIVEN, NOT_ASSESSABLE, PRIOR_DRIVEN, Check, GateReport
 from mmm_demo.checks.proof import BundleRefused
-from mmm_demo.fits.build import Sampling
 from mmm_demo.fits.fitted import WEEK
+from mmm_demo.fits.sampler import Sampling
 from mmm_demo.fits.trace import load_trace
 from mmm_demo.jobs import fit as fit_steps
 from mmm_demo.jobs import main

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zlib import adler32
 
 import pandas as pd
 import pytest
@@ -17,8 +18,9 @@ from helpers import convergent_trace, good_report, make_experiment, small_model
 from mmm_demo.checks import proof
 from mmm_demo.checks.gate import GateReport
 from mmm_demo.evidence.reproduce import ANOTHER, EQUAL, SAME, Change, Reproduction
-from mmm_demo.fits.build import Sampling
 from mmm_demo.fits.environment import FAST, STRICT, environment, environment_params
+from mmm_demo.fits.ladder import Attempt, attempt_params
+from mmm_demo.fits.sampler import Sampling
 from mmm_demo.fits.trace import WEEKLY_TABLE, load_trace, save_trace, table_sha256
 from mmm_demo.jobs import reproduce as reproduce_steps
 from mmm_demo.jobs.reproduce import (
@@ -36,6 +38,7 @@ from mmm_demo.store.runs import RunNotFoundError, open_run
 CSV = {"source": "csv", "path": "market.csv"}
 EXPERIMENT = make_experiment(data=CSV, model=small_model(date_column="Week", target_column="Sales"))
 MakeRun = Callable[..., str]
+FIRST, KEPT = Attempt(0.9), Attempt(0.99, "diag", longer=3)
 
 
 def silent(_: object) -> None:
@@ -53,12 +56,12 @@ def sampled(
     config: ModelConfig,
     table: pd.DataFrame,
     sampler: SamplerConfig,
+    attempt: Attempt,
     *,
-    target_accept: float,
     lift_tests: pd.DataFrame | None = None,
 ) -> Sampling:
-    """Stand in for the sampler: other draws for any other seed, table or target_accept."""
-    seed = [sampler.seed, round(1000 * target_accept), int(table_sha256(table)[:6], 16)]
+    """Stand in for the sampler: other draws for any other seed, table or attempt."""
+    seed = [sampler.seed, adler32(str(attempt).encode()), int(table_sha256(table)[:6], 16)]
     trace = convergent_trace(config, seed=sum(seed))
     trace[WEEKLY_TABLE] = xr.DataTree(xr.Dataset.from_dataframe(table.rename_axis("row")))
     return Sampling(trace, 0.1, "warm")
@@ -86,17 +89,14 @@ def fit_run(store: MlflowClient, project: Path, tmp_path: Path, sampler: None) -
             folder = tmp_path / run.run_id
             folder.mkdir()
             table = market()
-            fitted = sampled(experiment.model, table, experiment.sampler, target_accept=0.99)
+            fitted = sampled(experiment.model, table, experiment.sampler, KEPT)
             save_trace(fitted.trace, folder / proof.TRACE)
             proof.write_config(folder, experiment)
             proof.write_gate(folder, report or good_report(), run.run_id, table_sha256(table))
             edit(folder)
             told = flat_params(experiment) | environment_params()
             told |= {"data.sha256": table_sha256(table)}
-            told |= {
-                "sampler.attempt_1.target_accept": 0.98,
-                "sampler.attempt_2.target_accept": 0.99,
-            }
+            told |= attempt_params(1, FIRST) | attempt_params(2, KEPT)
             run.log(
                 params=told,
                 tags={"attempts": 2, "compile_cache": "warm"} | dict(tags or {}),
@@ -213,7 +213,7 @@ def test_changed_draws_are_another_posterior_and_named(fit_run: MakeRun):
 def source(**changes: Any) -> Source:
     """Return a run as it is read, of which nothing changed since; but for what is asked."""
     table = market()
-    trace = sampled(EXPERIMENT.model, table, EXPERIMENT.sampler, target_accept=0.98).trace
+    trace = sampled(EXPERIMENT.model, table, EXPERIMENT.sampler, FIRST).trace
     params = {name: str(value) for name, value in flat_params(EXPERIMENT).items()}
     params |= environment_params() | {"data.sha256": table_sha256(table)}
     hashes = {proof.TRACE: "a" * 64, proof.CONFIG: "b" * 64}
@@ -225,7 +225,7 @@ def source(**changes: Any) -> Source:
         trace,
         table,
         None,
-        0.98,
+        FIRST,
         hashes,
         hashes,
     )
@@ -367,7 +367,7 @@ def test_a_fit_without_its_files_is_refused(fit_run: MakeRun, store: MlflowClien
 
 
 def test_a_fit_that_does_not_say_which_attempt_it_kept_is_refused(fit_run: MakeRun):
-    with pytest.raises(NotReproducibleError, match=r"attempt_3\.target_accept is missing"):
+    with pytest.raises(NotReproducibleError, match=r"does not say how .*attempt_3: .*missing"):
         reproduce(fit_run(tags={"attempts": "3"}))
 
 

@@ -25,17 +25,17 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-import nutpie
 import pandas as pd
 from mlflow import MlflowClient
 
 from forked import together
 from mmm_demo.checks import proof
 from mmm_demo.checks.gate import GateFile
-from mmm_demo.fits.build import Sampling
+from mmm_demo.fits import sampler
 from mmm_demo.fits.fitted import Decomposition, FittedModel
 from mmm_demo.fits.prior import sample_prior
 from mmm_demo.fits.response import scaling_of
+from mmm_demo.fits.sampler import Sampling
 from mmm_demo.fits.trace import load_trace
 from mmm_demo.jobs import fit as fit_steps
 from mmm_demo.jobs import main as pipeline
@@ -89,14 +89,14 @@ def after(owner: Any, name: str, when: Matches = always) -> Any:
 @contextmanager
 def while_sampling() -> Iterator[None]:
     """Die while the real sampler draws, which would take it minutes."""
-    real = nutpie.sample
+    real = sampler.nuts
 
     def deadly(*given: Any, **named: Any) -> Any:
         threading.Thread(target=lambda: (time.sleep(0.5), die()), daemon=True).start()
         return real(*given, **named | {"draws": 100_000})
 
-    sampler = patch.object(fit_steps, "sample_posterior", SAMPLER)
-    with sampler, patch.object(nutpie, "sample", deadly):
+    unpatched = patch.object(fit_steps, "sample_posterior", SAMPLER)
+    with unpatched, patch.object(sampler, "nuts", deadly):
         yield
 
 

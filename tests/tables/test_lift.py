@@ -11,9 +11,10 @@ import pytest
 from drawn_model import drawn_model
 from helpers import PROJECT
 from mmm_demo.evidence import refit
-from mmm_demo.fits.build import sample_posterior
 from mmm_demo.fits.fitted import FittedModel
+from mmm_demo.fits.ladder import Attempt
 from mmm_demo.fits.lift_report import compare_with_model
+from mmm_demo.fits.sampler import sample_posterior
 from mmm_demo.fits.trace import load_trace, save_trace
 from mmm_demo.settings.experiment import ModelConfig, SamplerConfig, free_parameters
 from mmm_demo.settings.experiment_file import load_experiment
@@ -339,7 +340,7 @@ def test_a_refit_learns_from_no_test_after_its_weeks(
     ) -> None:
         raise Built(None if tests is None else len(tests))
 
-    monkeypatch.setattr("mmm_demo.fits.build.build_model", build)
+    monkeypatch.setattr("mmm_demo.fits.sampler.build_model", build)
     refitter = refit.Refitter(MODEL, WEEKS, EvidenceConfig())
     with pytest.raises(Built) as built:
         refitter.fit(WEEKS.head(weeks), seed=1, lift_tests=clean_tests())
@@ -397,9 +398,7 @@ def calibrated(tmp_path_factory: pytest.TempPathFactory) -> FittedModel:
     raw = pd.DataFrame(rows, columns=list(COLUMNS))
     tests, _ = validate_lift_tests(raw, MODEL, weeks, "tests")
     sampler = SamplerConfig(draws=200, tune=300, chains=2)
-    sampling = sample_posterior(
-        MODEL, weeks, sampler, target_accept=0.9, progress=False, lift_tests=tests
-    )
+    sampling = sample_posterior(MODEL, weeks, sampler, Attempt(0.9), lift_tests=tests)
     path = tmp_path_factory.mktemp("lift") / "trace.nc"
     save_trace(sampling.trace, path)
     return FittedModel(MODEL, load_trace(path))
