@@ -4,7 +4,8 @@
 
 Both sides refit the demo market on the same tables with the same draws: backtest folds, recovery
 replicates, placebos. Warm is what `mmm-demo evidence` does, from before its first compilation;
-cold builds and compiles a model for every attempt, in the same process. Both sides judge every refit by the convergence gate. Times are wall seconds and CPU seconds of this process.
+cold builds and compiles a model for every attempt, in the same process. Both sides judge every
+refit by the convergence gate. Times are wall seconds and CPU seconds of this process.
 """
 
 import argparse

@@ -1,15 +1,14 @@
 """Building and sampling: what reaches PyMC-Marketing, and that it comes out the same again."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pymc as pm
 import pytest
 import xarray as xr
-from pymc.testing import mock_sample
 from scipy.stats import norm
 
 from drawn_model import drawn_model
@@ -17,14 +16,20 @@ from mmm_demo.checks.convergence import prior_check
 from mmm_demo.fits.build import (
     LIFT_LIKELIHOOD,
     build_model,
-    sample_posterior,
     target_scale,
 )
-from mmm_demo.fits.environment import usable_cores
+from mmm_demo.fits.ladder import Attempt
 from mmm_demo.fits.lift_report import compare_with_model
 from mmm_demo.fits.prior import sample_prior
-from mmm_demo.fits.response import Response
-from mmm_demo.fits.trace import LIFT_TESTS, TRACE_GROUPS, WEEKLY_TABLE, lift_table
+from mmm_demo.fits.response import Response, scaling_of
+from mmm_demo.fits.sampler import Sampling, sample_posterior
+from mmm_demo.fits.trace import (
+    LIFT_TESTS,
+    SAMPLE_STATS,
+    TRACE_GROUPS,
+    WEEKLY_TABLE,
+    lift_table,
+)
 from mmm_demo.settings.experiment import (
     GateConfig,
     ModelConfig,
@@ -259,31 +264,50 @@ def test_the_project_priors_pass_the_prior_gate_and_the_library_defaults_fail(fi
 # Sampling
 
 
-def test_sampling_passes_the_settings_on_and_keeps_what_is_sampled(fitted, monkeypatch):
-    seen: dict[str, Any] = {}
-
-    def sample(**settings: Any) -> xr.DataTree:
-        seen.update(settings)
-        stats = {"diverging": np.zeros, "energy": np.ones, "unwanted": np.ones}
-        drawn = mock_sample(sample_stats=stats, **settings)  # draws of the prior
-        drawn["posterior"].attrs["sampling_time"] = 1.5
-        return drawn
-
-    monkeypatch.setattr(pm, "sample", sample)
+@pytest.fixture(scope="module")
+def sampling() -> Sampling:
+    """A real fit with too few draws to be of use."""
+    drawn = drawn_model()
     sampler = SamplerConfig(draws=60, tune=70, chains=3, seed=9)
-    done = sample_posterior(
-        fitted.config, fitted.table, sampler, target_accept=0.97, lift_tests=LIFT
+    return sample_posterior(
+        drawn.config, drawn.table, sampler, Attempt(0.9, "diag", longer=2), lift_tests=LIFT
     )
-    assert (seen["draws"], seen["tune"], seen["chains"]) == (60, 70, 3)
-    assert (seen["random_seed"], seen["nuts_sampler"]) == (9, "nutpie")
-    assert seen["cores"] == min(3, usable_cores())
-    assert seen["nuts"] == {"adaptation": "low_rank", "target_accept": 0.97}
-    assert done.seconds == 1.5
-    measured = done.trace["observed_data"][LIFT_LIKELIHOOD].to_numpy()
-    assert measured == pytest.approx(LIFT["delta_y"].to_numpy() / fitted.observed.max())
-    pd.testing.assert_frame_equal(lift_table(done.trace), LIFT, check_dtype=False)
-    assert set(done.trace.children) == {*TRACE_GROUPS, WEEKLY_TABLE, LIFT_TESTS}
-    assert set(done.trace["posterior"].data_vars) == set(free_parameters(fitted.config))
-    assert set(done.trace["sample_stats"].data_vars) == {"diverging", "energy"}
-    trained_on = done.trace["fit_data"]["Sales"].to_numpy()
-    assert (trained_on == fitted.observed).all()
+
+
+def test_a_fit_has_the_draws_that_were_asked_for_and_keeps_what_is_sampled(
+    sampling: Sampling,
+) -> None:
+    drawn, trace = drawn_model(), sampling.trace
+    assert set(trace.children) == {*TRACE_GROUPS, WEEKLY_TABLE, LIFT_TESTS}
+    posterior = trace["posterior"].to_dataset()
+    sizes = {name: draws.size for name, draws in posterior.data_vars.items()}
+    assert sizes == {name: 3 * 60 * n for name, n in free_parameters(drawn.config).items()}
+    for name, draws in posterior.data_vars.items():
+        assert draws.dims[:2] == ("chain", "draw"), name
+        assert np.isfinite(draws).all(), name
+        assert (draws.std("draw") > 0).all(), f"{name} stood still"
+    assert list(posterior["channel"].values) == list(drawn.config.channel_columns)
+    stats = set(trace["sample_stats"].data_vars)
+    assert {"diverging", "energy"} <= stats <= set(SAMPLE_STATS)
+    assert sampling.seconds > 0
+    assert sampling.compile_cache in ("warm", "cold")
+
+
+def test_a_fit_keeps_its_data_and_its_lift_tests(sampling: Sampling) -> None:
+    drawn, trace = drawn_model(), sampling.trace
+    sales = drawn.table["Sales"].to_numpy()
+    assert (trace["fit_data"]["Sales"].to_numpy() == sales).all()
+    measured = trace["observed_data"][LIFT_LIKELIHOOD].to_numpy()
+    assert measured == pytest.approx(LIFT["delta_y"].to_numpy() / sales.max())
+    pd.testing.assert_frame_equal(lift_table(trace), LIFT, check_dtype=False)
+    assert json.loads(trace.attrs["channel_columns"]) == list(drawn.config.channel_columns)
+
+
+def test_a_fits_draws_have_the_level_of_its_sales(sampling: Sampling) -> None:
+    """The intercept is itself again, not the level that the sampler had in its place."""
+    drawn = drawn_model()
+    used = scaling_of(drawn.config, drawn.table)
+    posterior = sampling.trace["posterior"].to_dataset()
+    weekly = Response(drawn.config, used, posterior, drawn.table).mean(drawn.table)
+    assert weekly.mean(axis=1) == pytest.approx(drawn.table["Sales"].mean(), rel=0.2)
+    assert weekly.mean() == pytest.approx(drawn.table["Sales"].mean(), rel=0.02)

@@ -63,7 +63,8 @@ def test_more_divergences_at_smaller_steps_ask_for_no_smaller_steps() -> None:
     assert advice == (
         "by attempt: 2 (low_rank, target_accept 0.98), 19 (diag, target_accept 0.99). Next, in "
         "this order: (1) make one channel of TV and Radio, whose spend moves together "
-        "(correlation 0.93), with data.groups, or calibrate one of them with a lift test; (2) narrow the prior of intercept or saturation_beta[TV], "
+        "(correlation 0.93), with data.groups, or calibrate one of them with a lift test; (2) "
+        "narrow the prior of intercept or saturation_beta[TV], "
         "which the data tell only together (correlation of their draws -0.97); (3) shorten "
         "adstock_max_lag from 12 to 6; (4) raise tune from 700 to 1400"
     )

@@ -9,19 +9,17 @@ from types import SimpleNamespace
 
 import arviz as az
 import numpy as np
-import nutpie
-import pandas as pd
 import pytest
 import xarray as xr
 
 from drawn_model import drawn_model
 from mmm_demo.checks.gate import GateReport
-from mmm_demo.evidence.refit import CHAINS, GRAPHS, Graphs, Refit, Refitter, graph_key
-from mmm_demo.fits.build import build_model
+from mmm_demo.evidence.refit import Refit, Refitter
+from mmm_demo.fits import sampler
+from mmm_demo.fits.ladder import ladder
 from mmm_demo.fits.trace import table_sha256
-from mmm_demo.settings.experiment import ModelConfig, ScalingConfig, free_parameters
+from mmm_demo.settings.experiment import SamplerConfig, free_parameters
 from mmm_demo.settings.limits import EvidenceConfig
-from mmm_demo.settings.priors import PriorConfig
 
 SAMPLING = EvidenceConfig(draws=1000, tune=500)
 
@@ -29,14 +27,14 @@ SAMPLING = EvidenceConfig(draws=1000, tune=500)
 @pytest.fixture(scope="module")
 def compilations():
     """Every compilation that the module's refits ask for."""
-    made, compile_model = [], nutpie.compile_pymc_model
+    made, compile_kernel = [], sampler.compile_kernel
 
-    def counted(*args, **settings):
-        made.append(settings)
-        return compile_model(*args, **settings)
+    def counted(model):
+        made.append(model)
+        return compile_kernel(model)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nutpie, "compile_pymc_model", counted)
+        patch.setattr(sampler, "compile_kernel", counted)
         yield made
 
 
@@ -124,14 +122,14 @@ def test_refits_leave_the_fit_alone(before, whole, early, fitted):
 
 @dataclass(frozen=True)
 class Few:
-    """Fewer draws than any experiment may ask for."""
+    """Fewer draws than evidence may ask for."""
 
-    draws: int = 20
-    tune: int = 20
+    draws: int = 50
+    tune: int = 50
 
 
 @pytest.mark.slow
-def test_too_few_draws_are_reported_unconverged_after_a_second_attempt(
+def test_too_few_draws_are_reported_unconverged_after_the_last_attempt(
     refitter, whole, fitted, monkeypatch
 ):
     hasty = copy(refitter)  # the same compiled model
@@ -139,17 +137,17 @@ def test_too_few_draws_are_reported_unconverged_after_a_second_attempt(
     attempts = []
     sample = hasty._attempt
 
-    def counted(table, seed, target_accept, lift_tests):
-        attempts.append(target_accept)
-        return sample(table, seed, target_accept, lift_tests)
+    def counted(table, sampler, attempt, lift_tests):
+        attempts.append(attempt)
+        return sample(table, sampler, attempt, lift_tests)
 
     monkeypatch.setattr(hasty, "_attempt", counted)
     refit = hasty.fit(fitted.table, seed=1)
-    assert attempts == [0.98, 0.99]
+    assert tuple(attempts) == ladder(SamplerConfig().target_accept)
     assert not refit.converged
     assert "ess_bulk_min" in {check.name for check in refit.convergence.failures}
     assert refit.response.posterior.sizes["draw"] == Few().draws
-    assert refit.response.posterior.sizes["chain"] == CHAINS
+    assert refit.response.posterior.sizes["chain"] == SamplerConfig().chains
 
 
 @pytest.mark.slow
@@ -161,6 +159,19 @@ def test_the_same_seed_gives_the_same_draws_and_another_seed_the_same_posterior(
     xr.testing.assert_identical(again, first)
     assert not np.array_equal(other["adstock_alpha"], first["adstock_alpha"])
     assert np.abs(shifts(other, first)).max() < 5
+
+
+def test_a_refit_has_the_very_draws_of_a_fit_with_its_settings():
+    drawn = drawn_model()
+    settings = SamplerConfig(draws=200, tune=200, seed=3)
+    attempt = ladder(settings.target_accept)[0]
+    refit = Refitter(drawn.config, drawn.table, SAMPLING, cores=1)
+    ours = refit._attempt(drawn.table, settings, attempt, None).response.posterior
+    fit = sampler.sample_posterior(drawn.config, drawn.table, settings, attempt)
+    theirs = fit.trace["posterior"].to_dataset()
+    assert set(ours.data_vars) == set(theirs.data_vars)
+    for name in ours.data_vars:
+        assert np.array_equal(ours[name], theirs[name]), name
 
 
 class Sampled(Exception):
@@ -215,129 +226,6 @@ def test_a_refit_without_checks_or_with_a_failed_one_is_not_converged(whole):
         assert not Refit(whole.response, GateReport(tuple(unmeasured))).converged, check.name
 
 
-# One compilation for many models
-
-CONFIG = drawn_model().config
-LIFT = pd.DataFrame({"channel": ["TV"], "x": [1.0], "delta_x": [1.0], "delta_y": [1.0],
-                     "sigma": [1.0], "date": [pd.Timestamp("2023-06-05")]})  # fmt: skip
-
-
-def with_prior(name: str, prior: PriorConfig) -> ModelConfig:
-    return replace(CONFIG, priors=CONFIG.priors | {name: prior})
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        replace(CONFIG, adstock_max_lag=2),
-        replace(CONFIG, adstock_max_lag=8),
-        replace(CONFIG, scaling=ScalingConfig(1.0, (1.0, 1.0))),
-        with_prior("y_sigma", PriorConfig("HalfNormal", {"sigma": 0.9}, "other")),
-        with_prior("saturation_beta", PriorConfig("HalfNormal", {"sigma": (0.9, 0.1)}, "other")),
-    ],
-)
-def test_lag_scaling_and_values_of_priors_need_no_compilation(config):
-    assert graph_key(config, None, 8) == graph_key(CONFIG, None, 8)
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        replace(CONFIG, yearly_seasonality=2),
-        replace(CONFIG, yearly_seasonality=0),
-        replace(CONFIG, saturation="s_shaped"),
-        replace(CONFIG, adstock="binomial"),
-        replace(CONFIG, control_columns=()),
-        replace(CONFIG, control_columns=("Price",)),
-        replace(CONFIG, channel_columns=("Radio", "TV")),
-        with_prior("y_sigma", PriorConfig("Gamma", {"alpha": 2.0, "beta": 9.0}, "other")),
-        with_prior("saturation_beta", PriorConfig("HalfNormal", {"sigma": 0.2}, "one for all")),
-        with_prior("saturation_lam", PriorConfig("Gamma", {"alpha": (3, 3), "beta": 1.0}, "own")),
-    ],
-)
-def test_other_shapes_of_the_model_need_one(config):
-    assert graph_key(config, None, 8) != graph_key(CONFIG, None, 8)
-
-
-def test_so_do_another_longest_lag_and_lift_tests():
-    key = graph_key(CONFIG, None, 8)
-    assert graph_key(CONFIG, None, 9) != key
-    tested = graph_key(CONFIG, LIFT, 8)
-    assert tested != key
-    assert graph_key(CONFIG, LIFT.assign(sigma=2.0), 8) != tested
-    scaled = replace(CONFIG, scaling=ScalingConfig(1.0, (1.0, 1.0)))
-    assert graph_key(scaled, LIFT, 8) != tested  # tests are compiled in scaled
-
-
-@pytest.fixture
-def graphs(monkeypatch):
-    """Compilations that are told apart by their number, in a process that has made none."""
-    made = []
-
-    def compile_model(model, **_):
-        number = len(made)
-        made.append(model)
-        return SimpleNamespace(with_data=lambda **data: (number, data))
-
-    monkeypatch.setattr(nutpie, "compile_pymc_model", compile_model)
-    monkeypatch.setattr(GRAPHS, "kept", {})
-    return made
-
-
-def compiled(config: ModelConfig, longest: int | None = 8, graphs: Graphs = GRAPHS):
-    """Return the number of the graph that a model gets, and the data that it gets with it."""
-    refitter = Refitter(config, drawn_model().table, SAMPLING, longest, graphs=graphs)
-    mmm = build_model(refitter._fixed, drawn_model().table, None, refitter.longest_lag)
-    return refitter._compile(mmm, None)
-
-
-def test_models_that_share_a_graph_are_compiled_once(graphs):
-    asked = [
-        (CONFIG, 8),
-        (replace(CONFIG, adstock_max_lag=8), 8),
-        (replace(CONFIG, adstock_max_lag=8), None),  # its own is the longest
-        (CONFIG, None),
-        (replace(CONFIG, saturation="s_shaped"), 8),
-        (CONFIG, 8),
-    ]
-    assert [compiled(*one)[0] for one in asked] == [0, 0, 0, 1, 2, 0]
-    assert len(graphs) == 3
-
-
-def test_a_shared_graph_gets_each_models_own_values(graphs):
-    """Also where chains start: else draws would hang on what a process had fitted before."""
-    compiled(CONFIG)
-    wide = PriorConfig("HalfNormal", {"sigma": 0.9}, "other")
-    _, data = compiled(replace(with_prior("y_sigma", wide), adstock_max_lag=2))
-    assert (float(data["adstock_weeks"]), float(data["y_sigma_sigma"])) == (2, 0.9)
-    shared = {item.name: item.get_value() for item in graphs[0].data_vars}
-    assert (float(shared["adstock_weeks"]), float(shared["y_sigma_sigma"])) == (2, 0.9)
-    _, data = compiled(CONFIG)
-    assert (float(data["adstock_weeks"]), float(data["y_sigma_sigma"])) == (4, 0.15)
-
-
-def test_the_oldest_graph_makes_place(graphs):
-    two = Graphs(most=2)
-    numbers = [compiled(replace(CONFIG, yearly_seasonality=0, priors={}), longest, two)[0]
-               for longest in (8, 9, 8, 10, 9, 8)]  # fmt: skip
-    assert numbers == [0, 1, 0, 2, 1, 3]
-    assert len(two.kept) == 2
-    assert not GRAPHS.kept
-
-
-def test_a_model_that_cannot_be_sampled_is_no_fault_of_the_program(graphs, monkeypatch):
-    def impossible(*_, **__):
-        raise RuntimeError("All initialization points failed\n\nStack backtrace:\n 0: main")
-
-    monkeypatch.setattr(nutpie, "sample", impossible)
-    table = drawn_model().table
-    with pytest.raises(
-        ValueError, match=r"cannot be sampled: All init.* failed; look at"
-    ) as refused:
-        Refitter(CONFIG, table, SAMPLING).fit(table, seed=1)
-    assert "backtrace" not in str(refused.value)
-
-
 def test_a_lag_longer_than_the_longest_is_refused():
     with pytest.raises(ValueError, match="lag of 4 weeks is longer than the longest, 3"):
-        Refitter(CONFIG, drawn_model().table, SAMPLING, longest_lag=3)
+        Refitter(drawn_model().config, drawn_model().table, SAMPLING, longest_lag=3)

@@ -1,0 +1,399 @@
+"""The sampler's density: the model's own, at another place for the intercept, as nutpie calls it."""
+
+import ctypes
+import itertools
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import pytest
+import xarray as xr
+from scipy.special import expit
+
+from drawn_model import drawn_model
+from helpers import PROJECT, PYTHON
+from mmm_demo.fits import kernel as kernels
+from mmm_demo.fits.build import build_model
+from mmm_demo.fits.kernel import Kernel, compile_kernel, log_density
+from mmm_demo.fits.response import Response, scaling_of
+from mmm_demo.forms.registry import FORMS
+from mmm_demo.settings.experiment import ModelConfig, ScalingConfig, free_parameters
+from mmm_demo.settings.priors import PriorConfig
+from mmm_demo.tables.lift import COLUMNS
+
+DRAWN = drawn_model()
+CONFIG, TABLE = DRAWN.config, DRAWN.table
+LEVEL = "intercept_contribution"
+LONGEST = 7
+LIFT = pd.DataFrame(
+    [
+        ("Radio", 2e4, 1e4, 2e4, 1e4, pd.Timestamp("2023-06-05")),
+        ("TV", 3e4, -3e4, -5e4, 2e4, pd.Timestamp("2023-09-04")),
+    ],
+    columns=list(COLUMNS),
+)
+Place = dict[str, np.ndarray]
+BACK = {"_log__": np.exp, "_logodds__": expit}
+
+
+def places(model: pm.Model, number: int = 3) -> list[Place]:
+    """Return places where no parameter is at a bound, by the names of the model's values."""
+    rng = np.random.default_rng(5)
+    return [
+        {name: rng.normal(0, 0.7, value.shape) for name, value in model.initial_point().items()}
+        for _ in range(number)
+    ]
+
+
+def natural(model: pm.Model, place: Place) -> xr.Dataset:
+    """Return the parameters of a place, one draw; without PyMC's or the kernel's own ways."""
+    found = {}
+    for inside, value in place.items():
+        ending = next((ending for ending in BACK if inside.endswith(ending)), "")
+        name = inside.removesuffix(ending)
+        dims = model.named_vars_to_dims.get(name) or ()
+        values = BACK[ending](value) if ending else value
+        found[name] = (("chain", "draw", *dims), np.asarray(values)[None, None])
+    return xr.Dataset(found)
+
+
+def mean_media(config: ModelConfig, table: pd.DataFrame, draws: xr.Dataset) -> float:
+    """Return media's mean contribution in scaled sales, in NumPy."""
+    scaling = config.scaling or scaling_of(config, table)
+    response = Response(config, scaling, draws, table)
+    weekly = response.contributions(table[list(config.channel_columns)].to_numpy())
+    return weekly.sum(axis=2).mean() / scaling.target
+
+
+def at_level(config: ModelConfig, table: pd.DataFrame, model: pm.Model, place: Place) -> Place:
+    """Return the plain model's place of a place that has the level for an intercept."""
+    media = mean_media(config, table, natural(model, place))
+    assert abs(media) > 1e-3  # or nothing would be shown
+    return place | {LEVEL: place[LEVEL] - media}
+
+
+def plain(
+    config: ModelConfig, table: pd.DataFrame, tests: pd.DataFrame | None = None
+) -> Callable[[Place], float]:
+    """Return PyMC's own log density of the ordinary model, data and lag as constants."""
+    return build_model(config, table, tests).model.compile_logp(mode="FAST_COMPILE")
+
+
+def flat(kernel: Kernel, place: Place) -> np.ndarray:
+    """Return a place as the sampler has it."""
+    by_name = {
+        name.removesuffix("_log__").removesuffix("_logodds__"): v for name, v in place.items()
+    }
+    return np.concatenate([np.ravel(by_name[item.name]) for item in kernel.items])
+
+
+def called(kernel: Kernel, place: np.ndarray) -> tuple[int, float, np.ndarray]:
+    """Call the density as nutpie does, through its address; return code, value and slope."""
+    compiled, doubles = kernel.compiled, ctypes.POINTER(ctypes.c_double)
+    kind = ctypes.CFUNCTYPE(
+        ctypes.c_int64, ctypes.c_uint64, doubles, doubles, doubles, ctypes.c_void_p
+    )
+    place, slope, value = (
+        np.ascontiguousarray(place, float),
+        np.full(len(place), np.nan),
+        np.empty(1),
+    )
+    pointers = [array.ctypes.data_as(doubles) for array in (place, slope, value)]
+    density = kind(compiled.compiled_logp_func.address)
+    code = density(len(place), *pointers, compiled.user_data.ctypes.data)
+    return code, float(value[0]), slope
+
+
+def assert_same(
+    kernel: Kernel,
+    config: ModelConfig,
+    table: pd.DataFrame,
+    tests: pd.DataFrame | None = None,
+) -> None:
+    """Hold value and slope of a kernel to the plain model's density."""
+    model = build_model(config, table, tests).model
+    expected = plain(config, table, tests)
+    for place in places(model):
+        at = flat(kernel, place)
+        code, value, slope = called(kernel, at)
+        theirs = expected(at_level(config, table, model, place) if kernel.level else place)
+        assert (code, value) == (0, pytest.approx(theirs, rel=1e-9))
+        assert slope == pytest.approx(differences(kernel, at), rel=1e-5, abs=1e-4)
+
+
+def differences(kernel: Kernel, place: np.ndarray) -> np.ndarray:
+    """Return the slope by central differences."""
+    step = 1e-5
+    moved = np.eye(len(place)) * step
+    return np.array(
+        [
+            (called(kernel, place + move)[1] - called(kernel, place - move)[1]) / (2 * step)
+            for move in moved
+        ]
+    )
+
+
+# The graph: the posterior is the plain model's, shifted
+
+PARTS = [
+    {"control_columns": controls, "yearly_seasonality": modes, "priors": {}}
+    for controls, modes in itertools.product([(), ("Trend",)], [0, 2])
+]
+
+
+@pytest.mark.parametrize("tests", [None, LIFT], ids=["history", "lift tests"])
+@pytest.mark.parametrize("saturation", FORMS["saturation"])
+@pytest.mark.parametrize("adstock", FORMS["adstock"])
+def test_the_density_of_the_level_is_the_models_with_the_intercept_shifted(
+    adstock: str, saturation: str, tests: pd.DataFrame | None
+) -> None:
+    config = replace(CONFIG, adstock=adstock, saturation=saturation)
+    assert_shifted(config, tests)
+
+
+@pytest.mark.parametrize("parts", PARTS, ids=str)
+def test_so_it_is_with_and_without_controls_and_seasonality(parts: dict) -> None:
+    assert_shifted(replace(CONFIG, **parts), None)
+
+
+def assert_shifted(config: ModelConfig, tests: pd.DataFrame | None) -> None:
+    model = build_model(config, TABLE, tests, LONGEST).model
+    level, same = (
+        model.compile_fn(log_density(model, level), inputs=model.value_vars, mode="FAST_COMPILE")
+        for level in (True, False)
+    )
+    expected = plain(config, TABLE, tests)
+    for place in places(model):
+        intercept_at = at_level(config, TABLE, model, place)
+        assert level(place) == pytest.approx(expected(intercept_at), rel=1e-9)
+        assert same(place) == pytest.approx(expected(place), rel=1e-9)
+        assert level(place) != pytest.approx(expected(place), rel=1e-6)
+
+
+# What nutpie calls
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Kernel:
+    return compile_kernel(build_model(CONFIG, TABLE, None, LONGEST).model)
+
+
+def test_the_compiled_density_and_its_slope_are_the_models(kernel: Kernel) -> None:
+    assert kernel.level
+    assert_same(kernel, CONFIG, TABLE)
+
+
+OTHER_SHAPES = [
+    pytest.param(replace(CONFIG, adstock=adstock, saturation=saturation), tests, id=name)
+    for adstock, saturation in itertools.product(FORMS["adstock"], FORMS["saturation"])
+    for name, tests in ((f"{adstock} {saturation}", None), (f"{adstock} {saturation} lift", LIFT))
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("config", "tests"), OTHER_SHAPES)
+def test_so_they_are_for_every_form_with_and_without_lift_tests(
+    config: ModelConfig, tests: pd.DataFrame | None
+) -> None:
+    kernel = compile_kernel(build_model(config, TABLE, tests, LONGEST).model)
+    assert_same(kernel, config, TABLE, tests)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parts", PARTS, ids=str)
+def test_so_they_are_with_and_without_controls_and_seasonality(parts: dict) -> None:
+    config = replace(CONFIG, **parts)
+    kernel = compile_kernel(build_model(config, TABLE, None, LONGEST).model)
+    assert {item.name: item.size for item in kernel.items} == free_parameters(config)
+    assert_same(kernel, config, TABLE)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "parameters"),
+    [
+        ("HalfNormal", {"sigma": 0.5}),
+        pytest.param("Gamma", {"alpha": 2.0, "beta": 4.0}, marks=pytest.mark.slow),
+        pytest.param("LogNormal", {"mu": -1.0, "sigma": 0.4}, marks=pytest.mark.slow),
+        pytest.param("Exponential", {"lam": 2.0}, marks=pytest.mark.slow),
+    ],
+)
+def test_a_positive_intercept_stays_itself(distribution: str, parameters: dict) -> None:
+    positive = PriorConfig(distribution, parameters, "sales without media are no loss")
+    config = replace(CONFIG, priors=CONFIG.priors | {"intercept": positive})
+    kernel = compile_kernel(build_model(config, TABLE, None, LONGEST).model)
+    assert not kernel.level
+    assert_same(kernel, config, TABLE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("distribution", "parameters"),
+    [("Laplace", {"mu": 0.5, "b": 0.2}), ("StudentT", {"nu": 4.0, "mu": 0.5, "sigma": 0.2})],
+)
+def test_any_other_intercept_is_a_level(distribution: str, parameters: dict) -> None:
+    prior = PriorConfig(distribution, parameters, "heavy tails")
+    config = replace(CONFIG, priors=CONFIG.priors | {"intercept": prior})
+    kernel = compile_kernel(build_model(config, TABLE, None, LONGEST).model)
+    assert kernel.level
+    assert_same(kernel, config, TABLE)
+
+
+# Other data
+
+PRIORS = CONFIG.priors | {
+    "intercept": PriorConfig("Normal", {"mu": 0.1, "sigma": 0.7}, "other"),
+    "adstock_alpha": PriorConfig("Beta", {"alpha": 2.0, "beta": 2.0}, "other"),
+    "saturation_lam": PriorConfig("Gamma", {"alpha": 2.0, "beta": 0.5}, "other"),
+    "saturation_beta": PriorConfig("HalfNormal", {"sigma": (0.6, 0.1)}, "other"),
+    "gamma_control": PriorConfig("Normal", {"mu": 0.1, "sigma": 0.3}, "other"),
+    "gamma_fourier": PriorConfig("Laplace", {"mu": 0.1, "b": 0.3}, "other"),
+    "y_sigma": PriorConfig("HalfNormal", {"sigma": 0.3}, "other"),
+}
+SCALING = ScalingConfig(9_000_000.0, (40_000.0, 30_000.0))
+
+
+def other_weeks() -> pd.DataFrame:
+    """Return a table of another length, with other values in every column."""
+    table = TABLE.iloc[20:90].reset_index(drop=True)
+    return table.assign(Sales=0.8 * table["Sales"], TV=2 * table["TV"], Trend=-table["Trend"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "table"),
+    [
+        ({}, other_weeks()),
+        ({}, TABLE.head(30)),
+        ({"adstock_max_lag": 1}, TABLE),
+        ({"adstock_max_lag": LONGEST}, other_weeks()),
+        ({"priors": PRIORS}, TABLE),
+        ({"priors": PRIORS, "scaling": SCALING, "adstock_max_lag": 2}, other_weeks()),
+    ],
+)
+def test_a_kernel_with_other_data_has_their_density_and_lets_the_first_keep_its_own(
+    kernel: Kernel, changes: dict, table: pd.DataFrame
+) -> None:
+    config = replace(CONFIG, **changes)
+    at = flat(kernel, places(build_model(CONFIG, TABLE).model)[0])
+    before = called(kernel, at)
+    other = kernel.with_data(build_model(config, table, None, LONGEST).model)
+    assert_same(other, config, table)
+    assert called(other, at)[1] != pytest.approx(before[1], rel=1e-6)
+    after = called(kernel, at)
+    assert after[:2] == before[:2] and np.array_equal(after[2], before[2])
+
+
+# What the sampler is told of places where there is no density
+
+
+def test_a_place_without_density_is_refused(kernel: Kernel) -> None:
+    at = flat(kernel, places(build_model(CONFIG, TABLE).model)[0])
+    assert called(kernel, at)[0] == 0
+    for bad in (np.nan, np.inf, -np.inf):
+        assert called(kernel, np.full_like(at, bad))[0] != 0
+    assert called(kernel, at[:-1])[0] < 0  # of the wrong size: no place to come back from
+
+
+def test_chains_start_where_the_seed_says_and_there_is_a_density(kernel: Kernel) -> None:
+    start = kernel.compiled.initial_point_func
+    assert np.array_equal(start(1), start(1)) and not np.array_equal(start(1), start(2))
+    for seed in range(50):
+        assert called(kernel, start(seed))[0] == 0
+
+
+# Back to the model's parameters
+
+
+def test_places_become_parameters_as_in_pymc(kernel: Kernel) -> None:
+    model = build_model(CONFIG, TABLE).model
+    rng = np.random.default_rng(3)
+    number = sum(item.size for item in kernel.items)
+    drawn = rng.normal(0, 1.5, (2, 3, number))
+    found = kernel.parameters(drawn)
+    assert {name: draws[0, 0].size for name, draws in found.items()} == free_parameters(CONFIG)
+    assert list(found["channel"].values) == ["TV", "Radio"]
+    start = 0
+    for rv in model.free_RVs:
+        size = int(np.prod(rv.shape.eval())) if rv.ndim else 1
+        inside = drawn[..., start : start + size].reshape(2, 3, *rv.shape.eval())
+        start += size
+        transform = model.rvs_to_transforms[rv]
+        expected = inside
+        if transform is not None:
+            expected = transform.backward(inside, *rv.owner.inputs).eval()
+        assert found[rv.name].dims == ("chain", "draw", *(model.named_vars_to_dims[rv.name] or ()))
+        assert found[rv.name].to_numpy() == pytest.approx(expected, rel=1e-12), rv.name
+    assert start == number
+
+
+def test_a_parameter_with_no_way_back_is_refused_by_name() -> None:
+    with pm.Model() as model:
+        pm.Normal("fine")
+        pm.Uniform("share", 0, 1)
+    with pytest.raises(NotImplementedError, match="share has the transform interval; known: log"):
+        compile_kernel(model)
+
+
+# The compile cache
+
+
+@pytest.mark.slow
+def test_what_pytensor_keeps_no_key_of_is_compiled_all_the_same(monkeypatch) -> None:
+    monkeypatch.setattr(kernels, "CACHED_SRC_FUNCTIONS", {})
+    files = {*kernels_on_disk(Path(os.environ["HOME"]))}
+    kernel = compile_kernel(build_model(CONFIG, TABLE, None, LONGEST).model)
+    assert_same(kernel, CONFIG, TABLE)
+    assert files == {*kernels_on_disk(Path(os.environ["HOME"]))}
+
+
+PROCESS = """
+import json, sys
+from hashlib import sha256
+sys.path[:0] = ["tests/support"]
+from drawn_model import drawn_model
+from mmm_demo.fits.ladder import ladder
+from mmm_demo.fits.sampler import draw
+from mmm_demo.settings.experiment import SamplerConfig
+
+drawn = drawn_model()
+sampler = SamplerConfig(draws=200, tune=200, chains=2, seed=4)
+made = draw(drawn.config, drawn.table, sampler, ladder(0.9)[0], cores=int(sys.argv[1]))
+bits = sha256()
+for name, draws in sorted(made.trace["posterior"].data_vars.items()):
+    bits.update(name.encode() + draws.to_numpy().tobytes())
+print(json.dumps([made.compile_cache, bits.hexdigest()]))
+"""
+
+
+def kernels_on_disk(folder: Path) -> set[str]:
+    return {str(path) for path in (folder / "numba").glob("*")}
+
+
+@pytest.mark.slow
+def test_another_process_compiles_nothing_and_draws_the_same_on_any_number_of_cores(
+    tmp_path: Path, user_environment: dict[str, str]
+) -> None:
+    environment = user_environment | {"PYTENSOR_FLAGS": f"base_compiledir={tmp_path}"}
+    told, files = [], [kernels_on_disk(tmp_path)]
+    for cores in ("1", "2", "1"):
+        done = subprocess.run(
+            [PYTHON, "-c", PROCESS, cores],
+            cwd=PROJECT,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        told.append(json.loads(done.stdout.splitlines()[-1]))
+        files.append(kernels_on_disk(tmp_path))
+    assert [cache for cache, _ in told] == ["cold", "warm", "warm"]
+    assert len({bits for _, bits in told}) == 1
+    assert not files[0] and files[1]
+    assert files[1] == files[2] == files[3]
+    for outer in ("density", "expand"):
+        assert any(f".{outer}-" in Path(name).name for name in files[1]), outer
