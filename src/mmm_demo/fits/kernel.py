@@ -33,6 +33,9 @@ from scipy.special import expit
 from mmm_demo.forms.baseline.constant import INTERCEPT
 
 BACK: dict[str, Callable[[np.ndarray], np.ndarray]] = {"log": np.exp, "logodds": expit}
+# PyMC's checks of parameters raise, which a function in C cannot; where a parameter rounds to its
+# bound, as a scale to 0, the density is no number without them.
+REWRITES = ("lower_xtensor", "canonicalize", "stabilize", "local_remove_check_parameter")
 DOUBLES = numba.types.CPointer(numba.types.double)
 DENSITY = numba.types.int64(numba.types.uint64, DOUBLES, DOUBLES, DOUBLES, numba.types.voidptr)
 EXPAND = numba.types.int64(
@@ -193,7 +196,7 @@ def _compile(model: pm.Model, items: tuple[Item, ...], level: bool) -> CompiledP
         given[_value(model, item.name)] = ptx.as_xtensor(piece, dims=item.dims)
         start += item.size
     (density,) = graph_replace([log_density(model, level)], given)
-    density = rewrite_graph(density, include=("lower_xtensor", "canonicalize", "stabilize"))
+    density = rewrite_graph(density, include=REWRITES)
     graph = function([place], [density, pt.grad(density, place)], mode="NUMBA")
     keys = {shared: f"data_{number}" for number, shared in enumerate(graph.get_shared())}
     data = {key: _frozen(shared.get_value()) for shared, key in keys.items()}
