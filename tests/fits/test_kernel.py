@@ -343,9 +343,7 @@ def test_a_parameter_with_no_way_back_is_refused_by_name() -> None:
     with pm.Model() as model:
         pm.Normal("fine")
         pm.Uniform("share", 0, 1)
-    with pytest.raises(
-        NotImplementedError, match=r"share has the transform interval; known: .*log"
-    ):
+    with pytest.raises(NotImplementedError, match="share has the transform interval; known"):
         compile_kernel(model)
 
 
