@@ -16,7 +16,7 @@ import yaml
 from conftest import all_runs, copy_project, enter_store
 from mlflow import MlflowClient
 
-from mmm_demo.evidence.refit import MOST_COMPILED
+from mmm_demo.fits.ladder import MOST_COMPILED
 from mmm_demo.jobs.sweep import IDENTITY, JOURNAL, _data_sha256, run_sweep, trials_each
 from mmm_demo.settings.experiment_file import load_experiment
 from mmm_demo.settings.run_schema import SALES_PARAM
