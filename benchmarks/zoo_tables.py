@@ -127,12 +127,12 @@ def _cooked(kind: str, recipe: _Recipe, rng: RNG) -> ZooTable:
 
 
 def _lift_tests(usual: pd.Series, brought: np.ndarray, rng: RNG) -> pd.DataFrame:
-    """Return tests of two channels, each switched off, that say far more than history does."""
+    """Return tests of two channels, each switched on, that say far more than history does."""
     rows = []
     for place in (0, 1):
         level, lift = usual.iloc[place], LIFT_FACTOR * brought[place]
-        measured = -lift * rng.normal(1.0, 0.1)
-        rows.append((usual.index[place], level, -level, measured, 0.1 * lift))
+        measured = lift * rng.normal(1.0, 0.1)
+        rows.append((usual.index[place], 0.0, level, measured, 0.1 * lift))
     return pd.DataFrame(rows, columns=["channel", "x", "delta_x", "delta_y", "sigma"])
 
 
