@@ -161,7 +161,7 @@ def distances(one: dict, other: dict) -> list[float]:
 
 def read_rows(path: Path) -> list[dict]:
     """Read the fits of a file; none when there is no file yet."""
-    return [json.loads(line) for line in path.open()] if path.exists() else []
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def run(kinds: tuple[str, ...], seeds: range, how: How, cores: int | None, out: Path) -> None:
