@@ -55,7 +55,7 @@ def plain_fit(model, table, seed: int, lift_tests=None, cores: int | None = None
         date_column=model.date_column,
         target_column=model.target_column,
         channel_columns=list(model.channel_columns),
-        control_columns=list(model.control_columns),
+        control_columns=list(model.control_columns) or None,
         adstock=GeometricAdstock(l_max=model.adstock_max_lag),
         saturation=LogisticSaturation(),
         yearly_seasonality=model.yearly_seasonality,
@@ -65,7 +65,7 @@ def plain_fit(model, table, seed: int, lift_tests=None, cores: int | None = None
     mmm.build_model(features, sales)
     if lift_tests is not None:
         mmm.add_lift_test_measurements(lift_tests.drop(columns="date"))
-    asked = {} if cores is None else {"cores": cores}
+    asked = {} if cores is None else {"cores": cores, "chains": 4}  # else as many as cores
     mmm.fit(features, sales, random_seed=seed, progressbar=False, **asked)
     free = [variable.name for variable in mmm.model.free_RVs]
     groups = {

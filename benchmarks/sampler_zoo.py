@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from zoo_tables import FAIL, KINDS, OPEN, REPORT, TUNE, ZooTable, make_table
 
 from mmm_demo.fits.ladder import Attempt, ladder
@@ -60,26 +61,21 @@ def fit_once(zoo: ZooTable, seed: int, how: How, cores: int | None = None) -> di
     """Fit a table, in as many attempts as it takes; return what came of it."""
     from mmm_demo.checks.convergence import convergence_checks
 
-    parameters, seconds, gradients = free_parameters(zoo.model), 0.0, 0
-    attempts = (Attempt(0.8, "diag"),) if how.mode == "plain" else how.attempts
-    for number, attempt in enumerate(attempts, 1):
-        try:
-            trace, took = _sample(zoo, seed, how, attempt, cores)
-        except (ValueError, RuntimeError) as error:  # it could not even start
-            why = str(error).partition("\n")[0]
-            return {"passed": False, "refused_by": why, "attempts": number, "seconds": seconds}
-        seconds += took
-        gradients += int(trace["sample_stats"]["n_steps"].sum())
-        checks = convergence_checks(trace, parameters, GateConfig(), DEFAULTS.chains)
-        if passed := all(check.passed for check in checks):
+    row = {"passed": False, "attempts": 0, "seconds": 0.0, "gradients": 0}
+    for attempt in how.attempts[: 1 if how.mode == "plain" else None]:
+        trace, took = _sample(zoo, seed, how, attempt, cores)
+        checks = convergence_checks(
+            trace, free_parameters(zoo.model), GateConfig(), DEFAULTS.chains
+        )
+        row["attempts"] += 1
+        row["seconds"] += took
+        row["gradients"] += int(trace["sample_stats"]["n_steps"].sum())
+        row["passed"] = all(check.passed for check in checks)
+        if row["passed"]:
             break
-    found = {check.name: check.value for check in checks}
-    told = {"refused_by": ", ".join(check.name for check in checks if not check.passed)}
-    if how.mode != "plain":
-        told["ends"] = _ends(trace["posterior"].to_dataset())
-    return {
-        "passed": passed, "attempts": number, "seconds": seconds, "gradients": gradients
-    } | found | told  # fmt: skip
+    row |= {check.name: check.value for check in checks}
+    row["refused_by"] = ", ".join(check.name for check in checks if not check.passed)
+    return row | {"ends": _ends(trace["posterior"].to_dataset())}
 
 
 def _sample(zoo: ZooTable, seed: int, how: How, attempt: Attempt, cores: int | None):
@@ -187,49 +183,45 @@ def summarise(rows: list[dict]) -> str:
     for row in rows:
         if row["reference"]:
             references[row["kind"], row["seed"]].append(row)
-        ways[row["how"]][row["kind"]].append(row)
-    lines = []
+        for kind in (row["kind"], "all"):
+            ways[row["how"]][kind].append(row)
+    tables = []
     for how, kinds in ways.items():
-        lines += ["", how, HEADER]
-        lines += [_line(kind, fits, references) for kind, fits in kinds.items()]
-        lines.append(_line("all", [fit for fits in kinds.values() for fit in fits], references))
-    return "\n".join(lines[1:])
+        kinds["all"] = kinds.pop("all")  # last
+        lines = {kind: _line(fits, references) for kind, fits in kinds.items()}
+        tables.append(f"{how}\n{pd.DataFrame.from_dict(lines, orient='index').to_string()}")
+    return "\n\n".join(tables)
 
 
-HEADER = (
-    f"{'kind':<16} {'fits':>4} {'passed':>6} {'wrongly':>7} {'unknown':>7} {'seconds':>7} "
-    f"{'gradients':>9} {'ESS/s':>6} {'attempts':>8} {'compared':>8} {'worst z':>7} {'far':>8}"
-)
-
-
-def _line(kind: str, fits: list[dict], references: dict[tuple[str, int], list[dict]]) -> str:
+def _line(fits: list[dict], references: dict[tuple[str, int], list[dict]]) -> dict[str, object]:
+    """Sum up fits of one way; `wrongly` refused are those whose reference passes."""
     wrongly = unknown = compared = 0
     apart: list[float] = []
     for fit in fits:
+        if fit["reference"] or fit["how"] == "plain":  # plain has another posterior
+            continue
         careful = references[fit["kind"], fit["seed"]]
-        careful = [] if fit["reference"] or fit["how"] == "plain" else careful
         passed = [one for one in careful if one["passed"]]
         if not fit["passed"]:
             wrongly += bool(passed)
             unknown += not careful
         elif passed:
             compared += 1
-            for one in passed:
-                apart += distances(fit["ends"], one["ends"])
-    ran = [fit for fit in fits if "gradients" in fit]
-    speed = [min(fit["ess_bulk_min"], fit["ess_tail_min"]) / fit["seconds"] for fit in ran]
-
-    def middle(values: list[float]) -> float:
-        return statistics.median(values) if values else float("nan")
-
-    far = f"{sum(not z <= FAR for z in apart)}/{len(apart)}"
-    return (
-        f"{kind:<16} {len(fits):>4} {sum(fit['passed'] for fit in fits):>6} {wrongly:>7} "
-        f"{unknown:>7} {middle([fit['seconds'] for fit in ran]):>7.1f} "
-        f"{middle([fit['gradients'] for fit in ran]):>9.0f} {middle(speed):>6.0f} "
-        f"{statistics.mean(fit['attempts'] for fit in fits):>8.2f} {compared:>8} "
-        f"{max(apart, default=float('nan')):>7.1f} {far:>8}"
-    )
+            apart += [z for one in passed for z in distances(fit["ends"], one["ends"])]
+    speed = [min(fit["ess_bulk_min"], fit["ess_tail_min"]) / fit["seconds"] for fit in fits]
+    return {
+        "fits": len(fits),
+        "passed": sum(fit["passed"] for fit in fits),
+        "wrongly": wrongly,
+        "unknown": unknown,
+        "seconds": f"{statistics.median([fit['seconds'] for fit in fits]):.1f}",
+        "gradients": f"{statistics.median([fit['gradients'] for fit in fits]):.0f}",
+        "ESS/s": f"{statistics.median(speed):.0f}",
+        "attempts": f"{sum(fit['attempts'] for fit in fits) / len(fits):.2f}",
+        "compared": compared,
+        "largest z": f"{max(apart, default=float('nan')):.1f}",
+        "far": f"{sum(not z <= FAR for z in apart)}/{len(apart)}",
+    }
 
 
 def _attempts(text: str) -> tuple[Attempt, ...]:
