@@ -127,12 +127,12 @@ def _cooked(kind: str, recipe: _Recipe, rng: RNG) -> ZooTable:
 
 
 def _lift_tests(usual: pd.Series, brought: np.ndarray, rng: RNG) -> pd.DataFrame:
-    """Return tests of two channels, each switched off, that say far more than history does."""
+    """Return tests of two channels, each switched on, that say far more than history does."""
     rows = []
     for place in (0, 1):
         level, lift = usual.iloc[place], LIFT_FACTOR * brought[place]
-        measured = -lift * rng.normal(1.0, 0.1)
-        rows.append((usual.index[place], level, -level, measured, 0.1 * lift))
+        measured = lift * rng.normal(1.0, 0.1)
+        rows.append((usual.index[place], 0.0, level, measured, 0.1 * lift))
     return pd.DataFrame(rows, columns=["channel", "x", "delta_x", "delta_y", "sigma"])
 
 
@@ -177,51 +177,11 @@ def _mixed(rng: RNG, weeks: int, flighted: int, always_on: int) -> np.ndarray:
     return np.hstack([_flighted(rng, weeks, flighted), _always_on(rng, weeks, always_on)])
 
 
-def _trend(weeks: int) -> pd.DataFrame:
-    return pd.DataFrame({"Trend": np.linspace(0.0, 1.0, weeks)})
-
-
 def _wave(weeks: int, shift: float) -> np.ndarray:
     return np.sin(2 * np.pi * (np.arange(weeks) / 52.18 + shift))
 
 
-# Healthy kinds
-
-
-def _always_on_three(rng: RNG) -> _Recipe:
-    return _Recipe(_named(_always_on(rng, 156, 3)))
-
-
-def _impressions(rng: RNG) -> _Recipe:
-    return _Recipe(_named(_always_on(rng, 156, 5, 0.4), 1e7).round(), noise=0.04)
-
-
-def _many_controls(rng: RNG) -> _Recipe:
-    controls = pd.DataFrame(rng.normal(size=(104, 6))).add_prefix("control_")
-    effects = rng.uniform(-0.06, 0.06, 6)
-    return _Recipe(_named(_mixed(rng, 104, 4, 3)), controls=controls, effects=effects)
-
-
-def _nearly_linear(rng: RNG) -> _Recipe:
-    return _Recipe(_named(_mixed(rng, 156, 2, 2)), lam=rng.uniform(0.2, 0.5, 4))
-
-
-def _no_effect(rng: RNG) -> _Recipe:
-    share = np.array([0.001, *rng.uniform(0.06, 0.14, 3)])
-    return _Recipe(_named(_mixed(rng, 156, 2, 2)), share=share)
-
-
-def _fifteen(rng: RNG) -> _Recipe:
-    return _Recipe(_named(_mixed(rng, 156, 8, 7)))
-
-
-def _one_year(rng: RNG) -> _Recipe:
-    return _Recipe(_named(_mixed(rng, 52, 2, 1)), model={"yearly_seasonality": 1})
-
-
-def _six_years(rng: RNG) -> _Recipe:
-    spend = _named(_mixed(rng, 300, 2, 3))
-    return _Recipe(spend, controls=_trend(300), effects=(0.2,), other=0.08 * _wave(300, 0.1))
+# Kinds
 
 
 def _launch(rng: RNG) -> _Recipe:
@@ -246,28 +206,6 @@ def _strong_season(rng: RNG) -> _Recipe:
 def _step(rng: RNG) -> _Recipe:
     after = np.arange(156) >= rng.integers(52, 104)
     return _Recipe(_named(_mixed(rng, 156, 2, 2)), other=rng.uniform(0.2, 0.3) * after)
-
-
-def _lift_conflict(rng: RNG) -> _Recipe:
-    share = np.array([0.05, 0.05, 0.10, 0.10])
-    return _Recipe(_named(_mixed(rng, 156, 2, 2)), share=share)
-
-
-def _s_shape(rng: RNG) -> _Recipe:
-    lam = rng.uniform(1.5, 4.0, 4)
-    return _Recipe(_named(_mixed(rng, 156, 2, 2)), lam=lam, model={"saturation": "s_shaped"})
-
-
-def _heavy_noise(rng: RNG) -> _Recipe:
-    return _Recipe(_named(_mixed(rng, 104, 2, 2)), noise=0.2)
-
-
-def _long_carryover(rng: RNG) -> _Recipe:
-    alpha = rng.uniform(0.7, 0.9, 4)
-    return _Recipe(_named(_flighted(rng, 156, 4)), alpha=alpha, model={"adstock_max_lag": 12})
-
-
-# Kinds meant to fail
 
 
 def _twins(rng: RNG) -> _Recipe:
@@ -315,22 +253,45 @@ def _funnel(rng: RNG) -> _Recipe:
 
 
 _HEALTHY: dict[str, Callable[[RNG], _Recipe]] = {
-    "always_on": _always_on_three,
-    "impressions": _impressions,
-    "many_controls": _many_controls,
-    "nearly_linear": _nearly_linear,
-    "no_effect": _no_effect,
-    "fifteen_channels": _fifteen,
-    "one_year": _one_year,
-    "six_years": _six_years,
+    "always_on": lambda rng: _Recipe(_named(_always_on(rng, 156, 3))),
+    "impressions": lambda rng: _Recipe(_named(_always_on(rng, 156, 5, 0.4), 1e7), noise=0.04),
+    "many_controls": lambda rng: _Recipe(
+        _named(_mixed(rng, 104, 4, 3)),
+        controls=pd.DataFrame(rng.normal(size=(104, 6))).add_prefix("control_"),
+        effects=rng.uniform(-0.06, 0.06, 6),
+    ),
+    "nearly_linear": lambda rng: _Recipe(
+        _named(_mixed(rng, 156, 2, 2)), lam=rng.uniform(0.2, 0.5, 4)
+    ),
+    "no_effect": lambda rng: _Recipe(
+        _named(_mixed(rng, 156, 2, 2)), share=np.array([0.001, *rng.uniform(0.06, 0.14, 3)])
+    ),
+    "fifteen_channels": lambda rng: _Recipe(_named(_mixed(rng, 156, 8, 7))),
+    "one_year": lambda rng: _Recipe(_named(_mixed(rng, 52, 2, 1)), model={"yearly_seasonality": 1}),
+    "six_years": lambda rng: _Recipe(
+        _named(_mixed(rng, 300, 2, 3)),
+        controls=pd.DataFrame({"Trend": np.linspace(0.0, 1.0, 300)}),
+        effects=(0.2,),
+        other=0.08 * _wave(300, 0.1),
+    ),
     "launch": _launch,
     "correlated_pairs": _correlated_pairs,
     "strong_season": _strong_season,
     "step": _step,
-    "lift_conflict": _lift_conflict,
-    "s_shape": _s_shape,
-    "heavy_noise": _heavy_noise,
-    "long_carryover": _long_carryover,
+    "lift_conflict": lambda rng: _Recipe(
+        _named(_mixed(rng, 156, 2, 2)), share=np.array([0.05, 0.05, 0.10, 0.10])
+    ),
+    "s_shape": lambda rng: _Recipe(
+        _named(_mixed(rng, 156, 2, 2)),
+        lam=rng.uniform(1.5, 4.0, 4),
+        model={"saturation": "s_shaped"},
+    ),
+    "heavy_noise": lambda rng: _Recipe(_named(_mixed(rng, 104, 2, 2)), noise=0.2),
+    "long_carryover": lambda rng: _Recipe(
+        _named(_flighted(rng, 156, 4)),
+        alpha=rng.uniform(0.7, 0.9, 4),
+        model={"adstock_max_lag": 12},
+    ),
 }
 _FAIL = {"twins": _twins, "either_or": _either_or, "funnel": _funnel}
 _RECIPES = _HEALTHY | _FAIL
