@@ -29,8 +29,8 @@ def test_small_experiment_gets_every_default() -> None:
     assert experiment.model.adstock_max_lag == 8
     assert (experiment.model.date_column, experiment.model.target_column) == ("Week", "Sales")
     sampler = experiment.sampler
-    assert (sampler.draws, sampler.tune, sampler.chains) == (2000, 1000, 4)
-    assert sampler.target_accept == 0.98
+    assert (sampler.draws, sampler.tune, sampler.chains) == (1000, 600, 4)
+    assert sampler.target_accept == 0.95
     assert experiment.model.priors == DEFAULT_PRIORS
     assert experiment.gate == GateConfig()
     assert experiment.evidence == EvidenceConfig()

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from helpers import PROJECT, make_experiment, plain_experiment, refusal, small_model
-from mmm_demo.settings.experiment import ConfigError, to_dict
+from mmm_demo.settings.experiment import ConfigError, SamplerConfig, to_dict
 from mmm_demo.settings.experiment_file import (
     flat_params,
     from_dict,
@@ -325,8 +325,8 @@ def test_params_are_flat_and_plain() -> None:
         "model.controls": "Trend, Promotion",
         "model.adstock.max_lag": 8,
         "model.seasonality.modes": 2,
-        "sampler.draws": 2000,
-        "sampler.target_accept": 0.98,
+        "sampler.draws": SamplerConfig().draws,
+        "sampler.target_accept": SamplerConfig().target_accept,
         "gate.limit.rhat_max": 1.01,
         "prior.saturation_beta": "HalfNormal(sigma=0.25)",
     }
