@@ -86,12 +86,12 @@ def test_the_posterior_is_that_of_a_long_plain_run(
     if intercept == "positive":
         positive = PriorConfig("HalfNormal", {"sigma": 0.5}, "no loss without media")
         config = replace(config, priors=config.priors | {"intercept": positive})
-    long = SamplerConfig(draws=4000, tune=1500, chains=4, seed=2)
+    long = SamplerConfig(draws=3000, tune=1000, chains=4, seed=2)
     ours = posterior(draw(config, table, long, ladder(0.95)[0], lift_tests=tests))
     model = build_model(config, table, tests).model
     plain = pm.sample(
-        draws=6000,
-        tune=1500,
+        draws=3000,
+        tune=1000,
         chains=4,
         model=model,
         nuts_sampler="nutpie",
