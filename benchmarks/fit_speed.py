@@ -24,7 +24,8 @@ KINDS = ("plain", "project")
 def fit(kind: str, seed: int) -> dict:
     """Fit in this process; return gate values and verdict."""
     from mmm_demo.checks.convergence import convergence_checks
-    from mmm_demo.fits.build import sample_posterior
+    from mmm_demo.fits.ladder import ladder
+    from mmm_demo.fits.sampler import sample_posterior
     from mmm_demo.fits.trace import load_trace, save_trace
     from mmm_demo.settings.experiment import free_parameters
     from mmm_demo.settings.experiment_file import load_experiment
@@ -35,9 +36,8 @@ def fit(kind: str, seed: int) -> dict:
     if kind == "plain":
         trace = plain_fit(model, table, seed)
     else:
-        trace = sample_posterior(
-            model, table, experiment.sampler, target_accept=experiment.sampler.target_accept
-        ).trace
+        attempt = ladder(experiment.sampler.target_accept)[0]
+        trace = sample_posterior(model, table, experiment.sampler, attempt).trace
         with tempfile.TemporaryDirectory() as folder:
             save_trace(trace, Path(folder) / "trace.nc")
             trace = load_trace(Path(folder) / "trace.nc")
