@@ -36,8 +36,8 @@ def fit(kind: str, seed: int) -> dict:
     if kind == "plain":
         trace = plain_fit(model, table, seed)
     else:
-        sampler = experiment.sampler
-        trace = sample_posterior(model, table, sampler, ladder(sampler.target_accept)[0]).trace
+        attempt = ladder(experiment.sampler.target_accept)[0]
+        trace = sample_posterior(model, table, experiment.sampler, attempt).trace
         with tempfile.TemporaryDirectory() as folder:
             save_trace(trace, Path(folder) / "trace.nc")
             trace = load_trace(Path(folder) / "trace.nc")

@@ -217,7 +217,7 @@ def _twins(rng: RNG) -> _Recipe:
         share=np.full(6, 0.1),
         alpha=np.array([0.05] * 3 + [0.85] * 3),
         lam=np.full(6, 3.0),
-        noise=0.003,
+        noise=0.01,
     )
 
 
