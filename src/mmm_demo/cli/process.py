@@ -19,6 +19,11 @@ def settle() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
+def leave_interrupts() -> None:
+    """Leave Ctrl-C, which the terminal sends to every process, to the one that has started this."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def collect_no_garbage() -> None:
     """Look for no garbage in a process that is soon over.
 

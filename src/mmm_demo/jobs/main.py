@@ -1,5 +1,6 @@
 """All of it in order: fit, gate, register, promote, load back through the registry, plan."""
 
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.names import as_markdown
 from mmm_demo.settings.run_schema import Say
 from mmm_demo.sources.market import MarketingData
+from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import open_run, store_errors
 
 
@@ -31,6 +33,7 @@ def run_main(
     say: Say,
     watch: Watch,
     data: MarketingData | None = None,
+    beside: Executor | None = None,
 ) -> MainResult:
     """Fit, gate, register, promote, load back through the registry, plan.
 
@@ -44,14 +47,19 @@ def run_main(
         Are told of each step and of each refit.
     data
         The weekly table, where it is loaded already.
+    beside
+        Draws the figures of the fit, where there is such a process.
 
     Raises
     ------
     GateRefused
         When a gate refuses, or the version may not become the market's first champion.
     """
-    with open_run(experiment.name, "fit") as run:
-        fit = fit_in(run, experiment, root, say, data)
+    with (
+        open_run(experiment.name, "fit") as run,
+        Publisher(run, root, beside=beside) as publisher,
+    ):
+        fit = fit_in(publisher, experiment, say, data)
         number = int(fit.version.version)
         lost = ""
         try:
