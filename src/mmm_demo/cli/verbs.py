@@ -134,11 +134,12 @@ def main_command(verbose: bool, **options: Any) -> None:
     from mmm_demo.cli.drawing import drawing_beside
 
     with drawing_beside() as beside:
-        from mmm_demo.cli.progress import watching
+        from mmm_demo.cli.progress import sampling, watching
         from mmm_demo.jobs.main import run_main
 
+        bar = partial(sampling, console)
         with refusal_shown(verbose), watching(console) as watch:
-            done = run_main(experiment, root, say, watch, data, beside)
+            done = run_main(experiment, root, say, watch, data, beside, bar)
     show_main(done, verbose)
     show_next(files_of(done.plan) | _of_the_fit(done.fit))
 
@@ -152,10 +153,11 @@ def fit(verbose: bool, **options: Any) -> None:
     from mmm_demo.cli.drawing import drawing_beside
 
     with drawing_beside() as beside:
+        from mmm_demo.cli.progress import sampling
         from mmm_demo.jobs.fit import run_fit
 
         with refusal_shown(verbose):
-            done = run_fit(experiment, root, say, data, beside)
+            done = run_fit(experiment, root, say, data, beside, partial(sampling, console))
     show_fit(done, verbose)
     promote_it = f"uv run mmm-demo promote --market {experiment.market}"
     show_next({"promote it": promote_it} | _of_the_fit(done))

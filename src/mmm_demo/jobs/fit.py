@@ -3,6 +3,7 @@
 import json
 import time
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,7 +40,8 @@ from mmm_demo.settings.batteries import FIT_BATTERIES
 from mmm_demo.settings.experiment import ExperimentConfig, free_parameters
 from mmm_demo.settings.experiment_file import flat_params, to_yaml
 from mmm_demo.settings.names import as_markdown, key
-from mmm_demo.settings.run_schema import Say, by_channel
+from mmm_demo.settings.run_schema import Bar, Say, by_channel
+from mmm_demo.settings.wording import drew
 from mmm_demo.sources.market import MarketingData, known_truth
 from mmm_demo.store import registry
 from mmm_demo.store.publish import Publisher
@@ -75,6 +77,7 @@ class Job:
     publisher: Publisher
     folder: Path
     say: Say
+    bar: Bar
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,7 @@ def run_fit(
     say: Say,
     data: MarketingData | None = None,
     beside: Executor | None = None,
+    bar: Bar = nullcontext,
 ) -> FitResult:
     """Fit one experiment and register it when it passes; see `run_main`.
 
@@ -140,7 +144,7 @@ def run_fit(
         open_run(experiment.name, "fit") as run,
         Publisher(run, root, beside=beside) as publisher,
     ):
-        return fit_in(publisher, experiment, say, data)
+        return fit_in(publisher, experiment, say, data, bar)
 
 
 def fit_in(
@@ -148,6 +152,7 @@ def fit_in(
     experiment: ExperimentConfig,
     say: Say,
     data: MarketingData | None = None,
+    bar: Bar = nullcontext,
 ) -> FitResult:
     """Fit in the open run of a publisher, which has to `finish` figures; see `run_fit`."""
     started = time.monotonic()
@@ -160,7 +165,7 @@ def fit_in(
     data = load_data(run, experiment, root, say, data)
     with temporary_folder() as folder:
         experiment = with_scaling(experiment, data.table, say)
-        job = Job(run, experiment, data, publisher, folder, say)
+        job = Job(run, experiment, data, publisher, folder, say, bar)
         proof.write_config(folder, experiment)
         report = check_prior(job)
         report, trace = sample(job, report)
@@ -274,13 +279,18 @@ def _attempt(
     experiment = job.experiment
     sampler = experiment.sampler
     job.say(f"sampling, attempt {number}: {sampler.chains} chains, {attempt}")
-    sampling = sample_posterior(
-        experiment.model,
-        job.data.table,
-        sampler,
-        attempt,
-        lift_tests=job.data.lift_tests,
-    )
+    started = time.monotonic()
+    with job.bar() as watch:
+        sampling = sample_posterior(
+            experiment.model,
+            job.data.table,
+            sampler,
+            attempt,
+            lift_tests=job.data.lift_tests,
+            watch=watch,
+        )
+    whole = time.monotonic() - started
+    job.say(drew(sampler.chains, sampler.draws, sampling.seconds, whole))
     save_trace(sampling.trace, stored)
     trace, parameters = load_trace(stored), free_parameters(experiment.model)
     checks = GateReport(
