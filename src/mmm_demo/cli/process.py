@@ -15,6 +15,8 @@ def settle() -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     apply_defaults()
+    # Imports and models make many objects that stay; each look at all of them takes a plan's time.
+    gc.set_threshold(20_000, 10, 20)
     # Ended from outside, a run is closed like after any error instead of staying RUNNING.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
