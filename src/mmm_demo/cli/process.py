@@ -16,7 +16,7 @@ def settle() -> None:
         os.environ.setdefault(name, "1")
     apply_defaults()
     # Imports and models make many objects that stay; each look at all of them takes a plan's time.
-    gc.set_threshold(20_000, 10, 20)
+    gc.set_threshold(10_000, 10, 10)
     # Ended from outside, a run is closed like after any error instead of staying RUNNING.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
