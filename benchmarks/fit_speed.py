@@ -24,7 +24,8 @@ KINDS = ("plain", "project")
 def fit(kind: str, seed: int) -> dict:
     """Fit in this process; return gate values and verdict."""
     from mmm_demo.checks.convergence import convergence_checks
-    from mmm_demo.fits.build import sample_posterior
+    from mmm_demo.fits.ladder import ladder
+    from mmm_demo.fits.sampler import sample_posterior
     from mmm_demo.fits.trace import load_trace, save_trace
     from mmm_demo.settings.experiment import free_parameters
     from mmm_demo.settings.experiment_file import load_experiment
@@ -33,11 +34,10 @@ def fit(kind: str, seed: int) -> dict:
     experiment = load_experiment(ROOT / "experiments" / "demo.yaml", {"sampler": {"seed": seed}})
     model, table = experiment.model, simulate_market(seed, experiment.data.weeks).table
     if kind == "plain":
-        trace = _plain_fit(model, table, seed)
+        trace = plain_fit(model, table, seed)
     else:
-        trace = sample_posterior(
-            model, table, experiment.sampler, target_accept=experiment.sampler.target_accept
-        ).trace
+        attempt = ladder(experiment.sampler.target_accept)[0]
+        trace = sample_posterior(model, table, experiment.sampler, attempt).trace
         with tempfile.TemporaryDirectory() as folder:
             save_trace(trace, Path(folder) / "trace.nc")
             trace = load_trace(Path(folder) / "trace.nc")
@@ -46,7 +46,8 @@ def fit(kind: str, seed: int) -> dict:
     return values | {"passed": all(check.passed for check in checks)}
 
 
-def _plain_fit(model, table, seed: int):
+def plain_fit(model, table, seed: int, lift_tests=None, cores: int | None = None):
+    """Fit as PyMC-Marketing comes; return the trace of the free parameters."""
     import xarray as xr
     from pymc_marketing.mmm import MMM, GeometricAdstock, LogisticSaturation
 
@@ -54,19 +55,26 @@ def _plain_fit(model, table, seed: int):
         date_column=model.date_column,
         target_column=model.target_column,
         channel_columns=list(model.channel_columns),
-        control_columns=list(model.control_columns),
+        control_columns=list(model.control_columns) or None,
         adstock=GeometricAdstock(l_max=model.adstock_max_lag),
         saturation=LogisticSaturation(),
         yearly_seasonality=model.yearly_seasonality,
     )
     features = table.drop(columns=model.target_column)
-    mmm.fit(features, table[model.target_column], random_seed=seed, progressbar=False)
+    sales = table[model.target_column]
+    mmm.build_model(features, sales)
+    if lift_tests is not None:
+        mmm.add_lift_test_measurements(lift_tests.drop(columns="date"))
+    asked = {} if cores is None else {"cores": cores, "chains": 4}  # else as many as cores
+    mmm.fit(features, sales, random_seed=seed, progressbar=False, **asked)
     free = [variable.name for variable in mmm.model.free_RVs]
     groups = {
         "posterior": mmm.idata.posterior.to_dataset()[free],
         "sample_stats": mmm.idata.sample_stats.to_dataset(),
     }
-    return xr.DataTree.from_dict(groups)
+    trace = xr.DataTree.from_dict(groups)
+    trace.attrs["sampling_time"] = mmm.idata.posterior.attrs["sampling_time"]
+    return trace
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What the draws hang on beside model, data and seed: versions, processor and arithmetic."""
+"""What draws hang on beside model, data and seed: versions, processor, arithmetic, coordinates."""
 
 import os
 import platform
@@ -19,6 +19,8 @@ PACKAGES = ("pymc", "pymc-marketing", "pymc-extras", "pytensor", "nutpie", "numb
 PACKAGES = (*PACKAGES, "numpy", "scipy")
 VECTOR_INSTRUCTIONS = ("sse4", "avx", "fma", "neon", "sve")
 STRICT, FAST = "strict", "fast"
+COORDINATES = "coordinates"
+LEVEL, INTERCEPT = "level", "intercept"  # in which the sampler moves (`kernel`); before, the other
 
 
 def environment() -> dict[str, str]:
@@ -30,7 +32,8 @@ def environment() -> dict[str, str]:
     -------
     dict
         `python`, `system`, `processor`, `instructions`, `arithmetic` (`strict`, or `fast` where
-        the compiler may reorder sums) and one version per package; `none` where not installed.
+        the compiler may reorder sums), `coordinates` (`level`) and one version per package; `none`
+        where not installed.
     """
     features = binding.get_host_cpu_features()
     vector = sorted(
@@ -43,6 +46,7 @@ def environment() -> dict[str, str]:
         "processor": f"{platform.machine()} {binding.get_host_cpu_name()}",
         "instructions": " ".join(vector) or "none",
         "arithmetic": FAST if pytensor.config.numba__fastmath else STRICT,
+        COORDINATES: LEVEL,
     } | {name: _version(name) for name in PACKAGES}
 
 

@@ -42,7 +42,7 @@ def ladder(target_accept: float) -> tuple[Attempt, ...]:
     """
     return (
         Attempt(target_accept),
-        Attempt(max(target_accept, 0.95), "diag"),
+        Attempt(max(target_accept, 0.95), "diag", longer=2),
         Attempt(max(target_accept, 0.99), "diag", longer=3),
     )
 

@@ -20,7 +20,7 @@ from mmm_demo.evidence.reproduce import (
     changed,
     compare_draws,
 )
-from mmm_demo.fits.environment import PREFIX, STRICT, environment
+from mmm_demo.fits.environment import COORDINATES, INTERCEPT, PREFIX, STRICT, environment
 from mmm_demo.fits.ladder import Attempt, read_attempt
 from mmm_demo.fits.sampler import Sampling, sample_posterior
 from mmm_demo.fits.trace import lift_table, load_trace, save_trace, table_sha256, weekly_table
@@ -177,6 +177,8 @@ def differences(source: Source, sampling: Sampling, root: Path) -> tuple[Change,
         for name, value in source.params.items()
         if name.startswith(PREFIX)
     }
+    if then:  # runs from before there was a choice do not say it
+        then = {COORDINATES: INTERCEPT} | then
     now = environment()
     return (
         *_files(source),
