@@ -23,7 +23,6 @@ from answer import Ask
 from helpers import PROJECT, good_report
 from mmm_demo.checks.gate import DATA_DRIVEN, NOT_ASSESSABLE, PRIOR_DRIVEN, Check, GateReport
 from mmm_demo.checks.proof import BundleRefused
-from mmm_demo.cli import drawing
 from mmm_demo.fits.build import Sampling
 from mmm_demo.fits.fitted import WEEK
 from mmm_demo.fits.trace import load_trace
@@ -260,7 +259,7 @@ def sampled(lean: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(fit_steps, "sample_posterior", lambda *_, **__: stored)
     for plots in ("prior_figures", "convergence_figures", "result_figures"):
         monkeypatch.setattr(fit_steps, plots, lambda *_: iter(()))
-    monkeypatch.setattr(drawing, "drawing_beside", nullcontext)
+    monkeypatch.setattr("mmm_demo.cli.drawing.drawing_beside", nullcontext)
     return read
 
 

@@ -56,6 +56,7 @@ def sampled(
     *,
     target_accept: float,
     lift_tests: pd.DataFrame | None = None,
+    watch: object = None,
 ) -> Sampling:
     """Stand in for the sampler: other draws for any other seed, table or target_accept."""
     seed = [sampler.seed, round(1000 * target_accept), int(table_sha256(table)[:6], 16)]
