@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ import pytest
 import yaml
 
 import mmm_demo
+import mmm_demo.cli.drawing
 from answer import Answer, Ask
 from helpers import PROJECT, PYTHON
 from mmm_demo.checks.gate import Check, GateRefused, GateReport
@@ -116,6 +118,7 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         monkeypatch.setitem(sys.modules, f"mmm_demo.{module}", fake)
         package, _, name = f"mmm_demo.{module}".rpartition(".")
         monkeypatch.setattr(import_module(package), name, fake, raising=False)
+    monkeypatch.setattr(mmm_demo.cli.drawing, "drawing_beside", nullcontext)
     return fake
 
 

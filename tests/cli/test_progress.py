@@ -1,14 +1,21 @@
 """Progress: lines into a pipe, bars in a terminal, and nothing before there is something to say."""
 
 import math
+import os
+import pty
 import re
+import select
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from io import StringIO
 from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
-from mmm_demo.cli.progress import Pace, sweeping, watching
+from helpers import PROJECT
+from mmm_demo.cli.progress import Pace, sampling, sweeping, watching
 from mmm_demo.evidence.battery import Step
 
 
@@ -174,3 +181,88 @@ def test_time_left_in_words(each: float, words: str) -> None:
         clock.now += each
         tell(1, "trial 0 passed", "CRPS 3 (trial 0)")
     assert said(pipe).endswith(f"; {words}\n")
+
+
+@dataclass
+class Screen:
+    """A pseudo terminal of 100 columns and what was written to it."""
+
+    console: Console
+    _reader: int
+
+    def shown(self) -> str:
+        self.console.file.flush()
+        found = b""
+        while select.select([self._reader], [], [], 0.1)[0]:
+            found += os.read(self._reader, 65536)
+        return found.decode()
+
+
+@pytest.fixture
+def screen() -> Iterator[Screen]:
+    reader, writer = pty.openpty()
+    with os.fdopen(writer, "w") as file:
+        yield Screen(Console(file=file, width=100, color_system=None), reader)
+    os.close(reader)
+
+
+def chains(done: int, divergences: int = 0) -> SimpleNamespace:
+    return SimpleNamespace(done=done, total=12_000, warm_up=4_000, divergences=divergences)
+
+
+def test_a_terminal_gets_one_bar_for_an_attempt_to_sample(screen: Screen) -> None:
+    with sampling(screen.console) as watch:
+        time.sleep(0.3)  # it is drawn some times a second
+        seen = screen.shown()
+        assert "compiling" in seen and "%" not in seen
+        watch(chains(1_000))
+        time.sleep(0.3)
+        watch(chains(3_000))
+        time.sleep(0.3)
+        seen = screen.shown()
+        assert "warming up" in seen and "25 %, " in seen and " s left" in seen
+        assert "divergent" not in seen and "drawing" not in seen
+        watch(chains(9_000))
+        time.sleep(0.3)
+        assert "drawing " in screen.shown()
+        watch(chains(10_800, divergences=1_234))
+        time.sleep(0.3)
+        seen = screen.shown()
+        assert "drawing, 1,234 divergent" in seen and "90 %" in seen
+    screen.console.print("> drew 4 x 2,000 in 3 s (compiled in 2 s)")
+    last = screen.shown().rpartition("\x1b[2K")[2]  # the bar's line is cleared
+    assert last.strip() == "> drew 4 x 2,000 in 3 s (compiled in 2 s)"
+
+
+def test_a_bar_that_an_error_ends_leaves_the_terminal_usable(screen: Screen) -> None:
+    with pytest.raises(KeyboardInterrupt), sampling(screen.console) as watch:
+        watch(chains(1_000))
+        raise KeyboardInterrupt
+    assert "\x1b[?25h" in screen.shown()  # the cursor is shown again
+    with sampling(screen.console):  # a display that was left open would refuse a second one
+        pass
+
+
+def test_a_pipe_gets_no_bar() -> None:
+    pipe = console(terminal=False)
+    with sampling(pipe) as watch:
+        assert watch is None
+    assert said(pipe) == ""
+
+
+@pytest.mark.slow
+def test_the_sampler_itself_moves_the_bar(screen: Screen) -> None:
+    from mmm_demo.fits.ladder import ladder
+    from mmm_demo.fits.sampler import sample_posterior
+    from mmm_demo.settings.experiment import SamplerConfig
+    from mmm_demo.settings.experiment_file import load_experiment
+    from mmm_demo.sources.simulate import simulate_market
+
+    model = load_experiment(PROJECT / "experiments" / "demo.yaml").model
+    sampler = SamplerConfig(draws=1_000, tune=1_000, chains=2)
+    first = next(iter(ladder(sampler.target_accept)))
+    with sampling(screen.console) as watch:
+        table = simulate_market(1, 104).table
+        sample_posterior(model, table, sampler, first, watch=watch)
+        seen = screen.shown()
+    assert "compiling" in seen and "warming up" in seen and "drawing" in seen and " %, " in seen

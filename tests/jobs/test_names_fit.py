@@ -21,7 +21,7 @@ from mmm_demo.planning.optimize import Planner
 from mmm_demo.planning.study import study_plans
 from mmm_demo.planning.window import window_of
 from mmm_demo.reports import summary
-from mmm_demo.reports.figures import convergence_figures, result_figures
+from mmm_demo.reports.figures import Found, convergence_figures, result_figures
 from mmm_demo.reports.page import png
 from mmm_demo.reports.plan_page import Ground, plan_figures, plan_page
 from mmm_demo.settings.experiment import ExperimentConfig
@@ -173,7 +173,7 @@ def test_results_are_logged_and_written_and_a_version_predicts(
 def test_figures_of_the_chains_and_results_can_be_drawn(stored: FittedModel) -> None:
     named = [*convergence_figures(stored.trace)]
     parts = stored.decompose()
-    named += result_figures(stored, parts, tables.result_tables(stored, parts, None))
+    named += result_figures(Found.of(stored, parts, tables.result_tables(stored, parts, None)))
     assert all(png(item.figure).startswith(b"\x89PNG") for item in named)
 
 

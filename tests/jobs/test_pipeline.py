@@ -239,11 +239,22 @@ def test_the_terminal_shows_every_check_where_that_is_asked(demo, capsys):
 
 def test_progress_is_a_short_line_for_each_step(demo):
     told = [line for line in demo.shell.out.splitlines() if line.startswith("> ")]
-    steps = ("data: ", "prior check", "sampling, attempt 1", "converged", "checking what the fit")
-    steps += ("gate passed", "tables and plots", "registered ", "champion of ", "plan with ")
+    steps = ("data: ", "prior check", "sampling, attempt 1", "drew 4 x ", "converged")
+    steps += ("checking what the fit", "gate passed", "tables and plots", "registered ")
+    steps += ("champion of ", "plan with ")
     assert len(told) == len(steps) and max(map(len, told)) <= 100
     for line, step in zip(told, steps, strict=True):
         assert line.startswith(f"> {step}"), line
+
+
+def test_what_is_captured_of_the_main_job_are_whole_lines(demo):
+    """No bar, no table that is drawn over and over, no colour: a log file can be read."""
+    for text in (demo.shell.out, demo.shell.err):
+        assert not re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text)
+    (line,) = re.findall(r"^> drew .*$", demo.shell.out, flags=re.MULTILINE)
+    draws = f"{demo.experiment.sampler.draws:,}"
+    assert re.fullmatch(rf"> drew 4 x {draws} in .+ s \(compiled in .+ s\)", line)
+    assert "Computing" not in demo.shell.out + demo.shell.err
 
 
 def test_the_page_of_the_main_job_has_the_same_order(demo, tmp_path):

@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -36,6 +37,7 @@ from mmm_demo.settings.data import DataConfig
 from mmm_demo.settings.experiment import ExperimentConfig, to_dict
 from mmm_demo.settings.experiment_file import from_dict, load_experiment
 from mmm_demo.settings.scenario import load_request
+from mmm_demo.store.publish import Publisher
 from mmm_demo.store.registry import find_alias
 from versions import data_folder
 
@@ -257,6 +259,7 @@ def sampled(lean: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(fit_steps, "sample_posterior", lambda *_, **__: stored)
     for plots in ("prior_figures", "convergence_figures", "result_figures"):
         monkeypatch.setattr(fit_steps, plots, lambda *_: iter(()))
+    monkeypatch.setattr("mmm_demo.cli.drawing.drawing_beside", nullcontext)
     return read
 
 
@@ -302,8 +305,8 @@ def test_a_version_that_loses_is_challenger_and_the_champion_plans(
 def test_a_version_that_may_not_become_the_first_champion_gets_no_plan(
     make_version, store, project, monkeypatch
 ):
-    def made(run: Any, experiment: ExperimentConfig, *_: object) -> FitResult:
-        return FitResult(run, GateReport(()), make_version(experiment), "", None, None, "")
+    def made(to: Publisher, experiment: ExperimentConfig, *_: object) -> FitResult:
+        return FitResult(to.run, GateReport(()), make_version(experiment), "", None, None, "")
 
     monkeypatch.setattr(main, "fit_in", made)
     with pytest.raises(ContestLost, match="version 1 of mmm_demo is challenger, not champion"):

@@ -59,6 +59,7 @@ def sampled(
     attempt: Attempt,
     *,
     lift_tests: pd.DataFrame | None = None,
+    watch: object = None,
 ) -> Sampling:
     """Stand in for the sampler: other draws for any other seed, table or attempt."""
     seed = [sampler.seed, adler32(str(attempt).encode()), int(table_sha256(table)[:6], 16)]

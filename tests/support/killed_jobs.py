@@ -169,9 +169,10 @@ class Stored:
     files: Path
 
     def fit(
-        self, run: Run, experiment: ExperimentConfig, root: Path, *_: Any
+        self, to: publish.Publisher, experiment: ExperimentConfig, *_: Any
     ) -> fit_steps.FitResult:
-        """Register the stored files as what this run has fitted."""
+        """Register the stored files as what a publisher's run has fitted."""
+        run = to.run
         verdict = GateFile.from_json((self.files / proof.GATE).read_text("utf-8"))
         with temporary_folder() as folder:
             shutil.copyfile(self.files / proof.TRACE, folder / proof.TRACE)
@@ -184,7 +185,7 @@ class Stored:
                 verdict.report.require(),
                 description="stored",
                 tags={},
-                requirements=registry.pinned_requirements(root),
+                requirements=registry.pinned_requirements(to.root),
             )
         results = fit_steps.Results(pd.DataFrame(), None, [])
         return fit_steps.FitResult(run, verdict.report, version, "", results, None, "")

@@ -1,5 +1,7 @@
 """Words -> care for what is there: the store's health, and fits that are made again."""
 
+from functools import partial
+
 import click
 
 from mmm_demo.cli.terminal import console, print_table, say, tell
@@ -14,9 +16,10 @@ SOMETHING_LEFT = 1
 def reproduce(context: click.Context, run: str) -> None:
     """Fit RUN again from its own artifacts and say whether the draws are equal, or why not."""
     root = require_project_root()
+    from mmm_demo.cli.progress import sampling
     from mmm_demo.jobs import reproduce as reproduce_steps
 
-    done = reproduce_steps.run_reproduce(run, root, say)
+    done = reproduce_steps.run_reproduce(run, root, say, partial(sampling, console))
     if rows := done.rows():
         print_table("What is not as it was", reproduce_steps.HEADER, rows)
     tell(done.sentences())

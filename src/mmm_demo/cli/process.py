@@ -15,8 +15,15 @@ def settle() -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     apply_defaults()
+    # Imports and models make many objects that stay; each look at all of them takes a plan's time.
+    gc.set_threshold(10_000, 10, 10)
     # Ended from outside, a run is closed like after any error instead of staying RUNNING.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+def leave_interrupts() -> None:
+    """Leave Ctrl-C, which the terminal sends to every process, to the one that has started this."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def collect_no_garbage() -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -20,6 +21,12 @@ from rich.table import Column
 from rich.text import Text
 
 from mmm_demo.evidence.battery import Step, Watch
+from mmm_demo.settings.wording import seconds
+
+if TYPE_CHECKING:  # loads the library of models
+    from mmm_demo.fits.sampler import Progress as Chains
+
+FIRST = 5  # percent of all draws after which they tell how long the others take
 
 
 @contextmanager
@@ -51,6 +58,40 @@ def watching(console: Console) -> Iterator[Watch]:
 def _line(step: Step) -> str:
     verdict = "" if step.refit.converged else ", did not converge"
     return f"{step.battery} {step.number} of {step.total}: {step.name}{verdict}"
+
+
+@contextmanager
+def sampling(console: Console) -> Iterator[Callable[["Chains"], None] | None]:
+    """Yield what an attempt to sample reports to; a terminal gets a bar that goes when it ends.
+
+    Elsewhere it is told nothing: the job says in a line what it begins, and in one what came.
+    """
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), _LeftColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("compiling", total=None)
+
+        def watch(chains: "Chains") -> None:
+            words = "warming up" if chains.done < chains.warm_up else "drawing"
+            if chains.divergences:
+                words += f", {chains.divergences:,} divergent"
+            bar.update(task, total=chains.total, completed=chains.done, description=words)
+
+        yield watch
+
+
+class _LeftColumn(ProgressColumn):
+    """Shows `62 %, 3 s left`; nothing while it is not known how much is to be done."""
+
+    def render(self, task: Task) -> Text:
+        """Return the text of this moment."""
+        if task.total is None:
+            return Text("")
+        left = task.time_remaining
+        known = left is not None and task.percentage >= FIRST  # the first draws are the slowest
+        return Text(f"{task.percentage:.0f} %{f', {seconds(left)} left' if known else ''}")
 
 
 @contextmanager

@@ -131,11 +131,15 @@ def main_command(verbose: bool, **options: Any) -> None:
     """Do it all: fit, gate, register, promote, plan."""
     root, experiment = require_project_root(), _experiment(**options)
     data = _table(experiment, root)
-    from mmm_demo.cli.progress import watching
-    from mmm_demo.jobs.main import run_main
+    from mmm_demo.cli.drawing import drawing_beside
 
-    with refusal_shown(verbose), watching(console) as watch:
-        done = run_main(experiment, root, say, watch, data)
+    with drawing_beside() as beside:
+        from mmm_demo.cli.progress import sampling, watching
+        from mmm_demo.jobs.main import run_main
+
+        bar = partial(sampling, console)
+        with refusal_shown(verbose), watching(console) as watch:
+            done = run_main(experiment, root, say, watch, data, beside, bar)
     show_main(done, verbose)
     show_next(files_of(done.plan) | _of_the_fit(done.fit))
 
@@ -146,10 +150,14 @@ def fit(verbose: bool, **options: Any) -> None:
     """Fit one experiment and register it when it passes the gate."""
     root, experiment = require_project_root(), _experiment(**options)
     data = _table(experiment, root)
-    from mmm_demo.jobs.fit import run_fit
+    from mmm_demo.cli.drawing import drawing_beside
 
-    with refusal_shown(verbose):
-        done = run_fit(experiment, root, say, data)
+    with drawing_beside() as beside:
+        from mmm_demo.cli.progress import sampling
+        from mmm_demo.jobs.fit import run_fit
+
+        with refusal_shown(verbose):
+            done = run_fit(experiment, root, say, data, beside, partial(sampling, console))
     show_fit(done, verbose)
     promote_it = f"uv run mmm-demo promote --market {experiment.market}"
     show_next({"promote it": promote_it} | _of_the_fit(done))

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mmm_demo.forms.kinds import carried, short
+from mmm_demo.forms.kinds import BLOCK, carried, short
 from mmm_demo.settings.experiment import ModelConfig, ScalingConfig
 
 
@@ -77,16 +77,18 @@ class Response:
         """Further parameters of the saturation curve, shape (sample, channel)."""
         return self.config.form("saturation").bend(self.draws)
 
-    def saturated(self, scaled: np.ndarray) -> np.ndarray:
+    def saturated(self, scaled: np.ndarray, draws: slice = slice(None)) -> np.ndarray:
         """Return the response to adstocked spend, both scaled; last axes (..., channel).
 
         Parameters
         ----------
         scaled
             Shape (sample or 1, point, channel).
+        draws
+            Samples for which it is asked.
         """
-        form, rate, height = self.config.form("saturation"), self.rate, self.height
-        bend = {name: value[..., None, :] for name, value in self.bend.items()}
+        form, rate, height = self.config.form("saturation"), self.rate[draws], self.height[draws]
+        bend = {name: value[draws][..., None, :] for name, value in self.bend.items()}
         return height[..., None, :] * form.curve(rate[..., None, :] * scaled, **bend)
 
     def contributions(self, spend: np.ndarray) -> np.ndarray:
@@ -102,8 +104,11 @@ class Response:
         numpy.ndarray
             Sales units, shape (sample, week, channel).
         """
-        works = carried(spend / np.array(self.scaling.channels), self.weights)
-        return self.saturated(works) * self.scaling.target
+        found = carried(spend / np.array(self.scaling.channels), self.weights)
+        for start in range(0, len(found), BLOCK):  # in place: it is the largest array of all
+            draws = slice(start, start + BLOCK)
+            found[draws] = self.saturated(found[draws], draws) * self.scaling.target
+        return found
 
     def others(self, weeks: pd.DataFrame) -> np.ndarray:
         """Return baseline, controls and seasonality together, sales units, (sample, week)."""

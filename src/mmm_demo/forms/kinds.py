@@ -13,6 +13,7 @@ import numpy as np
 from mmm_demo.forms.parameter import Parameter
 
 MakePrior = Callable[[Parameter], Any]  # what the graph takes for a parameter
+BLOCK = 64  # samples at once, which a processor holds close while it adds up their lags
 RATE, HEIGHT = "saturation_lam", "saturation_beta"
 
 
@@ -118,8 +119,12 @@ def carried(spend: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """
     weeks, lead = spend.shape[-2], np.broadcast_shapes(spend.shape[:-2], shares.shape[:-2])
     works = np.zeros((*lead, *spend.shape[-2:]))
-    for lag in range(min(shares.shape[-2], weeks)):
-        works[..., lag:, :] += shares[..., lag, None, :] * spend[..., : weeks - lag, :]
+    spend, shares = (np.broadcast_to(part, (*lead, *part.shape[-2:])) for part in (spend, shares))
+    for start in range(0, lead[0] if lead else 1, BLOCK):
+        block = np.s_[start : start + BLOCK] if lead else ...
+        into, money, share = works[block], spend[block], shares[block]
+        for lag in range(min(shares.shape[-2], weeks)):
+            into[..., lag:, :] += share[..., lag, None, :] * money[..., : weeks - lag, :]
     return works
 
 

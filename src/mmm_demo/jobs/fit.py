@@ -2,6 +2,8 @@
 
 import json
 import time
+from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from mmm_demo.jobs.table import data_tags, load_data
 from mmm_demo.reports import summary
 from mmm_demo.reports.check_names import check_name
 from mmm_demo.reports.figures import (
+    Found,
     convergence_figures,
     lift_figures,
     prior_figures,
@@ -37,7 +40,8 @@ from mmm_demo.settings.batteries import FIT_BATTERIES
 from mmm_demo.settings.experiment import ExperimentConfig, free_parameters
 from mmm_demo.settings.experiment_file import flat_params, to_yaml
 from mmm_demo.settings.names import as_markdown, key
-from mmm_demo.settings.run_schema import Say, by_channel
+from mmm_demo.settings.run_schema import Bar, Say, by_channel
+from mmm_demo.settings.wording import drew
 from mmm_demo.sources.market import MarketingData, known_truth
 from mmm_demo.store import registry
 from mmm_demo.store.publish import Publisher
@@ -73,6 +77,7 @@ class Job:
     publisher: Publisher
     folder: Path
     say: Say
+    bar: Bar
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,12 @@ class FitResult:
 
 @store_errors()
 def run_fit(
-    experiment: ExperimentConfig, root: Path, say: Say, data: MarketingData | None = None
+    experiment: ExperimentConfig,
+    root: Path,
+    say: Say,
+    data: MarketingData | None = None,
+    beside: Executor | None = None,
+    bar: Bar = nullcontext,
 ) -> FitResult:
     """Fit one experiment and register it when it passes; see `run_main`.
 
@@ -130,29 +140,32 @@ def run_fit(
     GateRefused
         When a gate refuses; everything that was measured is logged.
     """
-    with open_run(experiment.name, "fit") as run:
-        return fit_in(run, experiment, root, say, data)
+    with (
+        open_run(experiment.name, "fit") as run,
+        Publisher(run, root, beside=beside) as publisher,
+    ):
+        return fit_in(publisher, experiment, say, data, bar)
 
 
 def fit_in(
-    run: Run,
+    publisher: Publisher,
     experiment: ExperimentConfig,
-    root: Path,
     say: Say,
     data: MarketingData | None = None,
+    bar: Bar = nullcontext,
 ) -> FitResult:
-    """Fit in a run that is open; see `run_fit`."""
+    """Fit in the open run of a publisher, which has to `finish` figures; see `run_fit`."""
     started = time.monotonic()
+    run, root = publisher.run, publisher.root
     requirements = registry.pinned_requirements(root)  # read now: missing, it would cost a fit
     tags = {"market": experiment.market, "experiment": experiment.name}
     tags |= {"experiment.fingerprint": experiment.fingerprint}
     run.log(params=flat_params(experiment) | environment_params(), tags=tags)
     run.log_text(to_yaml(experiment), "experiment.yaml")
     data = load_data(run, experiment, root, say, data)
-    publisher = Publisher(run, root)
     with temporary_folder() as folder:
         experiment = with_scaling(experiment, data.table, say)
-        job = Job(run, experiment, data, publisher, folder, say)
+        job = Job(run, experiment, data, publisher, folder, say, bar)
         proof.write_config(folder, experiment)
         report = check_prior(job)
         report, trace = sample(job, report)
@@ -217,7 +230,7 @@ def check_prior(job: Job) -> GateReport:
     report = GateReport((check,), tuple(name for name in limits.require if name in FIT_BATTERIES))
     ceiling = limits.prior_extreme_multiple * observed.max()
     weeks = table[model.date_column].to_numpy()
-    job.publisher.figures(prior_figures(weeks, observed, draws, ceiling))
+    job.publisher.draw(prior_figures, weeks, observed, draws, ceiling)
     job.run.log(metrics=report.metrics())
     if report.failures:
         _refuse(job, report)
@@ -254,7 +267,7 @@ def sample(job: Job, report: GateReport) -> tuple[GateReport, xr.DataTree]:
     report = report.with_checks(checks.checks)
     job.publisher.trace(job.folder / proof.TRACE, job.experiment.name)
     job.run.log_file(job.folder / proof.TRACE)
-    job.publisher.figures(convergence_figures(trace))
+    job.publisher.draw(convergence_figures, trace)
     if report.failures:
         _refuse(job, report)
     return report, trace
@@ -266,13 +279,18 @@ def _attempt(
     experiment = job.experiment
     sampler = experiment.sampler
     job.say(f"sampling, attempt {number}: {sampler.chains} chains, {attempt}")
-    sampling = sample_posterior(
-        experiment.model,
-        job.data.table,
-        sampler,
-        attempt,
-        lift_tests=job.data.lift_tests,
-    )
+    started = time.monotonic()
+    with job.bar() as watch:
+        sampling = sample_posterior(
+            experiment.model,
+            job.data.table,
+            sampler,
+            attempt,
+            lift_tests=job.data.lift_tests,
+            watch=watch,
+        )
+    whole = time.monotonic() - started
+    job.say(drew(sampler.chains, sampler.draws, sampling.seconds, whole))
     save_trace(sampling.trace, stored)
     trace, parameters = load_trace(stored), free_parameters(experiment.model)
     checks = GateReport(
@@ -334,7 +352,7 @@ def publish_results(
         publisher.table(table, f"{name}_{experiment.name}")
     if truth is not None:
         metrics |= _truth_metrics(truth)
-    publisher.figures(result_figures(fitted, parts, made))
+    publisher.draw(result_figures, Found.of(fitted, parts, made))
     publisher.run.log(metrics=metrics)
     return Results(roas, truth, not_identified(told))
 
@@ -345,7 +363,7 @@ def publish_lift_tests(publisher: Publisher, name: str, fitted: FittedModel, say
         return
     told = compare_with_model(fitted.lift_tests, fitted.response)
     publisher.table(told, f"lift_tests_{name}")
-    publisher.figures(lift_figures(told))
+    publisher.draw(lift_figures, told)
     for row in told.itertuples():
         sign = "; its sign is not the expected one" if row.unexpected_sign else ""
         say(

@@ -1,5 +1,7 @@
 """All of it in order: fit, gate, register, promote, load back through the registry, plan."""
 
+from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +12,9 @@ from mmm_demo.jobs.plan import PlanResult, run_optimize
 from mmm_demo.jobs.promote import ContestLost, run_promote
 from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.names import as_markdown
-from mmm_demo.settings.run_schema import Say
+from mmm_demo.settings.run_schema import Bar, Say
 from mmm_demo.sources.market import MarketingData
+from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import open_run, store_errors
 
 
@@ -31,6 +34,8 @@ def run_main(
     say: Say,
     watch: Watch,
     data: MarketingData | None = None,
+    beside: Executor | None = None,
+    bar: Bar = nullcontext,
 ) -> MainResult:
     """Fit, gate, register, promote, load back through the registry, plan.
 
@@ -44,14 +49,21 @@ def run_main(
         Are told of each step and of each refit.
     data
         The weekly table, where it is loaded already.
+    beside
+        Draws the figures of the fit, where there is such a process.
+    bar
+        Shows how far the sampler is.
 
     Raises
     ------
     GateRefused
         When a gate refuses, or the version may not become the market's first champion.
     """
-    with open_run(experiment.name, "fit") as run:
-        fit = fit_in(run, experiment, root, say, data)
+    with (
+        open_run(experiment.name, "fit") as run,
+        Publisher(run, root, beside=beside) as publisher,
+    ):
+        fit = fit_in(publisher, experiment, say, data, bar)
         number = int(fit.version.version)
         lost = ""
         try:

@@ -33,7 +33,7 @@ def run_report(run_id: str, root: Path, say: Say) -> Run:
             registered_model=experiment.registered_model,
         )
         publisher = Publisher(run, root)
-        publisher.figures(convergence_figures(proven.fitted.trace))
+        publisher.draw(convergence_figures, proven.fitted.trace)
         publish_results(publisher, experiment, proven.fitted, proven.fitted.decompose())
     say(f"plots and tables of run {source.run_id} are in run {run.run_id}")
     return run

@@ -2,7 +2,9 @@
 
 import json
 import math
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +27,8 @@ from mmm_demo.fits.trace import lift_table, load_trace, save_trace, table_sha256
 from mmm_demo.settings.experiment import ExperimentConfig, free_parameters
 from mmm_demo.settings.experiment_file import flat_params
 from mmm_demo.settings.names import bullets
-from mmm_demo.settings.run_schema import Say
+from mmm_demo.settings.run_schema import Bar, Say
+from mmm_demo.settings.wording import drew
 from mmm_demo.sources.market import load_market
 from mmm_demo.store.runs import Run, find_run, git_tags, open_run, store_errors, temporary_folder
 from mmm_demo.tables.faults import DataError
@@ -78,7 +81,7 @@ class Source:
 
 
 @store_errors()
-def run_reproduce(run_id: str, root: Path, say: Say) -> Reproduction:
+def run_reproduce(run_id: str, root: Path, say: Say, bar: Bar = nullcontext) -> Reproduction:
     """Fit a run again from its own artifacts and hold the draws against each other.
 
     A run that did not pass the gate may be fitted again too: its draws are compared, and nothing is
@@ -88,8 +91,8 @@ def run_reproduce(run_id: str, root: Path, say: Say) -> Reproduction:
     ----------
     run_id
         Fit run, or the first characters of its id.
-    root, say
-        Project folder, progress messages.
+    root, say, bar
+        Project folder, progress messages, how far the sampler is.
 
     Raises
     ------
@@ -102,7 +105,7 @@ def run_reproduce(run_id: str, root: Path, say: Say) -> Reproduction:
         with open_run(f"reproduce {source.run_id[:8]}", "reproduction") as run:
             run.log(params={"reproduce.fit_run": source.run_id})
             say(f"fitting run {source.run_id} again, {source.attempt}")
-            sampling = refit(source)
+            sampling = refit(source, say, bar)
             save_trace(sampling.trace, folder / "again.nc")
             again = load_trace(folder / "again.nc")
             parameters = free_parameters(source.experiment.model)
@@ -150,15 +153,21 @@ def read_source(run: Run, folder: Path) -> Source:
     )
 
 
-def refit(source: Source) -> Sampling:
+def refit(source: Source, say: Say, bar: Bar) -> Sampling:
     """Sample the source's model once more, as its kept attempt did."""
-    return sample_posterior(
-        source.experiment.model,
-        source.table,
-        source.experiment.sampler,
-        source.attempt,
-        lift_tests=source.lift_tests,
-    )
+    sampler, started = source.experiment.sampler, time.monotonic()
+    with bar() as watch:
+        sampling = sample_posterior(
+            source.experiment.model,
+            source.table,
+            sampler,
+            source.attempt,
+            lift_tests=source.lift_tests,
+            watch=watch,
+        )
+    whole = time.monotonic() - started
+    say(drew(sampler.chains, sampler.draws, sampling.seconds, whole))
+    return sampling
 
 
 def differences(source: Source, sampling: Sampling, root: Path) -> tuple[Change, ...]:

@@ -1,6 +1,7 @@
 """Which plots belong to which step, and what goes into them."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -60,40 +61,73 @@ def convergence_figures(trace: xr.DataTree) -> Iterator[NamedFigure]:
         yield named("energy", chains.energy(trace["sample_stats"].to_dataset()))
 
 
-def result_figures(
-    fitted: FittedModel, parts: Decomposition, tables: Mapping[str, pd.DataFrame]
-) -> Iterator[NamedFigure]:
-    """Yield the plots of a fit that passed the convergence gate.
+@dataclass(frozen=True)
+class Found:
+    """What is drawn of a fit that passed; arrays and tables alone, for a process that draws them.
 
-    Parameters
+    Attributes
     ----------
-    fitted, parts
-        Model and its decomposition.
+    weeks, observed
+        Dates and sales, shape (week,).
+    predictive
+        Predictive sales, shape (sample, week).
+    means
+        Mean contributions by week (`Decomposition.means`).
+    channels
+        Contributions by channel, each of shape (sample, week).
+    spend
+        By week and channel.
     tables
-        What it says (`tables.result_tables`).
+        What the fit says (`tables.result_tables`).
     """
-    weeks, observed, predictive = fitted.weeks, fitted.observed, fitted.predictive()
+
+    weeks: np.ndarray
+    observed: np.ndarray
+    predictive: np.ndarray
+    means: pd.DataFrame
+    channels: Mapping[str, np.ndarray]
+    spend: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame]
+
+    @classmethod
+    def of(
+        cls, fitted: FittedModel, parts: Decomposition, tables: Mapping[str, pd.DataFrame]
+    ) -> "Found":
+        """Return what is drawn of a model, its decomposition and its tables."""
+        channels = fitted.config.channel_columns
+        return cls(
+            fitted.weeks,
+            fitted.observed,
+            fitted.predictive(),
+            parts.means(),
+            {name: parts.channels.sel(channel=name).to_numpy() for name in channels},
+            fitted.spend,
+            tables,
+        )
+
+
+def result_figures(found: Found) -> Iterator[NamedFigure]:
+    """Yield the plots of a fit that passed the convergence gate."""
+    weeks, observed, tables = found.weeks, found.observed, found.tables
+    predictive = found.predictive
     named = partial(NamedFigure, "diagnostics", "posterior")
     yield named("predictive", checks.posterior_predictive(weeks, observed, predictive))
     yield named("residuals", checks.residuals(weeks, observed, predictive))
     named = partial(NamedFigure, "contributions", "all_channels")
-    yield named("over_time", results.contributions_over_time(weeks, parts.means(), observed))
+    yield named("over_time", results.contributions_over_time(weeks, found.means, observed))
     yield named("shares", results.channel_shares(tables["channel_shares"]))
     yield named("roas", results.roas(tables["roas"]))
     if "truth" in tables:
         yield named("truth", results.truth_comparison(tables["truth"]))
-    yield from _channel_figures(fitted, parts, tables)
+    yield from _channel_figures(found)
 
 
-def _channel_figures(
-    fitted: FittedModel, parts: Decomposition, tables: Mapping[str, pd.DataFrame]
-) -> Iterator[NamedFigure]:
-    files = file_names(fitted.config.channel_columns)
-    for channel in fitted.config.channel_columns:
+def _channel_figures(found: Found) -> Iterator[NamedFigure]:
+    tables, files = found.tables, file_names(tuple(found.channels))
+    for channel, draws in found.channels.items():
         named = partial(NamedFigure, "contributions", files[channel])
-        spend = fitted.spend[channel].to_numpy()
-        draws = parts.channels.sel(channel=channel).to_numpy()
-        figure = results.channel_contribution(fitted.weeks, channel, draws, spend)
+        spend = found.spend[channel].to_numpy()
+        figure = results.channel_contribution(found.weeks, channel, draws, spend)
         yield named("contribution", figure)
         yield named("adstock", results.adstock_curve(_of(tables["adstock"], channel)))
         figure = results.saturation_curve(_of(tables["saturation"], channel), spend)

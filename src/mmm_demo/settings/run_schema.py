@@ -1,7 +1,9 @@
 """What runs call their values, and how steps tell of their progress."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -11,6 +13,8 @@ LABEL_TAG = "data.label"
 WARNINGS_TAG = "data.warnings"  # of the table, as it was read for the fit
 SALES_PARAM = "data.sales_sha256"  # of `trace.sales_sha256`: what fits that compare share
 Say = Callable[[str], None]
+# Shows how far a sampler is: inside of the block it is told of each `fits.sampler.Progress`.
+Bar = Callable[[], AbstractContextManager[Callable[[Any], None] | None]]
 
 
 def by_channel(prefix: str, table: pd.DataFrame, column: str) -> dict[str, float]:

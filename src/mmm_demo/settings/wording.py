@@ -131,3 +131,17 @@ def change(before: float, now: float) -> str:
     if before > 0:
         return f"{now / before - 1:+.0%}"
     return "unchanged" if now == before else "new"
+
+
+def drew(chains: int, draws: int, sampling: float, whole: float) -> str:
+    """Say what an attempt to sample drew, of whose whole time the rest is compilation."""
+    compiled = seconds(whole - sampling)
+    return f"drew {chains} x {draws:,} in {seconds(sampling)} (compiled in {compiled})"
+
+
+def seconds(time: float) -> str:
+    """Return a time as people say it: `3 s`, `2 min 5 s`."""
+    if time < 1:
+        return "less than 1 s"
+    minutes, rest = divmod(round(time), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,21 +1,22 @@
 """One result, two places: the run's artifacts and `outputs/`, where nothing is overwritten."""
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from mmm_demo.plots.picture import Picture, drawn, pictures
 from mmm_demo.settings.names import snake_case
 from mmm_demo.store.runs import Run, temporary_folder
 
 if TYPE_CHECKING:  # a figure is written as it is; every module that draws one need not be loaded
     from mmm_demo.plots.style import NamedFigure
 
-PNG_DPI = 110
 # In `outputs/`: `mark` is a description and the first characters of the run, `of` what a figure is
 # of.
 PLACES = {
@@ -42,11 +43,23 @@ class Publisher:
     root
         The project's folder, whose `outputs/` gets the same files, under names that no other run
         has.
+    beside
+        Process that draws figures while this one goes on; without one they are drawn here. At the
+        end of a `with` block the publisher waits for them, also of what was refused.
     """
 
     run: Run
     root: Path
     today: date = field(default_factory=date.today)
+    beside: Executor | None = None
+    _asked: list[Future[list[Picture]]] = field(default_factory=list)
+
+    def __enter__(self) -> "Publisher":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or issubclass(kind, Exception):  # Ctrl-C waits for nothing
+            self.finish()
 
     @property
     def outputs(self) -> Path:
@@ -80,9 +93,38 @@ class Publisher:
 
     def figures(self, figures: Iterable["NamedFigure"]) -> None:
         """Write figures as PNG."""
-        for item in figures:
+        self._pictures(pictures(figures))
+
+    def draw(self, figures: Callable[..., Iterable["NamedFigure"]], *what: Any) -> None:
+        """Have a function's figures of something drawn; `finish` writes them."""
+        if self.beside is None:
+            self.figures(figures(*what))
+        else:
+            self._asked.append(self.beside.submit(drawn, figures, *what))
+
+    def finish(self) -> None:
+        """Write the figures that were asked for, in that order, when they are drawn.
+
+        Raises
+        ------
+        RuntimeError
+            When the process that draws them has ended.
+        """
+        while self._asked:
+            try:
+                made = self._asked.pop(0).result()
+            except BrokenExecutor as error:
+                raise RuntimeError(
+                    f"run {self.run.run_id} lacks figures: the process that draws them has ended, "
+                    "perhaps for want of memory; of a fit that passed, they are made again by: "
+                    f"mmm-demo report {self.run.run_id[:8]}"
+                ) from error
+            self._pictures(made)
+
+    def _pictures(self, made: Iterable[Picture]) -> None:
+        for item in made:
             path = self.path(item.folder, item.name, item.subject)
-            item.figure.savefig(path, dpi=PNG_DPI)
+            path.write_bytes(item.png)
             name = f"{snake_case(item.subject)}_{item.name}.png"
             self._log(path, f"plots/{item.folder}/{name}")
 

@@ -1,15 +1,13 @@
 """The processes that do trials: of this machine, or of a Dask cluster. Each imports once."""
 
-import multiprocessing
-import os
-import threading
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mmm_demo.store.children import processes
 from mmm_demo.sweeps.versions import require_same, versions
 
 if TYPE_CHECKING:
@@ -62,26 +60,8 @@ def start_workers(
         with _dask_workers(scheduler) as workers:
             yield workers
         return
-    context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(
-        count, context, initializer=_end_with_parent, max_tasks_per_child=trials_each
-    )
-    try:
+    with processes(count, tasks_each=trials_each) as executor:
         yield Workers(executor, lambda: count, (BrokenExecutor,))
-    finally:  # nobody waits for trials that run after an error or Ctrl-C; else there are none
-        executor.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            child.terminate()
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent is gone; a killed sweep must not leave workers."""
-
-    def wait() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 @contextmanager
