@@ -182,6 +182,8 @@ def test_the_fit_logs_what_one_wants_to_compare(demo):
     assert (tags["gate"], tags["market"], tags["experiment"]) == ("passed", "demo", "demo")
     assert tags["experiment.fingerprint"] == experiment.fingerprint
     assert tags["compile_cache"] in ("warm", "cold")
+    kept = ladder(experiment.sampler.target_accept)[int(tags["attempts"]) - 1]
+    assert tags["sampling"] == f"attempt {tags['attempts']} of 3: {kept}"
     assert "passed" in tags["mlflow.note.content"]
     assert not [key for key in tags if "git" in key]  # the copy is no repository
     (given,) = fit.inputs.dataset_inputs

@@ -112,9 +112,18 @@ def test_card_of_another_version_holds_it_against_the_champion(
     second = make_version(experiment)
     words = Page(run_card("demo", str(second.run_id), project, silent).read_text("utf-8")).texts
     assert "Evidence card: mmm_demo version 2" in words
+    assert "Sampled in" not in " ".join(words)  # a version that does not say it
     assert any(part.startswith("The champion is version 1.") for part in words)
     assert "ROAS: the champion's with 94 % interval, and this version's median" in words
     assert "This version is the champion." not in words
+
+
+def test_card_says_which_attempt_was_kept(make_version, store, project):
+    sampled = "attempt 2 of 3: diag, target_accept 0.95, 2 times the warm-up"
+    version = make_version()
+    store.set_model_version_tag(version.name, version.version, "sampling", sampled)
+    words = Page(run_card("demo", "1", project, silent).read_text("utf-8")).texts
+    assert f"Sampled in {sampled}." in " ".join(words)
 
 
 def test_card_does_not_need_a_champion_that_proves_its_pass(make_version, store, project):

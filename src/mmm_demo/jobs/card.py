@@ -11,7 +11,7 @@ from mmm_demo.evidence import contest
 from mmm_demo.fits import tables
 from mmm_demo.fits.lift_report import compare_with_model
 from mmm_demo.reports.card import CardInput, version_card
-from mmm_demo.settings.run_schema import LABEL_TAG, WARNINGS_TAG, Say
+from mmm_demo.settings.run_schema import LABEL_TAG, SAMPLING_TAG, WARNINGS_TAG, Say
 from mmm_demo.store import registry
 from mmm_demo.store.champion import CHAMPION, PREFIX
 from mmm_demo.store.evidence_store import load_evidence
@@ -62,6 +62,8 @@ def _card(version: registry.ModelVersion, bundle: Bundle, promises: pd.DataFrame
             moved, why = contest.stability(other, bundle), contest.explain(other, bundle)
     aliases = ", ".join(version.aliases) or "no alias"
     lift = fitted.lift_tests
+    registered = f"Registered {registry.made_on(version):%Y-%m-%d}; in the registry: {aliases}."
+    sampled = version.tags.get(SAMPLING_TAG)  # older versions do not say it
     return CardInput(
         model=version.name,
         version=str(version.version),
@@ -74,7 +76,7 @@ def _card(version: registry.ModelVersion, bundle: Bundle, promises: pd.DataFrame
         pairs=judged.pairs,
         source=bundle.experiment.data.source,
         span=fitted.span,
-        history=f"Registered {registry.made_on(version):%Y-%m-%d}; in the registry: {aliases}.",
+        history=registered + (f" Sampled in {sampled}." if sampled else ""),
         hashes={"weekly table": bundle.gate.data_sha256, **bundle.files},
         evidence=load_evidence(version),
         champion=str(champion.version) if champion else None,

@@ -40,7 +40,7 @@ from mmm_demo.settings.batteries import FIT_BATTERIES
 from mmm_demo.settings.experiment import ExperimentConfig, free_parameters
 from mmm_demo.settings.experiment_file import flat_params, to_yaml
 from mmm_demo.settings.names import as_markdown, key
-from mmm_demo.settings.run_schema import Bar, Say, by_channel
+from mmm_demo.settings.run_schema import SAMPLING_TAG, Bar, Say, by_channel
 from mmm_demo.settings.wording import drew
 from mmm_demo.sources.market import MarketingData, known_truth
 from mmm_demo.store import registry
@@ -168,7 +168,7 @@ def fit_in(
         job = Job(run, experiment, data, publisher, folder, say, bar)
         proof.write_config(folder, experiment)
         report = check_prior(job)
-        report, trace = sample(job, report)
+        report, trace, sampled = sample(job, report)
         fitted = FittedModel(experiment.model, trace)
         parts = fitted.decompose()
         say("checking what the fit says")
@@ -191,7 +191,9 @@ def fit_in(
             experiment,
             passed,
             description=as_markdown("\n\n".join(told)),
-            tags=summary.version_tags(experiment, report, results.roas) | data_tags(data),
+            tags=summary.version_tags(experiment, report, results.roas)
+            | data_tags(data)
+            | {SAMPLING_TAG: sampled},
             requirements=requirements,
         )
     say(f"registered {version.name} version {version.version}")
@@ -237,7 +239,7 @@ def check_prior(job: Job) -> GateReport:
     return report
 
 
-def sample(job: Job, report: GateReport) -> tuple[GateReport, xr.DataTree]:
+def sample(job: Job, report: GateReport) -> tuple[GateReport, xr.DataTree, str]:
     """Sample, in one way after the other; convergence gate over the trace as it is stored.
 
     Nothing is read from a trace that did not converge but the plots that show why.
@@ -248,9 +250,12 @@ def sample(job: Job, report: GateReport) -> tuple[GateReport, xr.DataTree]:
         With the checks of convergence.
     trace
         As it was read back from the file that is kept.
+    sampled
+        Which attempt was kept, in words.
     """
     experiment, tried = job.experiment, list[Tried]()
-    for number, attempt in enumerate(ladder(experiment.sampler.target_accept), 1):
+    attempts = ladder(experiment.sampler.target_accept)
+    for number, attempt in enumerate(attempts, 1):
         stored = job.folder / f"attempt_{number}.nc"
         checks, trace = _attempt(job, number, attempt, stored)
         tried.append(Tried(attempt, checks))
@@ -259,6 +264,8 @@ def sample(job: Job, report: GateReport) -> tuple[GateReport, xr.DataTree]:
             break
         failed = ", ".join(check_name(check.name) for check in checks.failures)
         job.say(f"attempt {number} did not converge: {failed}")
+    sampled = f"attempt {number} of {len(attempts)}: {attempt}"
+    job.run.log(tags={SAMPLING_TAG: sampled})
     stored.rename(job.folder / proof.TRACE)
     if checks.failures:
         posterior = trace["posterior"].to_dataset()
@@ -270,7 +277,7 @@ def sample(job: Job, report: GateReport) -> tuple[GateReport, xr.DataTree]:
     job.publisher.draw(convergence_figures, trace)
     if report.failures:
         _refuse(job, report)
-    return report, trace
+    return report, trace, sampled
 
 
 def _attempt(

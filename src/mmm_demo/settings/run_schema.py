@@ -10,6 +10,7 @@ import pandas as pd
 from mmm_demo.settings.names import key
 
 LABEL_TAG = "data.label"
+SAMPLING_TAG = "sampling"  # which attempt was kept, and how it moved
 WARNINGS_TAG = "data.warnings"  # of the table, as it was read for the fit
 SALES_PARAM = "data.sales_sha256"  # of `trace.sales_sha256`: what fits that compare share
 Say = Callable[[str], None]
