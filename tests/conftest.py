@@ -36,7 +36,7 @@ os.environ["MPLBACKEND"] = "Agg"
 
 pytest_plugins = ("selection", "durations")  # which tests, in which order
 
-LEAN_STEP = 4
+LEAN_STEP = 2
 FILES = ("trace.nc", "config.json", "gate.json")
 PROJECT_FILES = ("MLproject", "python_env.yaml", "pyproject.toml", "experiments")
 
@@ -228,7 +228,7 @@ def fitted(demo: Demo) -> "FittedModel":
     return FittedModel(demo.experiment.model, load_trace(demo.files / "trace.nc"))
 
 
-def thinned(trace: xr.DataTree, step: int = 100) -> dict[str, xr.Dataset]:
+def thinned(trace: xr.DataTree, step: int = 50) -> dict[str, xr.Dataset]:
     """Return the groups of a trace with every `step`-th draw, free to be changed."""
     few = trace.isel(draw=slice(None, None, step))
     return {name: few[name].to_dataset().copy(deep=True) for name in few.children}
@@ -262,7 +262,7 @@ Edit = Callable[[Path], None]
 
 @pytest.fixture(scope="session")
 def lean(demo: Demo, shared: SharedFolders, request: pytest.FixtureRequest) -> Path:
-    """The demo fit's files with every fourth draw, judged and sealed anew: the same, in less time.
+    """The demo fit's files with every other draw, judged and sealed anew: the same, in less time.
 
     Its gate.json names the demo run, as every version's names its own.
     """

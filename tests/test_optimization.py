@@ -289,7 +289,7 @@ def test_more_money_brings_more_and_each_unit_less(planner, wide):
 
 def test_a_thinned_search_differs_from_all_draws_by_what_is_shown(planner, wide):
     assert len(planner.thin.worth[0, 0]) == 500
-    assert len(planner.media.worth[0, 0]) == 8000
+    assert len(planner.media.worth[0, 0]) == 4000
     thinned = ByTotals(planner.thin, even(planner).profile).at(money(wide)).total.mean()
     assert wide.thinning == pytest.approx(thinned / wide.response.mean() - 1)
     assert abs(wide.thinning) < 0.01

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from default_priors import DEFAULT_PRIORS
 from drawn_model import drawn_model
 from helpers import good_checks
 from mmm_demo.checks.gate import GateReport
@@ -34,7 +35,6 @@ from mmm_demo.fits.trace import WEEKLY_TABLE
 from mmm_demo.planning.optimize import BudgetError
 from mmm_demo.settings.experiment import BudgetConfig, ModelConfig, ScalingConfig, free_parameters
 from mmm_demo.settings.limits import EvidenceConfig
-from mmm_demo.settings.priors import DEFAULT_PRIORS
 
 EVIDENCE = EvidenceConfig(folds=5, horizon_weeks=6, replicates=3, placebos=3)
 CONVERGED = GateReport(tuple(c for c in good_checks() if c.stage == "convergence"))

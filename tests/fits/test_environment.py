@@ -50,7 +50,7 @@ def test_whoever_reports_the_arithmetic_also_sets_it():
 @pytest.mark.parametrize(("given", "threads"), [({}, "1"), ({"OMP_NUM_THREADS": "3"}, "3")])
 def test_what_a_process_needs_is_set_in_one_place(given, threads):
     script = (
-        "import logging, os, mmm_demo.fits.environment\n"
+        "import logging, os, mmm_demo.fits.build\n"
         "print(os.environ['OMP_NUM_THREADS'], logging.getLogger('pymc').level)"
     )
     bare = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}

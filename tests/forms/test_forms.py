@@ -74,7 +74,8 @@ def test_a_fault_of_a_prior_is_told_together_with_that_of_a_form() -> None:
 
 
 def test_forms_that_there_was_one_of_leave_stored_experiments_as_they_were() -> None:
-    demo = load_experiment(PROJECT / "experiments/demo.yaml")
+    then = {"draws": 2000, "tune": 1000, "target_accept": 0.98}  # defaults of that time
+    demo = load_experiment(PROJECT / "experiments/demo.yaml", {"sampler": then})
     assert demo.fingerprint.startswith("72ac4be4")
     stored = list(to_dict(demo)["model"])
     assert stored[-4:] == ["priors", "adstock", "saturation", "scaling"]

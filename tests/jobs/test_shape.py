@@ -8,7 +8,7 @@ from mmm_demo.cli.verbs import GROUPS
 JOBS = PROJECT / "src" / "mmm_demo" / "jobs"
 ON_THE_SPOT = {"ui", "doctor", "server"}  # look or serve, and make no run
 FILES = {"optimize": "plan"}  # a verb whose job is called otherwise
-ORDER = ["root", "say", "watch", "tell", "data", "parent"]
+ORDER = ["root", "say", "watch", "tell", "data", "parent", "beside", "bar"]
 
 
 def verbs_of(name: str) -> dict[str, list[str]]:
