@@ -129,12 +129,15 @@ class SweepConfig:
 def _identity_of(base: ExperimentConfig) -> str:
     """Return an experiment's part of a sweep's identity.
 
-    Trials sample as the sweep says. So where the experiment leaves `sampler` out, its defaults do
-    not matter, and a sweep that was begun with those of before goes on.
+    Trials sample as the sweep says, so the defaults of `sampler` do not matter, and a sweep that
+    was begun with those of before goes on.
     """
-    if base.sampler == SamplerConfig():
-        base = replace(base, sampler=FORMER_SAMPLER)
-    return base.fingerprint
+    given, now = base.sampler, SamplerConfig()
+    if given.target_accept == now.target_accept:
+        given = replace(given, target_accept=FORMER_SAMPLER.target_accept)
+    if (given.draws, given.tune) == (now.draws, now.tune):
+        given = replace(given, draws=FORMER_SAMPLER.draws, tune=FORMER_SAMPLER.tune)
+    return replace(base, sampler=given).fingerprint
 
 
 def load_sweep(path: str | Path) -> SweepConfig:
