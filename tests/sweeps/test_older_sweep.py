@@ -18,6 +18,8 @@ DONE = 47624.76959394968  # CRPS of the trial that was done then
 def begun(store: MlflowClient, project) -> dict[str, str]:
     """The runs that were there before, by name."""
     restore(project)
+    base = project / "experiments" / "kept.yaml"  # with what was the default then
+    base.write_text(base.read_text().replace("sampler:\n", "sampler:\n  target_accept: 0.98\n"))
     runs = [*runs_of(store, "sweep"), *runs_of(store, "trial")]
     assert {run.info.status for run in runs} == {"RUNNING", "FINISHED"}
     return {run.info.run_name: run.info.run_id for run in runs}
@@ -43,8 +45,13 @@ def test_only_what_was_left_is_done_and_in_the_runs_that_were_open(store, projec
 def test_another_question_is_another_sweep_and_leaves_the_old_one_alone(store, project, begun):
     file = project / "experiments" / "sweeps" / "kept.yaml"
     file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"folds": 3}))
+    said: list[str] = []
     with canned() as executor:
-        done = sweep(Space.load("experiments/sweeps/kept.yaml", project), project)
+        done = sweep(Space.load("experiments/sweeps/kept.yaml", project), project, said)
+    assert said[0] == (
+        f"run {begun['sweep kept'][:8]} is a sweep of this name with other data, settings or "
+        "defaults of `sampler`; it stays as it is, and this one begins anew"
+    )
     assert dict(executor.done) == {"kept_0": 1, "kept_1": 1}
     assert done.run.run_id not in begun.values()
     assert store.get_run(begun["sweep kept"]).info.status == "RUNNING"

@@ -29,6 +29,7 @@ from mmm_demo.tables.lift import lift_sha256
 JOURNAL = "mlruns/sweeps/studies.log"
 LOGGED = ("sampler", "objective", "folds", "draws", "tune", "seed")  # of the sweep
 IDENTITY, PUBLISHED = "sweep.identity", "sweep.published"
+SWEEP = {"mmm.kind": "sweep"}
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def run_sweep(
         lockable = address if "://" in address else f"sqlite:///{address}"  # beside the journal
         stack.enter_context(locked(lockable, f"sweep-{identity}", lambda: say(busy)))
         search = Search(address, space.sweep, identity)
-        known = find_tagged({IDENTITY: identity, "mmm.kind": "sweep"})
+        known = find_tagged(SWEEP | {IDENTITY: identity})
         done = find_tagged({IDENTITY: identity, PUBLISHED: str(search.finished)})
         if done and search.finished >= space.sweep.size:
             done[-1].close_if_open()
@@ -111,6 +112,11 @@ def run_sweep(
             return SweepResult(done[-1], search.table(), search.best, None)
         if search.finished:
             say(f"{search.finished} of {space.sweep.size} trials were done before")
+        elif not known and (others := find_tagged(SWEEP | {"sweep": space.sweep.name})):
+            say(
+                f"run {others[-1].run_id[:8]} is a sweep of this name with other data, settings or "
+                "defaults of `sampler`; it stays as it is, and this one begins anew"
+            )
         again = known[-1] if known else None
         tags = {"market": base.market, "sweep": space.sweep.name, IDENTITY: identity}
         run = stack.enter_context(

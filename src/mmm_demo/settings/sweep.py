@@ -7,7 +7,6 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass as plain_dataclass
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,20 +14,13 @@ from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from mmm_demo.settings.dimension import Options, Range, Value, read_dimension, set_twice
-from mmm_demo.settings.experiment import (
-    ConfigError,
-    ExperimentConfig,
-    SamplerConfig,
-    Slug,
-    to_dict,
-)
+from mmm_demo.settings.experiment import ConfigError, ExperimentConfig, Slug, to_dict
 from mmm_demo.settings.experiment_file import from_dict, load_experiment
 from mmm_demo.settings.limits import Count
 from mmm_demo.settings.priors import STRICT
 from mmm_demo.settings.yaml_file import build, read_mapping
 
 MOST_TRIALS = 10_000
-FORMER_SAMPLER = SamplerConfig(draws=2000, tune=1000, target_accept=0.98)
 LONGEST_NAME = 50  # leaves room for what tells the experiments of its trials apart
 
 
@@ -122,22 +114,8 @@ class SweepConfig:
         """
         search = {name: repr(of) for name, of in self.search.items()}
         how = [self.name, self.sampler, self.objective, self.folds, self.stops_early, self.seed]
-        what = [*how, self.draws, self.tune, search, _identity_of(base), data_sha256]
+        what = [*how, self.draws, self.tune, search, base.fingerprint, data_sha256]
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:12]
-
-
-def _identity_of(base: ExperimentConfig) -> str:
-    """Return an experiment's part of a sweep's identity.
-
-    Trials sample as the sweep says, so the defaults of `sampler` do not matter, and a sweep that
-    was begun with those of before goes on.
-    """
-    given, now = base.sampler, SamplerConfig()
-    if given.target_accept == now.target_accept:
-        given = replace(given, target_accept=FORMER_SAMPLER.target_accept)
-    if (given.draws, given.tune) == (now.draws, now.tune):
-        given = replace(given, draws=FORMER_SAMPLER.draws, tune=FORMER_SAMPLER.tune)
-    return replace(base, sampler=given).fingerprint
 
 
 def load_sweep(path: str | Path) -> SweepConfig:
