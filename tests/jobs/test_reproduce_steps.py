@@ -283,6 +283,14 @@ def test_another_file_than_the_verdict_was_given_on_is_named(root: Path):
     assert str(told["trace.nc"]) == f"trace.nc: {'a' * 12} then, {'d' * 12} now"
 
 
+def test_a_run_from_before_the_level_says_that_it_moved_otherwise(root: Path):
+    of = source()
+    older = {name: value for name, value in of.params.items() if "coordinates" not in name}
+    (told,) = found(replace(of, params=older), root).values()
+    assert str(told) == "coordinates: intercept then, level now"
+    assert told.explains
+
+
 def test_another_version_or_machine_is_named(root: Path):
     then = {"environment.numba": "0.1", "environment.processor": "arm64 apple-m1"}
     told = found(source(params=then), root)
