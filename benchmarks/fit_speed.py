@@ -48,7 +48,6 @@ def fit(kind: str, seed: int) -> dict:
 
 def plain_fit(model, table, seed: int, lift_tests=None, cores: int | None = None):
     """Fit as PyMC-Marketing comes; return the trace of the free parameters."""
-    import xarray as xr
     from pymc_marketing.mmm import MMM, GeometricAdstock, LogisticSaturation
 
     mmm = MMM(
@@ -67,6 +66,13 @@ def plain_fit(model, table, seed: int, lift_tests=None, cores: int | None = None
         mmm.add_lift_test_measurements(lift_tests.drop(columns="date"))
     asked = {} if cores is None else {"cores": cores, "chains": 4}  # else as many as cores
     mmm.fit(features, sales, random_seed=seed, progressbar=False, **asked)
+    return _as_judged(mmm)
+
+
+def _as_judged(mmm):
+    """Return the draws of a fit as the gate takes them: of the free parameters alone."""
+    import xarray as xr
+
     free = [variable.name for variable in mmm.model.free_RVs]
     groups = {
         "posterior": mmm.idata.posterior.to_dataset()[free],
@@ -75,6 +81,28 @@ def plain_fit(model, table, seed: int, lift_tests=None, cores: int | None = None
     trace = xr.DataTree.from_dict(groups)
     trace.attrs["sampling_time"] = mmm.idata.posterior.attrs["sampling_time"]
     return trace
+
+
+def library_fit(model, table, sampler, target_accept: float):
+    """Fit the project's model as PyMC-Marketing does, which compiles it with its data."""
+    from mmm_demo.fits.build import build_model, features, target
+    from mmm_demo.fits.environment import usable_cores
+
+    mmm = build_model(model, table)
+    mmm.fit(
+        features(model, table, table),
+        target(model, table),
+        draws=sampler.draws,
+        tune=sampler.tune,
+        chains=sampler.chains,
+        cores=min(sampler.chains, usable_cores()),
+        random_seed=sampler.seed,
+        nuts_sampler="nutpie",
+        nuts={"adaptation": "low_rank", "target_accept": target_accept},
+        compute_convergence_checks=False,
+        progressbar=False,
+    )
+    return _as_judged(mmm)
 
 
 def main() -> None:

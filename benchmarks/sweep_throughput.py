@@ -6,7 +6,7 @@ Both sides fit the demo market with the same settings (lag x priors x seasonalit
 retry, and judge every fit by the convergence gate; a trial is a backtest of 3 folds and a fit of
 all weeks, so 4 fits. The sweep is `mmm-demo sweep` from process start, with its logging, in a copy
 of the project. The loop starts one process for each trial (`trial`), or for each fit (`fit`), which
-imports, compiles for each attempt and samples on all cores, and logs nothing; it
+imports, compiles and samples as PyMC-Marketing's own `fit` does, on all cores, and logs nothing; it
 does `--loop` trials drawn by lot, half of them before the sweep and half after. Compile caches are
 warm on both sides. Memory is that of the sweep's worker processes, looked at every 2 seconds:
 the largest of all, and what a worker had after a third of the trials and at the end.
@@ -27,6 +27,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import psutil
+from fit_speed import library_fit
 
 PROJECT = Path(__file__).parents[1]
 COPIED = ("MLproject", "python_env.yaml", "pyproject.toml", "experiments")
@@ -162,9 +163,7 @@ def _cold(settings: dict) -> list[bool]:
     from mmm_demo.checks.convergence import convergence_checks
     from mmm_demo.checks.gate import GateReport
     from mmm_demo.evidence.backtest import folds
-    from mmm_demo.fits.ladder import ladder
     from mmm_demo.fits.response import scaling_of
-    from mmm_demo.fits.sampler import Kernels, draw
     from mmm_demo.settings.experiment import SamplerConfig, free_parameters
     from mmm_demo.settings.experiment_file import load_experiment
     from mmm_demo.settings.limits import GateConfig
@@ -181,9 +180,9 @@ def _cold(settings: dict) -> list[bool]:
     verdicts = []
     for number in settings["fits"]:
         sampler = SamplerConfig(draws=settings["draws"], tune=settings["tune"], seed=1 + number)
-        for attempt in ladder(sampler.target_accept):
+        for target_accept in (0.98, 0.99):
             known = table.head(weeks[number]).reset_index(drop=True)
-            trace = draw(model, known, sampler, attempt, kernels=Kernels(1)).trace
+            trace = library_fit(model, known, sampler, target_accept)
             checks = convergence_checks(trace, free_parameters(model), GateConfig(), 4)
             if not GateReport(checks).failures:
                 break
