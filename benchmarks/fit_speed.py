@@ -86,7 +86,7 @@ def _as_judged(mmm):
 def library_fit(model, table, sampler, target_accept: float):
     """Fit the project's model as PyMC-Marketing does, which compiles it with its data."""
     from mmm_demo.fits.build import build_model, features, target
-    from mmm_demo.fits.environment import usable_cores
+    from mmm_demo.fits.cores import usable_cores
 
     mmm = build_model(model, table)
     mmm.fit(

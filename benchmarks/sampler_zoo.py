@@ -83,7 +83,7 @@ def _sample(zoo: ZooTable, seed: int, how: How, attempt: Attempt, cores: int | N
     import xarray as xr
     from fit_speed import plain_fit
 
-    from mmm_demo.fits.environment import usable_cores
+    from mmm_demo.fits.cores import usable_cores
     from mmm_demo.fits.sampler import draw
     from mmm_demo.fits.trace import as_written
 

@@ -10,7 +10,7 @@ import yaml
 
 from helpers import PROJECT
 from mmm_demo.cli.verbs import KNOWN_ERROR, main
-from mmm_demo.fits.environment import usable_cores
+from mmm_demo.fits.cores import usable_cores
 from mmm_demo.jobs import sweep as sweep_steps
 from mmm_demo.jobs.sweep import SweepResult
 from mmm_demo.sweeps.search import Asked

@@ -101,7 +101,7 @@ def test_ctrl_c_waits_for_no_figure_and_leaves_no_process(store, project) -> Non
 def test_with_one_core_figures_are_drawn_here(
     monkeypatch: pytest.MonkeyPatch, store, project
 ) -> None:
-    monkeypatch.setattr(drawing, "_cores", lambda: 1)
+    monkeypatch.setattr(drawing, "usable_cores", lambda: 1)
     with (
         drawing_beside() as executor,
         open_run("fit", "fit") as run,

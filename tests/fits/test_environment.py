@@ -10,13 +10,13 @@ import pytensor
 import pytest
 
 from helpers import PYTHON
+from mmm_demo.fits.cores import usable_cores
 from mmm_demo.fits.environment import (
     FAST,
     PACKAGES,
     STRICT,
     environment,
     environment_params,
-    usable_cores,
 )
 
 

@@ -1,11 +1,11 @@
 """The process that draws figures while this one fits and plans."""
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 
 from mmm_demo.cli.process import leave_interrupts
+from mmm_demo.fits.cores import usable_cores
 from mmm_demo.store.children import processes
 
 
@@ -15,18 +15,12 @@ def drawing_beside() -> Iterator[Executor | None]:
 
     Only commands start one: of a script that calls the package, it would run all of it again.
     """
-    if _cores() < 2:
+    if usable_cores() < 2:
         yield None
         return
     with processes(1, leave_interrupts) as executor:
         executor.submit(_load)
         yield executor
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _load() -> None:

@@ -44,7 +44,7 @@ def sweep(
 
     spaces = [Space.load(file, root) for file in files]  # all of them, before the first trial
     from mmm_demo.cli.progress import sweeping
-    from mmm_demo.fits.environment import usable_cores
+    from mmm_demo.fits.cores import usable_cores
     from mmm_demo.jobs import sweep as steps
     from mmm_demo.sweeps.text import headline
 

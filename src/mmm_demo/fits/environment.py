@@ -1,6 +1,5 @@
 """What draws hang on beside model, data and seed: versions, processor, arithmetic, coordinates."""
 
-import os
 import platform
 from importlib import metadata
 
@@ -48,13 +47,6 @@ def environment() -> dict[str, str]:
         "arithmetic": FAST if pytensor.config.numba__fastmath else STRICT,
         COORDINATES: LEVEL,
     } | {name: _version(name) for name in PACKAGES}
-
-
-def usable_cores() -> int:
-    """Return how many processors this process may use; a container may give it fewer than all."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def environment_params() -> dict[str, str]:

@@ -15,7 +15,7 @@ from pymc.backends.arviz import patch_nutpie_idata
 from pymc_marketing.mmm import MMM
 
 from mmm_demo.fits.build import build_model, features, target
-from mmm_demo.fits.environment import usable_cores
+from mmm_demo.fits.cores import usable_cores
 from mmm_demo.fits.kernel import Kernel, compile_kernel
 from mmm_demo.fits.ladder import MOST_COMPILED, Attempt, graph_key
 from mmm_demo.fits.response import Response, scaling_of
