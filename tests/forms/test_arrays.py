@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from mmm_demo.fits.prior import prior_distribution
 from mmm_demo.forms.kinds import carried
 from mmm_demo.forms.registry import FORMS, find
+from mmm_demo.settings.priors import default_prior
 
 RNG = np.random.default_rng(4)
+HILL = find("saturation", "hill")
 LEADING = [(), (3,), (2, 3)]  # none; draws; regions and draws
 
 
@@ -35,7 +38,7 @@ def test_the_slope_is_that_of_the_curve_whatever_leads(name, lead) -> None:
     form = find("saturation", name)
     bend = form.bend(lambda _: RNG.uniform(0.2, 0.8, (*lead, 1, 2)))
     x = RNG.uniform(0, 8, (*lead, 40, 2))
-    x[..., 0, :] = 0.0
+    x[..., 0, :] = 0.0 if form is not HILL else 0.1  # where its slope may have no bound
     reached = form.curve(x, **bend)
     assert reached.shape == x.shape
     assert form.slope(x, reached, **bend) == pytest.approx(numeric(form, x, bend), abs=1e-5)
@@ -47,7 +50,7 @@ def test_the_slope_is_that_of_the_curve_whatever_leads(name, lead) -> None:
 @pytest.mark.parametrize("name", FORMS["saturation"])
 def test_a_form_says_whether_it_is_concave(name) -> None:
     form, x = find("saturation", name), np.linspace(0.0, 8.0, 81)
-    bend = form.bend(lambda _: np.array(0.5))
+    bend = form.bend(lambda _: np.array(1.5))
     steep = form.slope(x, form.curve(x, **bend), **bend)
     assert form.concave == (np.diff(steep) <= 0).all()
     assert (steep >= 0).all() and form.curve(np.zeros(1), **bend) == 0
@@ -63,9 +66,44 @@ def test_inputs_are_left_as_they_are(name) -> None:
     assert (x == before).all() and (reached == kept).all()
 
 
-@pytest.mark.parametrize("name", ["logistic", "michaelis_menten", "s_shaped"])
+@pytest.mark.parametrize("name", ["logistic", "michaelis_menten", "s_shaped", "hill"])
 def test_forms_with_one_prior_have_half_of_their_effect_at_one_place(name) -> None:
-    assert find("saturation", name).curve(np.log([3.0])) == pytest.approx(0.5)
+    form = find("saturation", name)
+    bend = form.bend(lambda _: np.array([0.7, 3.0]))
+    assert form.curve(np.log([3.0, 3.0]), **bend) == pytest.approx(0.5)
+
+
+def test_hill_lies_on_the_curves_whose_slope_is_fixed() -> None:
+    x = np.geomspace(1e-5, 50, 40)
+    for name, slope in (("michaelis_menten", 1.0), ("s_shaped", 2.0)):
+        fixed = find("saturation", name)
+        ours = HILL.curve(x, slope=np.array(slope))
+        np.testing.assert_allclose(ours, fixed.curve(x), rtol=1e-12)
+        steep, theirs = HILL.slope(x, ours, np.array(slope)), fixed.slope(x, ours)
+        np.testing.assert_allclose(steep, theirs, rtol=1e-9)
+
+
+@pytest.mark.parametrize("slope", [0.3, 0.9, 1.0, 4.0])
+def test_hill_stays_a_real_number_without_spend_and_with_any(slope) -> None:
+    x, slope = np.array([0.0, 1e-300, 1e-9, 1e9, 1e200]), np.array(slope)
+    reached = HILL.curve(x, slope)
+    assert np.isfinite(reached).all() and reached[0] == 0 and (np.diff(reached) >= 0).all()
+    steep = HILL.slope(x, reached, slope)
+    assert np.isfinite(steep).all() and (steep >= 0).all()
+    assert steep[0] == steep[1] == HILL.slope(np.array(1e-6), HILL.curve(1e-6, slope), slope)
+
+
+def test_the_prior_of_hills_slope_reaches_from_half_to_four() -> None:
+    prior = prior_distribution(default_prior(HILL.parameters[-1]))
+    assert prior.ppf([0.025, 0.975]) == pytest.approx([0.53, 3.78], abs=0.01)
+    assert prior.median() == pytest.approx(np.sqrt(2), abs=0.01)  # between the fixed curves'
+
+
+def test_linear_spend_brings_as_much_at_every_level() -> None:
+    form, x = find("saturation", "linear"), RNG.uniform(0, 9, (5, 2))
+    assert (form.curve(x) == x).all() and (form.slope(x, x) == 1).all()
+    draws = {"saturation_beta": np.full((3, 2), 0.2)}
+    assert (form.rate(draws.get) == 1).all() and (form.height(draws.get) == 0.2).all()
 
 
 # Adstock
@@ -77,11 +115,29 @@ def test_shares_add_up_to_one_whatever_leads(name, lead) -> None:
     form = find("adstock", name)
     parameters = drawn(form, (*lead, 2))
     shares = form.shares(5, **parameters)
+    if not form.parameters:  # the same of whatever leads
+        shares = np.broadcast_to(shares, (*lead, 5, 2))
     assert shares.shape == (*lead, 5, 2)
     assert shares.sum(axis=-2) == pytest.approx(1.0)
     for place in each(lead):
         own = {name: value[place] for name, value in parameters.items()}
         assert (form.shares(5, **own) == shares[place]).all()
+
+
+def test_a_delayed_channel_peaks_when_it_says() -> None:
+    form = find("adstock", "delayed")
+    shares = form.shares(9, alpha=np.array([0.6, 0.6, 0.6]), theta=np.array([0.0, 3.0, 40.0]))
+    assert shares.argmax(axis=0).tolist() == [0, 3, 8]
+    assert shares[2, 1] == pytest.approx(shares[4, 1])
+    assert np.isfinite(shares).all()  # plain weights of the last one would all round to 0
+    by_hand = 0.6 ** (np.arange(9.0) - 3) ** 2
+    assert shares[:, 1] == pytest.approx(by_hand / by_hand.sum(), rel=1e-12)
+
+
+def test_without_carryover_spend_works_at_once_however_long_it_may() -> None:
+    form = find("adstock", "none")
+    assert form.shares(4)[:, 0].tolist() == [1, 0, 0, 0]
+    assert form.reach(8) == 1 and find("adstock", "geometric").reach(8) == 8
 
 
 @pytest.mark.parametrize("lead", LEADING)

@@ -27,7 +27,7 @@ from mmm_demo.planning.window import window_of
 from mmm_demo.settings.experiment import ConfigError, ModelConfig, free_parameters, to_dict
 from mmm_demo.settings.experiment_file import flat_params, from_dict, load_experiment
 from mmm_demo.settings.priors import read_prior
-from toy_forms import Delayed, Hill, Root, StudentT
+from toy_forms import Late, Root, Steep, StudentT
 
 SOURCE = PROJECT / "src" / "mmm_demo"
 ROOM = SOURCE / "forms"
@@ -65,12 +65,12 @@ def test_an_unknown_form_is_refused_with_those_that_are_known(kind) -> None:
 
 
 def test_a_fault_of_a_prior_is_told_together_with_that_of_a_form() -> None:
-    priors = {"y_sigma": {"distribution": "HalfNormal", "sigma": -1}, "adstock_theta": {}}
+    priors = {"y_sigma": {"distribution": "HalfNormal", "sigma": -1}, "adstock_peak": {}}
     with pytest.raises(ConfigError) as refused:
-        make_experiment(model=small_model(adstock="delayed", priors=priors))
-    assert "unknown adstock 'delayed'" in str(refused.value)
+        make_experiment(model=small_model(adstock="late", priors=priors))
+    assert "unknown adstock 'late'" in str(refused.value)
     assert "y_sigma: sigma must be positive" in str(refused.value)
-    assert "adstock_theta" not in str(refused.value)  # perhaps that form has it
+    assert "adstock_peak" not in str(refused.value)  # perhaps that form has it
 
 
 def test_forms_that_there_was_one_of_leave_stored_experiments_as_they_were() -> None:
@@ -85,7 +85,8 @@ def test_forms_that_there_was_one_of_leave_stored_experiments_as_they_were() -> 
 
 def test_no_other_room_asks_for_a_form_by_its_name() -> None:
     """What a form is stands in its file; elsewhere it is asked, never compared."""
-    words = {"constant", "normal"}  # tables have constant columns, fonts a normal weight
+    # Tables have constant columns, fonts a normal weight, trends are linear, and some have none.
+    words = {"constant", "normal", "linear", "none"}
     names = {form.name for _, form in every_form()} - words
     found = []
     for path in SOURCE.rglob("*.py"):
@@ -108,21 +109,21 @@ def test_no_other_room_asks_for_a_form_by_its_name() -> None:
 def toys(monkeypatch) -> ModelConfig:
     """Return a model of forms that came a moment ago."""
     for kind, form in (
-        ("adstock", Delayed()),
-        ("saturation", Hill()),
+        ("adstock", Late()),
+        ("saturation", Steep()),
         ("saturation", Root()),
         ("noise", StudentT()),
     ):
         monkeypatch.setitem(FORMS[kind], form.name, form)
-    own = {"saturation_slope": {"distribution": "Gamma", "alpha": [4, 2], "beta": 2}}
-    own["saturation_slope"]["rationale"] = "Radio is flat"
+    own = {"saturation_power": {"distribution": "Gamma", "alpha": [4, 2], "beta": 2}}
+    own["saturation_power"]["rationale"] = "Radio is flat"
     return ModelConfig(
         channel_columns=("TV", "Radio"),
         control_columns=("Trend",),
         adstock_max_lag=4,
         yearly_seasonality=1,
-        adstock="delayed",
-        saturation="hill",
+        adstock="late",
+        saturation="steep",
         noise="student_t",
         priors=own,
     )
@@ -139,23 +140,23 @@ def as_fitted(config: ModelConfig, draws: int = 20) -> FittedModel:
 
 
 def test_a_new_form_has_its_parameters_and_priors(toys) -> None:
-    names = {"adstock_theta", "saturation_slope", "y_nu"}
+    names = {"adstock_peak", "saturation_power", "y_nu"}
     assert names < {*toys.priors} and names < {*free_parameters(toys)}
-    assert toys.priors["saturation_slope"].parameters == {"alpha": (4.0, 2.0), "beta": 2.0}
-    assert toys.channel_parameters[:2] == ("adstock_alpha", "adstock_theta")
-    with pytest.raises(ValueError, match="saturation_slope: the model has no such parameter"):
+    assert toys.priors["saturation_power"].parameters == {"alpha": (4.0, 2.0), "beta": 2.0}
+    assert toys.channel_parameters[:2] == ("adstock_alpha", "adstock_peak")
+    with pytest.raises(ValueError, match="saturation_power: the model has no such parameter"):
         replace(toys, saturation="logistic")
-    usual = replace(toys, priors={}, saturation="hill")  # a default prior is in nobody's way
-    assert "saturation_slope" not in replace(usual, saturation="root").priors
+    usual = replace(toys, priors={}, saturation="steep")  # a default prior is in nobody's way
+    assert "saturation_power" not in replace(usual, saturation="root").priors
     plain = make_experiment(model=small_model(noise="student_t"))
     assert to_dict(plain)["model"]["noise"] == "student_t"
     assert flat_params(plain)["model.noise.type"] == "student_t"
     assert from_dict(to_dict(plain), "again") == plain
 
 
-@pytest.mark.parametrize("saturation", ["hill", "root"])
+@pytest.mark.parametrize("saturation", ["steep", "root"])
 def test_a_model_of_new_forms_is_built_and_its_arrays_are_its_graph(toys, saturation) -> None:
-    priors = toys.priors if saturation == "hill" else {}
+    priors = toys.priors if saturation == "steep" else {}
     config = replace(toys, saturation=saturation, priors=priors)
     fitted = as_fitted(config)
     for longest_lag in (None, 6):
@@ -190,11 +191,11 @@ def test_what_comes_after_a_fit_takes_a_new_form_as_it_is(toys) -> None:
     fitted = as_fitted(toys)
     posterior = fitted.trace["posterior"].to_dataset()
     assert np.isfinite(log_prior(posterior, toys)).all()
-    assert {"adstock_theta", "y_nu"} < {*contraction_table(posterior, toys)["parameter"]}
+    assert {"adstock_peak", "y_nu"} < {*contraction_table(posterior, toys)["parameter"]}
     assert prior_roas(fitted, draws=30).shape == (30, 2)
     assert sample_prior(toys, fitted.table, seed=1, draws=9).shape == (9, len(fitted.table))
-    assert [other.saturation for other in variants(toys).values()] == ["hill", "logistic", "hill"]
-    assert "saturation_slope" not in variants(toys)["logistic saturation"].priors
+    assert [other.saturation for other in variants(toys).values()] == ["steep", "logistic", "steep"]
+    assert "saturation_power" not in variants(toys)["logistic saturation"].priors
 
 
 def test_a_plan_has_its_curve_and_slope(toys) -> None:
@@ -217,6 +218,6 @@ def test_a_plan_has_its_curve_and_slope(toys) -> None:
 
 
 def test_the_registry_is_as_it_was_without_the_new_forms() -> None:
-    with pytest.raises(ValueError, match="unknown saturation 'hill'; known: logistic, "):
-        find("saturation", "hill")
+    with pytest.raises(ValueError, match="unknown saturation 'steep'; known: logistic, "):
+        find("saturation", "steep")
     assert isinstance(drawn_model().response, Response)

@@ -13,25 +13,25 @@ from mmm_demo.forms.parameter import CHANNEL, POSITIVE, Parameter
 from mmm_demo.forms.saturation.logistic import SHARED
 
 PEAK = Parameter(
-    "adstock_theta", "week that works most", POSITIVE, ("HalfNormal", {"sigma": 1.0}), CHANNEL
+    "adstock_peak", "week that works most", POSITIVE, ("HalfNormal", {"sigma": 1.0}), CHANNEL
 )
 
 
-class Delayed(Adstock):
+class Late(Adstock):
     """Spend that works most some weeks later. PyMC-Marketing's own class is not used."""
 
-    name = "delayed"
+    name = "late"
     parameters = (RETENTION, PEAK)
 
-    def weights(self, lags: np.ndarray, alpha: np.ndarray, theta: np.ndarray) -> np.ndarray:
-        return alpha ** ((lags - theta) ** 2)
+    def weights(self, lags: np.ndarray, alpha: np.ndarray, peak: np.ndarray) -> np.ndarray:
+        return alpha ** ((lags - peak) ** 2)
 
-    def graph_weights(self, lags: Any, weeks: Any, alpha: Any, theta: Any) -> Any:
-        return alpha ** ((lags - theta) ** 2)
+    def graph_weights(self, lags: Any, weeks: Any, alpha: Any, peak: Any) -> Any:
+        return alpha ** ((lags - peak) ** 2)
 
 
-SLOPE = Parameter(
-    "saturation_slope",
+POWER = Parameter(
+    "saturation_power",
     "steepness",
     POSITIVE,
     ("Gamma", {"alpha": 4.0, "beta": 2.0}),
@@ -39,23 +39,23 @@ SLOPE = Parameter(
 )
 
 
-class Hill(Saturation):
+class Steep(Saturation):
     """Hill's curve with a slope of its own for each channel."""
 
-    name = "hill"
-    parameters = (*SHARED, SLOPE)
+    name = "steep"
+    parameters = (*SHARED, POWER)
     concave = False
 
-    def curve(self, x: np.ndarray, slope: np.ndarray) -> np.ndarray:
-        return x**slope / (x**slope + 1)
+    def curve(self, x: np.ndarray, power: np.ndarray) -> np.ndarray:
+        return x**power / (x**power + 1)
 
-    def slope(self, x: np.ndarray, reached: np.ndarray, slope: np.ndarray) -> np.ndarray:
-        return slope * x ** (slope - 1) * (1 - reached) ** 2
+    def slope(self, x: np.ndarray, reached: np.ndarray, power: np.ndarray) -> np.ndarray:
+        return power * x ** (power - 1) * (1 - reached) ** 2
 
     def graph(self) -> Any:
-        def response(x: Any, lam: Any, beta: Any, slope: Any) -> Any:
-            power = (lam * x) ** slope
-            return beta * power / (power + 1)
+        def response(x: Any, lam: Any, beta: Any, power: Any) -> Any:
+            reached = (lam * x) ** power
+            return beta * reached / (reached + 1)
 
         return own_saturation(self, response)
 

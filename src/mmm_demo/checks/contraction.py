@@ -34,7 +34,7 @@ def contraction_table(posterior: xr.Dataset, config: ModelConfig) -> pd.DataFram
         identified (bool).
     """
     rows = []
-    for name, prior in config.priors.items():
+    for name, prior in config.full_priors.items():
         stored = STORED_NAMES.get(name, name)
         if stored not in posterior:
             continue  # no control or no seasonality in this model

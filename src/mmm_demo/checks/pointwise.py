@@ -83,7 +83,7 @@ def log_prior(posterior: xr.Dataset, config: ModelConfig) -> xr.DataArray:
         Dims (chain, draw).
     """
     total = xr.DataArray(0.0, {dim: posterior[dim] for dim in DRAW}, DRAW)
-    for name, prior in config.priors.items():
+    for name, prior in config.full_priors.items():
         stored = STORED_NAMES.get(name, name)
         if stored not in posterior:
             continue  # no control or no seasonality in this model

@@ -114,7 +114,7 @@ def run_placebo(
         for value in config.priors[name].parameters.values()
     )
     sources = by_spend[:1] if own_priors else by_spend
-    by_weeks = shifts(len(table), config.adstock_max_lag, evidence.placebos)
+    by_weeks = shifts(len(table), config.longest_lag, evidence.placebos)
     for number, shift in enumerate(by_weeks, 1):
         source = sources[(number - 1) % len(sources)]
         changed = with_placebo(table, source, shift)

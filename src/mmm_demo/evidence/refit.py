@@ -89,10 +89,10 @@ class Refitter:
 
         self.scaling = config.scaling or scaling_of(config, table)
         self.config, self.sampling = config, sampling
-        self.longest_lag = longest_lag or config.adstock_max_lag
-        if config.adstock_max_lag > self.longest_lag:  # later weeks would be cut off unseen
+        self.longest_lag = longest_lag or config.longest_lag
+        if config.longest_lag > self.longest_lag:  # later weeks would be cut off unseen
             raise ValueError(
-                f"a lag of {config.adstock_max_lag} weeks is longer than the longest, "
+                f"a lag of {config.longest_lag} weeks is longer than the longest, "
                 f"{self.longest_lag}"
             )
         self.cores, self.kernels = cores, kernels or KERNELS

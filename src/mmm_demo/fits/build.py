@@ -16,8 +16,16 @@ from pymc_marketing.mmm.scaling import FixedScaling, Scaling
 
 import mmm_demo.fits.environment  # noqa: F401 - before anything is compiled
 from mmm_demo.fits.response import scaling_of, standardised
-from mmm_demo.forms.graphs import LAG_DATA, own_adstock
-from mmm_demo.forms.kinds import Adstock, Form, Saturation, short
+from mmm_demo.forms.graphs import (
+    LAG_DATA,
+    WEEKS,
+    ByChannel,
+    ForSome,
+    own_adstock,
+    saturation_class,
+)
+from mmm_demo.forms.kinds import Adstock, Form, short
+from mmm_demo.forms.mixed import NOTHING, MixedAdstock
 from mmm_demo.forms.parameter import Parameter
 from mmm_demo.forms.registry import FORMS
 from mmm_demo.settings.experiment import ModelConfig
@@ -72,13 +80,15 @@ def build_model(
     channels = [inside(name) for name in config.channel_columns]
     make = _fixed_prior if longest_lag is None else _open_prior
 
-    def prior(parameter: Parameter) -> Prior:
-        return make(config.priors[parameter.name], (parameter.dim,) if parameter.dim else ())
+    def prior(parameter: Parameter) -> Any:
+        made = make(config.full_priors[parameter.name], (parameter.axis,) if parameter.dim else ())
+        return made if parameter.only is None else ForSome(made, parameter.only, NOTHING)
 
-    def priors(form: Form) -> dict[str, Prior]:
+    def priors(form: Form) -> dict[str, Any]:
         return {short(item.name): prior(item) for item in form.parameters}
 
     adstock, saturation = config.form("adstock"), config.form("saturation")
+    weeks = adstock.lags if isinstance(adstock, MixedAdstock) else None
     modes = config.yearly_seasonality
     parts = config.form("baseline").graph(prior, modes)
     model_config = parts.pop("model_config") | {"likelihood": config.form("noise").graph(prior)}
@@ -93,7 +103,8 @@ def build_model(
         channel_columns=channels,
         control_columns=[inside(name) for name in config.control_columns] or None,
         adstock=adstock_class(adstock, longest_lag is not None)(
-            l_max=longest_lag or config.adstock_max_lag, priors=priors(adstock)
+            l_max=longest_lag or config.longest_lag,
+            priors=priors(adstock) | ({WEEKS: ByChannel(weeks)} if weeks else {}),
         ),
         saturation=saturation_class(saturation)(priors=priors(saturation)),
         scaling=Scaling(
@@ -104,8 +115,8 @@ def build_model(
         **parts,
     )
     mmm.build_model(features(config, table, table), target(config, table))
-    if longest_lag is not None:
-        mmm.model.set_data(LAG_DATA, float(config.adstock_max_lag))
+    if LAG_DATA in mmm.model.named_vars and not weeks:
+        mmm.model.set_data(LAG_DATA, float(config.longest_lag))
     if lift_tests is not None:
         tests = lift_tests[["channel", *NUMBERS]].assign(channel=lift_tests["channel"].map(inside))
         # Normal, as a standard error means it: takes lifts of either sign and has no parameter of
@@ -115,14 +126,11 @@ def build_model(
 
 
 @cache
-def saturation_class(form: Saturation) -> type:
-    """Return PyMC-Marketing's class of a saturation."""
-    return form.graph()
-
-
-@cache
 def adstock_class(form: Adstock, open_lag: bool) -> type:
     """Return PyMC-Marketing's class of an adstock, see `own_adstock`."""
+    if isinstance(form, MixedAdstock):
+        return form.own(open_lag)
+    open_lag = open_lag and bool(form.parameters)  # without any, there is no lag to be open
     return (None if open_lag else form.library()) or own_adstock(form, open_lag)
 
 

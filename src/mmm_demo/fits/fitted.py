@@ -109,7 +109,7 @@ class FittedModel:
         The weeks after the data have no spend, so what media earns there is carryover. One run of
         the model gives the decomposition, the carryover and the predictive draws.
         """
-        after = pd.DataFrame([self.table.iloc[-1]] * self.config.adstock_max_lag)
+        after = pd.DataFrame([self.table.iloc[-1]] * self.config.longest_lag)
         after[list(self.config.channel_columns)] = 0.0
         last = self.table[self.config.date_column].iloc[-1]
         after[self.config.date_column] = [last + WEEK * (i + 1) for i in range(len(after))]

@@ -51,13 +51,14 @@ def graph_key(config: ModelConfig, lift_tests: pd.DataFrame | None, longest_lag:
     """Return what a compilation hangs on: two models with the same key share it."""
     priors = {
         name: (prior.distribution, {n: np.shape(value) for n, value in prior.parameters.items()})
-        for name, prior in config.priors.items()
+        for name, prior in config.full_priors.items()
     }
     # Lift tests are compiled in scaled, so there the scaling counts too.
     scaling = None if lift_tests is None else config.scaling
-    shape = replace(config, priors={}, scaling=scaling, adstock_max_lag=longest_lag)
+    forms = [config.form(kind).name for kind in ("adstock", "saturation")]
+    shape = replace(config, media={}, priors={}, scaling=scaling, adstock_max_lag=longest_lag)
     tests = "" if lift_tests is None else lift_sha256(lift_tests)
-    return repr((shape, priors, tests))
+    return repr((shape, forms, priors, tests))
 
 
 def attempt_params(number: int, attempt: Attempt) -> dict[str, str | float | int]:

@@ -70,9 +70,9 @@ def prior_draws(
         item = parameters[name]
         if item.variable not in sizes:
             continue
-        dims = ("chain", "draw", item.dim)[: 3 if item.dim else 2]
+        dims = ("chain", "draw", item.axis)[: 3 if item.dim else 2]
         shape = (1, draws, sizes[item.variable])[: len(dims)]
-        values = prior_distribution(config.priors[name]).rvs(size=shape, random_state=stream)
+        values = prior_distribution(config.full_priors[name]).rvs(size=shape, random_state=stream)
         drawn[item.variable] = (dims, values)
     return xr.Dataset(drawn)
 

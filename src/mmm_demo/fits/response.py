@@ -60,7 +60,10 @@ class Response:
     def weights(self) -> np.ndarray:
         """Share of a week's spend that works at each lag, shape (sample, lag, channel)."""
         form = self.config.form("adstock")
-        return form.shares(self.config.adstock_max_lag, **form.pick(self.draws))
+        shares = form.shares(self.config.longest_lag, **form.pick(self.draws))
+        samples = self.posterior.sizes["chain"] * self.posterior.sizes["draw"]
+        channels = len(self.config.channel_columns)
+        return np.broadcast_to(shares, (samples, shares.shape[-2], channels))
 
     @cached_property
     def rate(self) -> np.ndarray:
@@ -170,7 +173,7 @@ class Response:
 
     def roas(self, spend: np.ndarray) -> np.ndarray:
         """Return incremental ROAS, carryover after the last week included, (sample, channel)."""
-        after = np.zeros((self.config.adstock_max_lag, spend.shape[1]))
+        after = np.zeros((self.config.longest_lag, spend.shape[1]))
         return self.contributions(np.vstack([spend, after])).sum(axis=1) / spend.sum(axis=0)
 
     def incremental(self, history: np.ndarray, window: np.ndarray) -> np.ndarray:
@@ -188,7 +191,7 @@ class Response:
         numpy.ndarray
             Sales units, shape (sample, channel).
         """
-        lag = self.config.adstock_max_lag
+        lag = self.config.longest_lag
         before, after = history[-lag:], np.zeros((lag, window.shape[1]))
         planned = self.contributions(np.vstack([before, window, after]))
         nothing = self.contributions(np.vstack([before, 0 * window, after]))

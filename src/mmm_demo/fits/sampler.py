@@ -129,7 +129,7 @@ def draw(
         When the sampler cannot start.
     """
     config = replace(config, scaling=config.scaling or scaling_of(config, table))
-    longest_lag = longest_lag or config.adstock_max_lag
+    longest_lag = longest_lag or config.longest_lag
     before = _compiled_functions()
     mmm = build_model(config, table, lift_tests, longest_lag)
     kernel = kernels.compiled(graph_key(config, lift_tests, longest_lag), mmm)

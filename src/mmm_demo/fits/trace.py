@@ -10,6 +10,7 @@ import xarray as xr
 
 from mmm_demo.settings.experiment import ModelConfig
 from mmm_demo.settings.names import ROWS, variable
+from mmm_demo.settings.priors import parameters_of
 from mmm_demo.settings.run_schema import SALES_PARAM
 from mmm_demo.tables.lift import COLUMNS
 
@@ -60,7 +61,13 @@ def as_written(draws: xr.Dataset, config: ModelConfig) -> xr.Dataset:
 
 def renamed(draws: xr.Dataset, config: ModelConfig, call: Callable[[str], str]) -> xr.Dataset:
     """Return draws with other names of channels and controls."""
-    named = {"channel": config.channel_columns, "control": config.control_columns}
+    channels = config.channel_columns
+    named = {"channel": channels, "control": config.control_columns}
+    named |= {
+        item.axis: [channels[place] for place in item.only]
+        for item in parameters_of(config.form).values()
+        if item.only is not None
+    }
     return draws.assign_coords(
         {dim: list(map(call, of)) for dim, of in named.items() if dim in draws.dims}
     )

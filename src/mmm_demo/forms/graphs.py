@@ -3,14 +3,28 @@
 PyMC-Marketing reads the names of the parameters from the signature of `function`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from inspect import Parameter as Argument
 from inspect import Signature
 from typing import Any
 
-from mmm_demo.forms.kinds import Adstock, Saturation, defaults
+import numpy as np
+
+from mmm_demo.forms.kinds import Adstock, Saturation, short
+from mmm_demo.forms.parameter import CHANNEL, Parameter
 
 LAG_DATA = "adstock_weeks"
+# Arguments of mixed classes beside the forms' parameters: which form a channel has, and its weeks.
+FORM, WEEKS = "form", "weeks"
+ALL = "_all"  # ends the name of a parameter that only some have, spread over all channels
+
+
+@cache
+def saturation_class(form: Saturation) -> type:
+    """Return PyMC-Marketing's class of a saturation, one of each form."""
+    return form.graph()
 
 
 def own_saturation(form: Saturation, response: Callable[..., Any], known_as: str = "") -> type:
@@ -31,7 +45,7 @@ def own_saturation(form: Saturation, response: Callable[..., Any], known_as: str
     def function(self: Any, x: Any, *, dim: str | None = None, **parameters: Any) -> Any:
         return response(x, **parameters)
 
-    made = _class(form, SaturationTransformation, function, known_as or form.name)
+    made = _class(form.parameters, SaturationTransformation, function, known_as or form.name)
     return serialization.register(made)  # fits are stored with it
 
 
@@ -64,16 +78,214 @@ def own_adstock(form: Adstock, open_lag: bool) -> type:
         return batched_convolution(x, weights, dim=dim, kernel_dim=kernel)
 
     known_as = f"open_{form.name}" if open_lag else form.name
-    made = _class(form, AdstockTransformation, function, known_as)
+    made = _class(form.parameters, AdstockTransformation, function, known_as)
     return made if open_lag else serialization.register(made)
 
 
-def _class(form: Any, base: type, function: Callable[..., Any], known_as: str) -> type:
+@dataclass
+class ByChannel:
+    """Numbers by channel, known before the fit, as data of the model.
+
+    Attributes
+    ----------
+    values
+        One for each channel.
+    dims
+        As PyMC-Marketing asks for them.
+    """
+
+    values: Sequence[float]
+    dims: tuple[str, ...] | None = (CHANNEL,)
+
+    def create_variable(self, name: str, xdist: bool = False) -> Any:
+        """Return the numbers as data of the model that is being built."""
+        import pymc as pm
+        import pytensor.xtensor as ptx
+
+        data = pm.Data(name, np.array(self.values, dtype=float), dims=CHANNEL)
+        return ptx.as_xtensor(data, dims=(CHANNEL,))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as a trace holds it."""
+        return {"by_channel": list(self.values)}
+
+
+@dataclass
+class ForSome:
+    """A prior of a parameter that only some channels have.
+
+    The parameter is over a dimension of its own; `ALL` ends the name of it spread over all
+    channels, in which those without it have a number that has no effect.
+
+    Attributes
+    ----------
+    prior
+        Over the parameter's own dimension.
+    only
+        Places of the channels that have it.
+    nothing
+        What the others have.
+    dims
+        Of what it is spread over.
+    """
+
+    prior: Any
+    only: tuple[int, ...]
+    nothing: float
+    dims: tuple[str, ...] | None = (CHANNEL,)
+
+    def create_variable(self, name: str, xdist: bool = False) -> Any:
+        """Return it spread over all channels, in the model that is being built."""
+        import pymc as pm
+        import pymc.dims as pmd
+        import pytensor.tensor as pt
+        import pytensor.xtensor as ptx
+
+        model, only = pm.modelcontext(None), list(self.only)
+        channels = model.coords[CHANNEL]
+        (axis,) = self.prior.dims
+        model.add_coord(axis, [channels[place] for place in only])
+        drawn = self.prior.create_variable(name.removesuffix(ALL), xdist=True)
+        full = pt.constant(np.full(len(channels), self.nothing))[only].set(drawn.values)
+        return pmd.Deterministic(name, ptx.as_xtensor(full, dims=(CHANNEL,)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as a trace holds it."""
+        return {"for_some": self.prior.to_dict(), "only": list(self.only), "else": self.nothing}
+
+
+def mixed_saturation(forms: Sequence[Saturation], parameters: Sequence[Parameter]) -> type:
+    """Return a class for a saturation of each channel's own.
+
+    Parameters
+    ----------
+    forms
+        By channel.
+    parameters
+        That some channel has.
+    """
+    from pymc_marketing.mmm import SaturationTransformation
+
+    each = list(dict.fromkeys(forms))
+    curves = [saturation_class(form)().function for form in each]
+    codes = [float(each.index(form)) for form in forms]
+
+    def of_form(number: int, x: Any, parameters: dict[str, Any]) -> Any:
+        own = {short(item.name): parameters[short(item.name)] for item in each[number].parameters}
+        return curves[number](x, **own)
+
+    def function(self: Any, x: Any, *, dim: str | None = None, **parameters: Any) -> Any:
+        from pytensor.xtensor.math import eq, where
+
+        form = parameters.pop(FORM)
+        if CHANNEL in x.dims:
+            return _by_form(codes, lambda number, at: of_form(number, at(x), _at(at, parameters)))
+        found = of_form(0, x, parameters)  # a lift test a row, each of its own channel
+        for number in range(1, len(each)):
+            found = where(eq(form, float(number)), of_form(number, x, parameters), found)
+        return found
+
+    return _class(parameters, SaturationTransformation, function, MIXED_SATURATION, {FORM: codes})
+
+
+def mixed_adstock(
+    forms: Sequence[Adstock], parameters: Sequence[Parameter], open_lag: bool
+) -> type:
+    """Return a class for an adstock of each channel's own; the number of weeks is data.
+
+    Parameters
+    ----------
+    forms
+        By channel.
+    parameters
+        That some channel has.
+    open_lag
+        Whether it only serves to sample; else traces name it.
+    """
+    import pytensor.tensor as pt
+    import pytensor.xtensor as ptx
+    from pymc_marketing.mmm import AdstockTransformation
+    from pymc_marketing.mmm.transformers import batched_convolution
+
+    each = list(dict.fromkeys(forms))
+    codes = [float(each.index(form)) for form in forms]
+
+    def function(self: Any, x: Any, *, dim: str, **parameters: Any) -> Any:
+        kernel = f"{dim}_kernel"
+        lags = ptx.as_xtensor(pt.arange(self.l_max, dtype="float64"), dims=(kernel,))
+        weeks = parameters.pop(WEEKS)
+
+        def weights(number: int, at: Callable[[Any], Any]) -> Any:
+            own = [short(item.name) for item in each[number].parameters]
+            given = _at(at, {name: parameters[name] for name in own})
+            found = each[number].graph_weights(lags, at(weeks), **given) * (lags < at(weeks))
+            return found / found.sum(dim=kernel)
+
+        shares = _by_form(codes, weights)
+        return batched_convolution(x, shares, dim=dim, kernel_dim=kernel)
+
+    known_as = "open_mixed_adstock" if open_lag else MIXED_ADSTOCK
+    return _class(parameters, AdstockTransformation, function, known_as, {WEEKS: ()})
+
+
+MIXED_ADSTOCK, MIXED_SATURATION = "MixedAdstock", "MixedSaturation"
+
+
+def _by_form(codes: Sequence[float], make: Callable[[int, Callable[[Any], Any]], Any]) -> Any:
+    """Put together what each form makes of its own channels.
+
+    Parameters
+    ----------
+    codes
+        Number of each channel's form.
+    make
+        Takes a form's number and what picks its channels.
+    """
+    import pytensor.xtensor as ptx
+
+    parts, order = [], []
+    for number in range(int(max(codes)) + 1):
+        places = [place for place, code in enumerate(codes) if code == number]
+        parts.append(make(number, _picker(places)))
+        order += places
+    joined = ptx.concat(parts, dim=CHANNEL) if len(parts) > 1 else parts[0]
+    back = [order.index(place) for place in range(len(order))]
+    return joined if back == sorted(back) else joined.isel({CHANNEL: back})
+
+
+def _picker(places: Sequence[int]) -> Callable[[Any], Any]:
+    whole = slice(places[0], places[-1] + 1)
+    at = whole if len(places) == whole.stop - whole.start else list(places)
+    return lambda values: values.isel({CHANNEL: at})
+
+
+def _at(pick: Callable[[Any], Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    return {name: pick(value) for name, value in parameters.items()}
+
+
+def _class(
+    parameters: Any,
+    base: type,
+    function: Callable[..., Any],
+    known_as: str,
+    data: dict[str, Sequence[float]] | None = None,
+) -> type:
     from pymc_extras.prior import Prior
 
-    priors = {name: Prior(of, **values) for name, (of, values) in defaults(form).items()}
+    usual = {short(item.name): item.default for item in parameters}
+    priors: dict[str, Any] = {name: Prior(of, **values) for name, (of, values) in usual.items()}
+    priors |= {name: ByChannel(values) for name, values in (data or {}).items()}
     taken = [Argument(name, Argument.POSITIONAL_OR_KEYWORD) for name in ("self", "x", *priors)]
     function.__signature__ = Signature([*taken, Argument("dim", Argument.KEYWORD_ONLY)])
     content = {"function": function, "default_priors": priors, "lookup_name": known_as}
+    if not priors:  # PyMC-Marketing warns that it found none to update
+        content["update_priors"] = lambda self, priors: None
+    some = {short(item.name) for item in parameters if item.only is not None}
+    if some:
+        content["variable_mapping"] = property(
+            lambda self: {
+                name: f"{self.prefix}_{name}{ALL if name in some else ''}" for name in priors
+            }
+        )
     # Traces name classes by the door of `fits`: files inside may move.
     return type(known_as, (base,), content | {"__module__": "mmm_demo.model"})

@@ -5,7 +5,7 @@ both may lead. Graphs are PyTensor's, and are imported where they are made.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -75,6 +75,10 @@ class Adstock(Form):
         parameters
             By channel.
         """
+
+    def reach(self, weeks: int) -> int:
+        """Return over how many weeks spend can work where so many are allowed."""
+        return weeks
 
     def library(self) -> Any:
         """Return PyMC-Marketing's own class of this form, with a fixed lag; None without any."""
@@ -242,8 +246,3 @@ class Noise(Form):
     @abstractmethod
     def graph(self, prior: MakePrior) -> Any:
         """Return the likelihood as PyMC-Marketing takes it."""
-
-
-def defaults(form: Form) -> Mapping[str, tuple[str, Mapping[str, float]]]:
-    """Return the default priors of a form, by the short names of its parameters."""
-    return {short(item.name): item.default for item in form.parameters}

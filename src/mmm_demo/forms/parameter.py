@@ -37,6 +37,8 @@ class Parameter:
         As traces call it, where that is another name.
     in_sales
         Whether it is an amount of sales.
+    only
+        Places of the channels that have it, where not all do.
     """
 
     name: str
@@ -46,6 +48,12 @@ class Parameter:
     dim: str = ""
     stored: str = ""
     in_sales: bool = False
+    only: tuple[int, ...] | None = None
+
+    @property
+    def axis(self) -> str:
+        """Dimension in a trace and in the graph; empty for a single value."""
+        return self.dim if self.only is None else f"{self.name}_{self.dim}"
 
     @property
     def variable(self) -> str:

@@ -4,11 +4,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from mmm_demo.forms.adstock.binomial import Binomial
+from mmm_demo.forms.adstock.delayed import Delayed
 from mmm_demo.forms.adstock.geometric import Geometric
+from mmm_demo.forms.adstock.no_carryover import NoCarryover
 from mmm_demo.forms.baseline.constant import Constant
 from mmm_demo.forms.kinds import Form
 from mmm_demo.forms.noise.normal import Normal
 from mmm_demo.forms.parameter import Parameter
+from mmm_demo.forms.saturation.hill import Hill
+from mmm_demo.forms.saturation.linear import Linear
 from mmm_demo.forms.saturation.logistic import Logistic
 from mmm_demo.forms.saturation.michaelis_menten import MichaelisMenten
 from mmm_demo.forms.saturation.s_shaped import SShaped
@@ -22,8 +26,8 @@ def _by_name(forms: Iterable[Form]) -> dict[str, Form]:
 # By kind, which is also the setting of a model that names one; the first is the default.
 FORMS: dict[str, dict[str, Form]] = {
     "baseline": _by_name([Constant()]),
-    "adstock": _by_name([Geometric(), Binomial()]),
-    "saturation": _by_name([Logistic(), MichaelisMenten(), SShaped()]),
+    "adstock": _by_name([Geometric(), Binomial(), Delayed(), NoCarryover()]),
+    "saturation": _by_name([Logistic(), MichaelisMenten(), SShaped(), Hill(), Linear()]),
     "seasonality": _by_name([Yearly()]),
     "noise": _by_name([Normal()]),
 }

@@ -185,7 +185,7 @@ def outcome_of(fitted: FittedModel, planned: Planned, table: pd.DataFrame) -> Pl
         )
     so_far = len(weeks)
     # No spend works longer than the lag, so what lies before it changes nothing.
-    real = known.tail(so_far + fitted.config.adstock_max_lag - 1).reset_index(drop=True)
+    real = known.tail(so_far + fitted.config.longest_lag - 1).reset_index(drop=True)
     as_planned = real.copy()
     units = planned.units.iloc[:so_far]
     as_planned.loc[len(real) - so_far :, channels] = units.to_numpy()

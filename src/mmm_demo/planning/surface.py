@@ -78,8 +78,8 @@ class Media:
 
     @cached_property
     def bend(self) -> dict[str, np.ndarray]:
-        """Further parameters of the saturation curve, (channel, 1, sample)."""
-        return {n: of[:: self.step].T[:, None, :] for n, of in self.response.bend.items()}
+        """Further parameters of the saturation curve, as forms take them: (sample, 1, channel)."""
+        return {n: of[:: self.step][:, None, :] for n, of in self.response.bend.items()}
 
     @property
     def form(self) -> Saturation:
@@ -100,7 +100,7 @@ class Media:
     @cached_property
     def baseline(self) -> np.ndarray:
         """Share of saturation that earlier spend reaches alone, (channel, week, sample)."""
-        return self.form.curve(self.carried, **self.bend)
+        return self.form.curve(self.carried.T, **self.bend).T
 
     @cached_property
     def carry_in(self) -> np.ndarray:
@@ -118,8 +118,9 @@ class Media:
     def brought(self, level: np.ndarray) -> Brought:
         """Return what rate-scaled adstocked spend of the window brings."""
         level = self.carried + level
-        reached = self.form.curve(level, **self.bend)
-        steep, weeks = self.form.slope(level, reached, **self.bend), self.window.weeks
+        by_channel = self.form.curve(level.T, **self.bend)  # forms have channels last
+        steep = self.form.slope(level.T, by_channel, **self.bend).T
+        reached, weeks = by_channel.T, self.window.weeks
         steep *= self.worth
         gain = reached
         gain -= self.baseline

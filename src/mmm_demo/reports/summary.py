@@ -102,7 +102,7 @@ def headline(
     if roas is not None:
         shown = (f"{channel} {value} ({between})" for channel, value, between in roas_rows(roas))
         lines.append(f"Incremental ROAS: {', '.join(shown)}")
-    priors = (f"{name} {prior}" for name, prior in model.priors.items())
+    priors = (f"{name} {prior}" for name, prior in model.full_priors.items())
     lines.append(f"Priors: {', '.join(priors)}")
     return lines
 
@@ -169,7 +169,7 @@ def fit_page(
 
 def prior_rows(experiment: ExperimentConfig) -> list[tuple[str, str, str]]:
     """Return parameter, prior and rationale (`PRIOR_HEADER`) of each prior."""
-    priors = experiment.model.priors.items()
+    priors = experiment.model.full_priors.items()
     return [(name, str(prior), prior.rationale or "project default") for name, prior in priors]
 
 

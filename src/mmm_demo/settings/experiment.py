@@ -5,11 +5,13 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, field, replace
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from mmm_demo.forms.mixed import mixed
 from mmm_demo.forms.parameter import CHANNEL, CONTROL, MODE, Parameter
 from mmm_demo.forms.registry import FORMS, default, every_parameter, find
 from mmm_demo.settings.data import TREND, Column, DataConfig
@@ -37,8 +39,11 @@ LENGTH_FROM = {
 # Settings of `data` that came after versions were stored, with their defaults. They are written
 # where they say something, so that experiments without them keep their fingerprint.
 ADDED_TO_DATA: dict[str, Any] = {"decimal": ".", "separator": ",", "accept": []}
-# Likewise of `model`: forms of which there was one.
-ADDED_TO_MODEL = {kind: default(kind) for kind in ("baseline", "seasonality", "noise")}
+# Likewise of `model`: forms of which there was one, and forms of a channel's own.
+ADDED_TO_MODEL: dict[str, Any] = {
+    kind: default(kind) for kind in ("baseline", "seasonality", "noise")
+} | {"media": {}}
+OWN_FORMS = ("adstock", "saturation")  # kinds of which a channel may have its own
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -60,6 +65,38 @@ class ScalingConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
+class MediaConfig:
+    """What one channel has of its own; the model's where it says nothing.
+
+    Attributes
+    ----------
+    adstock, saturation
+        Names of forms (`forms.registry`).
+    max_lag
+        Weeks over which its spend still works, the week itself included.
+    priors
+        Of parameters of its forms, as priors of the model; one number each.
+    """
+
+    adstock: str | None = None
+    max_lag: Annotated[Count, Field(ge=1, le=52)] | None = None
+    saturation: str | None = None
+    priors: dict[str, Any] = field(default_factory=dict)
+
+    @field_validator(*OWN_FORMS)
+    @classmethod
+    def _is_a_form(cls, name: str | None, info: ValidationInfo) -> str | None:
+        return name and find(str(info.field_name), name).name
+
+    def plain(self) -> dict[str, Any]:
+        """Return what it says, as an experiment file writes it."""
+        names = ("adstock", "max_lag", "saturation")
+        said = {name: of for name in names if (of := getattr(self, name)) is not None}
+        priors = {name: prior_to_dict(prior) for name, prior in self.priors.items()}
+        return said | ({"priors": priors} if priors else {})
+
+
+@dataclass(frozen=True, config=STRICT)
 class ModelConfig:
     """The marketing mix model: columns, adstock, saturation, seasonality and priors.
 
@@ -73,6 +110,8 @@ class ModelConfig:
         Number of yearly Fourier modes; 0 for none.
     adstock, saturation, baseline, seasonality, noise
         Names of forms (`forms.registry`).
+    media
+        What channels have of their own, by channel; the others have the model's.
     priors
         Every prior of the model; the project's defaults where the experiment names none.
     scaling
@@ -91,6 +130,7 @@ class ModelConfig:
     baseline: str = default("baseline")
     seasonality: str = default("seasonality")
     noise: str = default("noise")
+    media: dict[str, MediaConfig] = Field(default_factory=dict)
     priors: dict[str, PriorConfig] = Field(default_factory=dict, validate_default=True)
     scaling: ScalingConfig | None = None
 
@@ -104,6 +144,38 @@ class ModelConfig:
     def _is_a_form(cls, name: str, info: ValidationInfo) -> str:
         return find(str(info.field_name), name).name
 
+    @field_validator("media")
+    @classmethod
+    def _media_fit(
+        cls, given: dict[str, MediaConfig], info: ValidationInfo
+    ) -> dict[str, MediaConfig]:
+        if not {"channel_columns", "adstock_max_lag", *OWN_FORMS} <= set(info.data):
+            return {}  # which is reported itself
+        channels = info.data["channel_columns"]
+        if unknown := sorted({*given} - {*channels}):
+            raise ValueError(f"names {', '.join(unknown)}; channels are {', '.join(channels)}")
+        read, faults = {}, []
+        for channel, entry in given.items():
+            forms = {kind: _own_form(kind, entry, info.data) for kind in OWN_FORMS}
+            if entry.max_lag and (most := forms["adstock"].reach(entry.max_lag)) < entry.max_lag:
+                faults.append(
+                    f"{channel}.max_lag: {forms['adstock'].name} adstock works over {most} week, "
+                    f"not {entry.max_lag}; leave max_lag out"
+                )
+            known = {item.name: item for form in forms.values() for item in form.parameters}
+            priors = {}
+            for name, prior in entry.priors.items():
+                try:
+                    if name not in known:
+                        raise ValueError(f"its forms have no such parameter; {', '.join(known)}")
+                    priors[name] = read_prior(known[name], prior, None)
+                except ValueError as fault:
+                    faults.append(f"{channel}.priors.{name}: {fault}")
+            read[channel] = replace(entry, priors=priors)
+        if faults:
+            raise ValueError("; ".join(faults))
+        return read
+
     @field_validator("priors", mode="before")
     @classmethod
     def _complete_priors(cls, given: object, info: ValidationInfo) -> dict[str, PriorConfig]:
@@ -111,10 +183,10 @@ class ModelConfig:
             raise ValueError(f"must map parameters to priors, got {given!r}")
         faults: list[str] = []
         # A form or a setting that is at fault is reported itself.
-        known = parameters_of(lambda kind: find(kind, info.data.get(kind, default(kind))))
+        known = parameters_of(lambda kind: _form(kind, info.data))
         priors = {name: default_prior(item) for name, item in known.items()}
         for name, prior in given.items():
-            if name not in known and not all(kind in info.data for kind in FORMS):
+            if name not in known and not {"media", *FORMS} <= set(info.data):
                 continue
             item = known.get(name) or every_parameter().get(name)
             if item is None:
@@ -133,8 +205,58 @@ class ModelConfig:
         return priors
 
     def form(self, kind: str) -> Any:
-        """Return the model's form of a kind, e.g. of its `adstock`."""
-        return find(kind, getattr(self, kind))
+        """Return the model's form of a kind, e.g. of its `adstock`; a mixed one of several."""
+        return _form(kind, vars(self))
+
+    @property
+    def longest_lag(self) -> int:
+        """Weeks over which the spend of any channel still works, its own included."""
+        return max(_lags(vars(self)))
+
+    @cached_property
+    def full_priors(self) -> dict[str, PriorConfig]:
+        """Every prior as the model is built with it, with the values of channels of their own.
+
+        Raises
+        ------
+        ValueError
+            When channels have different distributions of one parameter.
+        """
+        parameters = parameters_of(self.form)
+        return {
+            name: self._with_own(parameters[name], prior) for name, prior in self.priors.items()
+        }
+
+    def _with_own(self, parameter: Parameter, prior: PriorConfig) -> PriorConfig:
+        name, channels = parameter.name, self.channel_columns
+        own = {
+            channel: entry.priors[name]
+            for channel, entry in self.media.items()
+            if name in entry.priors
+        }
+        if not own:
+            return prior
+        places = range(len(channels)) if parameter.only is None else parameter.only
+        each = [
+            own.get(channels[place], _of_item(prior, number)) for number, place in enumerate(places)
+        ]
+        if len({of.distribution for of in each}) > 1:
+            told = (
+                f"{of.distribution} of {channels[at]}" for of, at in zip(each, places, strict=True)
+            )
+            raise ValueError(
+                f"{name} has {', '.join(told)}; channels have one distribution, each with its own "
+                "numbers"
+            )
+        values = {key: tuple(of.parameters[key] for of in each) for key in each[0].parameters}
+        why = dict.fromkeys(
+            f"{channel}: {of.rationale}" for channel, of in own.items() if of.rationale
+        )
+        return PriorConfig(
+            each[0].distribution,
+            {key: of if len({*of}) > 1 else of[0] for key, of in values.items()},
+            "; ".join([*filter(None, [prior.rationale]), *why]),
+        )
 
     @property
     def channel_parameters(self) -> tuple[str, ...]:
@@ -156,6 +278,11 @@ class ModelConfig:
         return self
 
     @model_validator(mode="after")
+    def _channels_have_one_distribution(self) -> "ModelConfig":
+        _ = self.full_priors
+        return self
+
+    @model_validator(mode="after")
     def _scaling_fits(self) -> "ModelConfig":
         if self.scaling and len(self.scaling.channels) != len(self.channel_columns):
             raise ValueError(
@@ -165,10 +292,44 @@ class ModelConfig:
         return self
 
 
+def _own_form(kind: str, entry: MediaConfig | None, model: Mapping[str, Any]) -> Any:
+    return find(kind, (entry and getattr(entry, kind)) or model.get(kind, default(kind)))
+
+
+def _form(kind: str, model: Mapping[str, Any]) -> Any:
+    """Return a model's form of a kind; settings that are at fault are reported themselves."""
+    media = model.get("media")
+    if kind not in OWN_FORMS or not media:
+        return find(kind, model.get(kind, default(kind)))
+    forms = [_own_form(kind, media.get(name), model) for name in model["channel_columns"]]
+    return mixed(kind, forms, _lags(model))
+
+
+def _lags(model: Mapping[str, Any]) -> list[int]:
+    """Return over how many weeks each channel's spend works."""
+    lags = []
+    for channel in model["channel_columns"]:
+        entry = model["media"].get(channel)
+        most = (entry and entry.max_lag) or model["adstock_max_lag"]
+        lags.append(_own_form("adstock", entry, model).reach(most))
+    return lags
+
+
+def _of_item(prior: PriorConfig, number: int) -> PriorConfig:
+    """Return the prior that one channel has of a prior with lists."""
+    values = {
+        name: value[number] if isinstance(value, tuple) else value
+        for name, value in prior.parameters.items()
+    }
+    return replace(prior, parameters=values)
+
+
 def _length_of(parameter: Parameter, columns: Mapping[str, Any]) -> int | None:
     """Return how many values a per-item prior takes; None where it takes a single one."""
     if not parameter.dim:
         return None
+    if parameter.only is not None:
+        return len(parameter.only)
     counted = columns[LENGTH_FROM[parameter.dim]]
     if parameter.dim != MODE:
         return len(counted)
@@ -178,8 +339,7 @@ def _length_of(parameter: Parameter, columns: Mapping[str, Any]) -> int | None:
 
 def with_forms(config: ModelConfig, **forms: str) -> ModelConfig:
     """Return a model in other forms, with the priors of the parameters that it still has."""
-    chosen = {kind: forms.get(kind, getattr(config, kind)) for kind in FORMS}
-    known = parameters_of(lambda kind: find(kind, chosen[kind]))
+    known = parameters_of(lambda kind: _form(kind, vars(config) | forms))
     kept = {name: prior for name, prior in config.priors.items() if name in known}
     return replace(config, **forms, priors=kept)
 
@@ -289,6 +449,7 @@ def to_dict(experiment: ExperimentConfig) -> dict[str, Any]:
     plain = json.loads(json.dumps(asdict(experiment) | {"budget": experiment.budget.plain()}))
     plain["data"]["accept"] = [entry.plain() for entry in experiment.data.accept]
     model = plain["model"]
+    model["media"] = {name: entry.plain() for name, entry in experiment.model.media.items()}
     for name in ("adstock", "saturation", "scaling"):  # where stored files have them
         model[name] = model.pop(name)
     for section, added in (("data", ADDED_TO_DATA), ("model", ADDED_TO_MODEL)):

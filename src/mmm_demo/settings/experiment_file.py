@@ -5,12 +5,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mmm_demo.forms.registry import FORMS
 from mmm_demo.settings.experiment import (
     ADDED_TO_DATA,
     ADDED_TO_MODEL,
     ExperimentConfig,
     to_dict,
 )
+from mmm_demo.settings.names import key
 from mmm_demo.settings.yaml_file import build, dump, read_mapping
 
 
@@ -81,8 +83,11 @@ def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
         "model.seasonality.modes": model.yearly_seasonality,
     }
     for kind, usual in ADDED_TO_MODEL.items():
-        if (form := getattr(model, kind)) != usual:
+        if kind in FORMS and (form := getattr(model, kind)) != usual:
             params[f"model.{kind}.type"] = form
+    for channel, entry in model.media.items():
+        own = {name: of for name, of in entry.plain().items() if name != "priors"}
+        params |= {key(channel, "model.media.", f".{name}"): of for name, of in own.items()}
     if data.source == "simulated":
         params |= {"data.seed": data.seed, "data.weeks": data.weeks}
     if data.path:
@@ -104,7 +109,7 @@ def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
     params["gate.limit.require"] = ", ".join(experiment.gate.require) or "none"
     params["gate.limit.roas_range"] = plausible or "none"
     params |= {f"evidence.{key}": value for key, value in asdict(experiment.evidence).items()}
-    for name, prior in model.priors.items():
+    for name, prior in model.full_priors.items():
         params[f"prior.{name}"] = str(prior)
         if prior.rationale:
             params[f"prior.{name}.rationale"] = prior.rationale

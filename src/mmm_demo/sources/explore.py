@@ -167,7 +167,7 @@ def explore(table: pd.DataFrame, model: ModelConfig, where: str) -> Exploration:
         outliers=outliers,
         correlations=_correlations(table[target], inputs, used),
         condition_number=measure.condition_number(spend),
-        lagged=measure.lagged_correlations(table[target], spend, model.adstock_max_lag, used),
+        lagged=measure.lagged_correlations(table[target], spend, model.longest_lag, used),
         effects=measure.control_effects(table[target], table[controls], used),
         pairs=measure.column_pairs(inputs, channels, controls),
         contrasts=measure.channel_contrasts(spend),
@@ -183,7 +183,7 @@ def _checked(table: pd.DataFrame, model: ModelConfig, where: str) -> pd.DataFram
     date, *names = model.columns
     if missing := [name for name in model.columns if name not in table]:
         raise DataError(f"{where} lacks {', '.join(missing)}; correct the columns of the model")
-    least = model.adstock_max_lag + 3
+    least = model.longest_lag + 3
     if len(table) < least:
         raise DataError(f"{where} has {len(table)} week(s), at least {least} are needed to explore")
     table = table[[date, *names]].reset_index(drop=True).astype(dict.fromkeys(names, float))

@@ -40,7 +40,7 @@ SPARE_WEEKS = 10  # left over after two carry-over windows and one week per chan
 def min_weeks(model: ModelConfig) -> int:
     """Fewest weeks that can carry a model: two lags, one per column, and some to spare."""
     effects = len(model.channel_columns) + len(model.control_columns)
-    return max(MIN_WEEKS, 2 * model.adstock_max_lag + effects + SPARE_WEEKS)
+    return max(MIN_WEEKS, 2 * model.longest_lag + effects + SPARE_WEEKS)
 
 
 def validate_table(
