@@ -75,7 +75,7 @@ def ground_of(
     paused = (spend.to_numpy() == 0).mean(axis=0)
     return Ground(
         sampler=sampler,
-        lag=model.adstock_max_lag,
+        lag=min(model.adstock_max_lag, model.longest_lag),
         alike=_pairs(spend.to_numpy(float), list(spend.columns), ALIKE),
         always_on=tuple(
             name for name, share in zip(spend.columns, paused, strict=True) if share < ALWAYS_ON

@@ -12,7 +12,7 @@ from mmm_demo.evidence.refit import Refitter
 from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.settings.experiment import ModelConfig, ScalingConfig
 from mmm_demo.settings.limits import EvidenceConfig
-from mmm_demo.settings.priors import PriorConfig
+from mmm_demo.settings.priors import PriorConfig, parameters_of
 
 STAGE = "placebo"
 SHARE_MAX = 0.02
@@ -98,8 +98,8 @@ def run_placebo(
 ) -> pd.DataFrame:
     """Add a channel that cannot have worked: a real one, shifted in a circle.
 
-    Channels take turns, the one with the largest spend first. Where they have priors of their own
-    only that one is used, as priors are compiled in.
+    Channels take turns, the one with the largest spend first. Where they have priors or forms of
+    their own only that one is used, as these are compiled in.
 
     Returns
     -------
@@ -111,9 +111,9 @@ def run_placebo(
     own_priors = any(
         isinstance(value, tuple)
         for name in config.channel_parameters
-        for value in config.priors[name].parameters.values()
+        for value in config.full_priors[name].parameters.values()
     )
-    sources = by_spend[:1] if own_priors else by_spend
+    sources = by_spend[:1] if own_priors or config.media else by_spend
     by_weeks = shifts(len(table), config.longest_lag, evidence.placebos)
     for number, shift in enumerate(by_weeks, 1):
         source = sources[(number - 1) % len(sources)]
@@ -131,24 +131,34 @@ def run_placebo(
 
 
 def _with_channel(config: ModelConfig, source: str) -> ModelConfig:
-    """Return the model with the placebo as a last channel, with the source's priors and scale."""
-    place = config.channel_columns.index(source)
+    """Return the model with the placebo as a last channel: the source's forms, priors and scale."""
+    place, placebo = config.channel_columns.index(source), free_name(config.columns)
+    parameters = parameters_of(config.form)
     priors = {
-        name: _longer(prior, place) if name in config.channel_parameters else prior
+        name: _longer(prior, place, parameters[name].only)
+        if name in config.channel_parameters
+        else prior
         for name, prior in config.priors.items()
     }
+    own = {placebo: config.media[source]} if source in config.media else {}
     scaling = config.scaling
     if scaling:
         scaling = ScalingConfig(scaling.target, (*scaling.channels, scaling.channels[place]))
     return replace(
         config,
-        channel_columns=(*config.channel_columns, free_name(config.columns)),
+        channel_columns=(*config.channel_columns, placebo),
+        media=config.media | own,
         priors=priors,
         scaling=scaling,
     )
 
 
-def _longer(prior: PriorConfig, place: int) -> PriorConfig:
+def _longer(prior: PriorConfig, place: int, only: tuple[int, ...] | None) -> PriorConfig:
+    """Return a prior with the value of a channel once more, if it has any."""
+    if only is not None:
+        if place not in only:
+            return prior
+        place = only.index(place)
     longer = {
         name: (*value, value[place]) if isinstance(value, tuple) else value
         for name, value in prior.parameters.items()

@@ -11,7 +11,7 @@ from mmm_demo.evidence.refit import Refitter
 from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.planning.optimize import optimize_budget
 from mmm_demo.planning.window import BudgetError
-from mmm_demo.settings.experiment import BudgetConfig, ModelConfig, with_forms
+from mmm_demo.settings.experiment import BudgetConfig, ModelConfig, with_other
 from mmm_demo.settings.limits import EvidenceConfig
 
 STAGE = "sensitivity"
@@ -79,9 +79,7 @@ def _worst(values: np.ndarray, names: pd.Series) -> tuple[float, str]:
 
 
 def variants(config: ModelConfig) -> dict[str, ModelConfig]:
-    """Return the model under another lag, saturation family and seasonality."""
-    lag = config.adstock_max_lag // 2 if config.adstock_max_lag > 2 else config.adstock_max_lag * 2
-    family = config.form("saturation").other
+    """Return the model under other lags, other forms of media and another seasonality."""
     modes = config.yearly_seasonality
     modes += 1 if modes < MOST_MODES else -1
     seasonal = {item.name for item in config.form("seasonality").parameters}
@@ -91,11 +89,42 @@ def variants(config: ModelConfig) -> dict[str, ModelConfig]:
         else prior
         for name, prior in config.priors.items()
     }
-    return {
-        f"lag of {lag} weeks": replace(config, adstock_max_lag=lag),
-        f"{family.replace('_', '-')} saturation": with_forms(config, saturation=family),
+    found = _other_lags(config) | _other_adstock(config)
+    other = with_other(config, "saturation", lambda form: form.other)
+    return found | {
+        f"{_told(other, 'saturation')} saturation": other,
         f"{modes} seasonal modes": replace(config, yearly_seasonality=modes, priors=priors),
     }
+
+
+def _other_lags(config: ModelConfig) -> dict[str, ModelConfig]:
+    """Return the model with half of each lag; none where nothing is carried over."""
+    if config.longest_lag == 1 < config.adstock_max_lag:
+        return {}
+    media = {
+        channel: replace(entry, max_lag=entry.max_lag and _other_lag(entry.max_lag))
+        for channel, entry in config.media.items()
+    }
+    lag = _other_lag(config.adstock_max_lag)
+    own = {entry.max_lag for entry in media.values() if entry.max_lag} - {lag}
+    told = " and ".join(map(str, [lag, *sorted(own)]))
+    return {f"lag of {told} weeks": replace(config, adstock_max_lag=lag, media=media)}
+
+
+def _other_lag(weeks: int) -> int:
+    return weeks // 2 if weeks > 2 else weeks * 2
+
+
+def _other_adstock(config: ModelConfig) -> dict[str, ModelConfig]:
+    """Return the model with the other form of each adstock that has one."""
+    other = with_other(config, "adstock", lambda form: form.other or form.name)
+    same = other.form("adstock").name == config.form("adstock").name
+    return {} if same else {f"{_told(other, 'adstock')} adstock": other}
+
+
+def _told(config: ModelConfig, kind: str) -> str:
+    names = dict.fromkeys(config.form(kind).name.split(", "))
+    return " and ".join(name.replace("_", "-") for name in names)
 
 
 def _first(value: float | tuple[float, ...]) -> float:

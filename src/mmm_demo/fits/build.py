@@ -22,12 +22,13 @@ from mmm_demo.forms.graphs import (
     ByChannel,
     ForSome,
     own_adstock,
+    register_mixed,
     saturation_class,
 )
 from mmm_demo.forms.kinds import Adstock, Form, short
-from mmm_demo.forms.mixed import NOTHING, MixedAdstock
+from mmm_demo.forms.mixed import NOTHING, MixedAdstock, mixed
 from mmm_demo.forms.parameter import Parameter
-from mmm_demo.forms.registry import FORMS
+from mmm_demo.forms.registry import FORMS, find
 from mmm_demo.settings.experiment import ModelConfig
 from mmm_demo.settings.names import variable
 from mmm_demo.settings.priors import CONTROL_EFFECT, PriorConfig
@@ -139,6 +140,9 @@ for _form in FORMS["saturation"].values():
     saturation_class(_form)
 for _form in FORMS["adstock"].values():
     adstock_class(_form, open_lag=False)
+register_mixed(
+    lambda kind, names: mixed(kind, [find(kind, name) for name in names], range(len(names)))
+)
 
 
 def _fixed_prior(prior: PriorConfig, dims: tuple[str, ...] = ()) -> Prior:

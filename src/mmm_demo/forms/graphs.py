@@ -18,6 +18,9 @@ from mmm_demo.forms.parameter import CHANNEL, Parameter
 LAG_DATA = "adstock_weeks"
 # Arguments of mixed classes beside the forms' parameters: which form a channel has, and its weeks.
 FORM, WEEKS = "form", "weeks"
+FORMS = "forms"  # what a trace calls the names of a mixed class's forms
+DOOR = "mmm_demo.model"  # traces name classes by the door of `fits`: files inside may move
+MIXED_ADSTOCK, MIXED_SATURATION = "MixedAdstock", "MixedSaturation"
 ALL = "_all"  # ends the name of a parameter that only some have, spread over all channels
 
 
@@ -107,7 +110,12 @@ class ByChannel:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as a trace holds it."""
-        return {"by_channel": list(self.values)}
+        return {"values": list(self.values)}
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> "ByChannel":
+        """Return what a trace holds."""
+        return cls(stored["values"])
 
 
 @dataclass
@@ -151,7 +159,55 @@ class ForSome:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as a trace holds it."""
-        return {"for_some": self.prior.to_dict(), "only": list(self.only), "else": self.nothing}
+        return {"prior": self.prior.to_dict(), "only": list(self.only), "nothing": self.nothing}
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> "ForSome":
+        """Return what a trace holds."""
+        from pymc_extras.deserialize import deserialize
+
+        return cls(deserialize(stored["prior"]), tuple(stored["only"]), stored["nothing"])
+
+
+def register_mixed(form: Callable[[str, Sequence[str]], Any]) -> None:
+    """Let PyMC-Marketing store and load traces whose channels differ.
+
+    Parameters
+    ----------
+    form
+        Gives the mixed form of a kind and of the names of its channels' forms.
+    """
+    from pymc_extras.deserialize import deserialize
+    from pymc_marketing.mmm import AdstockTransformation, SaturationTransformation
+    from pymc_marketing.serialization import serialization
+
+    for part in (ByChannel, ForSome):
+        part.__module__ = DOOR
+        serialization.register(part)
+
+    def prior(stored: Any) -> Any:
+        known = isinstance(stored, dict) and "__type__" in stored
+        return serialization.deserialize(stored) if known else deserialize(stored)
+
+    def loaded(kind: str, make: Callable[[Any], type]) -> Callable[..., Any]:
+        def load(stored: dict[str, Any], context: Any = None) -> Any:
+            rest = {name: of for name, of in stored.items() if name not in ("__type__", FORMS)}
+            rest["priors"] = {name: prior(of) for name, of in stored["priors"].items()}
+            return make(form(kind, stored[FORMS]))(**rest)
+
+        return load
+
+    for name, base, load in (
+        (MIXED_ADSTOCK, AdstockTransformation, loaded("adstock", lambda of: of.own(False))),
+        (MIXED_SATURATION, SaturationTransformation, loaded("saturation", saturation_class)),
+    ):
+        key = f"{DOOR}.{name}"
+        serialization.register(
+            key,
+            base,
+            serializer=lambda of, key=key: {"__type__": key, FORMS: of.forms, **of.to_dict()},
+            deserializer=load,
+        )
 
 
 def mixed_saturation(forms: Sequence[Saturation], parameters: Sequence[Parameter]) -> type:
@@ -185,7 +241,9 @@ def mixed_saturation(forms: Sequence[Saturation], parameters: Sequence[Parameter
             found = where(eq(form, float(number)), of_form(number, x, parameters), found)
         return found
 
-    return _class(parameters, SaturationTransformation, function, MIXED_SATURATION, {FORM: codes})
+    made = _class(parameters, SaturationTransformation, function, MIXED_SATURATION, {FORM: codes})
+    made.forms = [form.name for form in forms]
+    return made
 
 
 def mixed_adstock(
@@ -225,10 +283,9 @@ def mixed_adstock(
         return batched_convolution(x, shares, dim=dim, kernel_dim=kernel)
 
     known_as = "open_mixed_adstock" if open_lag else MIXED_ADSTOCK
-    return _class(parameters, AdstockTransformation, function, known_as, {WEEKS: ()})
-
-
-MIXED_ADSTOCK, MIXED_SATURATION = "MixedAdstock", "MixedSaturation"
+    made = _class(parameters, AdstockTransformation, function, known_as, {WEEKS: ()})
+    made.forms = [form.name for form in forms]
+    return made
 
 
 def _by_form(codes: Sequence[float], make: Callable[[int, Callable[[Any], Any]], Any]) -> Any:
@@ -287,5 +344,4 @@ def _class(
                 name: f"{self.prefix}_{name}{ALL if name in some else ''}" for name in priors
             }
         )
-    # Traces name classes by the door of `fits`: files inside may move.
-    return type(known_as, (base,), content | {"__module__": "mmm_demo.model"})
+    return type(known_as, (base,), content | {"__module__": DOOR})

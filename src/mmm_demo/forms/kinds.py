@@ -42,7 +42,15 @@ def short(name: str) -> str:
 
 
 class Adstock(Form):
-    """How spend of one week works in the weeks after it."""
+    """How spend of one week works in the weeks after it.
+
+    Attributes
+    ----------
+    other
+        Form in its place when a battery asks how much hangs on it; empty where its lag says that.
+    """
+
+    other: str = ""
 
     @abstractmethod
     def weights(self, lags: np.ndarray, **parameters: np.ndarray) -> np.ndarray:

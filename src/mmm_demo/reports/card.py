@@ -16,7 +16,7 @@ from mmm_demo.reports.check_names import BASIC, QUESTIONS, battery_name, check_n
 from mmm_demo.reports.page import Section, cell_text, in_percent, render_page
 from mmm_demo.reports.summary import PRIOR_HEADER, prior_rows
 from mmm_demo.settings.batteries import BATTERIES, EVIDENCE_BATTERIES, FIT_BATTERIES
-from mmm_demo.settings.experiment import ExperimentConfig
+from mmm_demo.settings.experiment import ExperimentConfig, MediaConfig
 from mmm_demo.settings.wording import ROAS_UNIT, join_words, roas, roas_with_interval, share
 
 NOT_MEASURED = "not measured"
@@ -541,10 +541,23 @@ def _ground(card: CardInput) -> Section:
         f"Carryover of up to {model.adstock_max_lag} weeks, the week of the spend included "
         f"({model.adstock} adstock); {model.saturation.replace('_', '-')} saturation; seasonality: "
         f"{season}; controls: {', '.join(model.control_columns) or 'none'}.",
+        *(own_forms(channel, entry) for channel, entry in model.media.items()),
         *(f"Noticed when the data were read: {text}." for text in card.warnings),
     ]
     tables = {"Priors": priors, "Identity of data and files": hashes}
     return Section("What it rests on", paragraphs, tables)
+
+
+def own_forms(channel: str, entry: MediaConfig) -> str:
+    """Say what a channel has of its own."""
+    told = {
+        "adstock": entry.adstock and f"{entry.adstock.replace('_', '-')} adstock",
+        "max_lag": entry.max_lag and f"carryover of up to {entry.max_lag} weeks",
+        "saturation": entry.saturation and f"{entry.saturation.replace('_', '-')} saturation",
+        "priors": entry.priors and f"priors of {', '.join(entry.priors)}",
+    }
+    own = ", ".join(filter(None, told.values())) or "nothing"
+    return f"{channel} has of its own: {own}."
 
 
 def _interval(point: float, low: float, high: float) -> str:

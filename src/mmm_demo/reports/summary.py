@@ -93,7 +93,7 @@ def headline(
     """Return what people look for first: verdict, lag, ROAS, priors; a line each."""
     model, values = experiment.model, {check.name: check.value for check in report.checks}
     verdict = gate_sentence(report)
-    lines = [f"{verdict[0].upper()}{verdict[1:]}; adstock up to {model.adstock_max_lag} weeks"]
+    lines = [f"{verdict[0].upper()}{verdict[1:]}; adstock up to {model.longest_lag} weeks"]
     if "rhat_max" in values:
         lines[0] += (
             f", R-hat {values['rhat_max']:.4f}, ESS {values['ess_bulk_min']:,.0f} bulk and "

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, field, replace
 from functools import cached_property
 from typing import Annotated, Any
@@ -337,11 +337,42 @@ def _length_of(parameter: Parameter, columns: Mapping[str, Any]) -> int | None:
     return find(kind, columns.get(kind, default(kind))).count(counted)
 
 
-def with_forms(config: ModelConfig, **forms: str) -> ModelConfig:
-    """Return a model in other forms, with the priors of the parameters that it still has."""
-    known = parameters_of(lambda kind: _form(kind, vars(config) | forms))
-    kept = {name: prior for name, prior in config.priors.items() if name in known}
-    return replace(config, **forms, priors=kept)
+def with_forms(config: ModelConfig, **settings: Any) -> ModelConfig:
+    """Return a model with other forms, lags or media, and the priors that it still has.
+
+    Lists of a parameter that other channels have now are one number: their first.
+    """
+    before = parameters_of(config.form)
+    known = parameters_of(lambda kind: _form(kind, vars(config) | settings))
+    kept = {
+        name: prior if before[name].only == known[name].only else _of_item(prior, 0)
+        for name, prior in config.priors.items()
+        if name in known
+    }
+    return replace(config, **settings, priors=kept)
+
+
+def with_other(config: ModelConfig, kind: str, other: Callable[[Any], str]) -> ModelConfig:
+    """Return a model with another form in place of each of its forms of a kind.
+
+    Parameters
+    ----------
+    config
+        The model.
+    kind
+        One of `OWN_FORMS`.
+    other
+        Names the form in another's place.
+    """
+    own, media = {kind: other(find(kind, getattr(config, kind)))}, {}
+    for channel, entry in config.media.items():
+        name = getattr(entry, kind)
+        changed = replace(entry, **{kind: name and other(find(kind, name))})
+        forms = [_own_form(part, changed, vars(config) | own) for part in OWN_FORMS]
+        has = {item.name for form in forms for item in form.parameters}
+        priors = {name: prior for name, prior in entry.priors.items() if name in has}
+        media[channel] = replace(changed, priors=priors)
+    return with_forms(config, **own, media=media)
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -213,25 +213,39 @@ class Space:
     def _put(self, plain: dict[str, Any], place: str, setting: object) -> None:
         *sections, last = place.split(".")
         inner = plain
-        for section in sections:
+        if sections[:2] == ["model", "media"]:  # which an experiment without any leaves out
+            inner["model"].setdefault("media", {})
+        for at, section in enumerate(sections):
+            if sections[:2] == ["model", "media"] and at in (2, 3):  # a channel, its priors
+                inner.setdefault(section, {})
             inner = inner.get(section)
             if not isinstance(inner, dict):
                 raise ConfigError(f"{place}: the experiment has no {section!r} to put values into")
         inner[last] = copy.deepcopy(setting)
-        if sections[:2] == ["model", "priors"]:  # a prior that is not the default says why
-            prior, why = (inner if len(sections) > 2 else inner[last]), "a trial of the sweep"
+        priors = 2 if sections[:2] == ["model", "priors"] else 4
+        if sections[priors - 1 : priors] == ["priors"]:  # one that is not the default says why
+            prior, why = (inner if len(sections) > priors else inner[last]), "a trial of the sweep"
             if isinstance(prior, dict):  # anything else is refused with the experiment
                 prior["rationale"] = f"{why} {self.sweep.name}"
 
     @property
     def longest_lag(self) -> int:
         """Longest lag of any trial: up to it, trials share a compilation."""
-        tried = (self._settings(name, value).get(LAG) for name, value in self._single_values())
-        lags = [lag for lag in tried if isinstance(lag, int)]
-        return max([self.base.model.adstock_max_lag, *lags])
+        tried = (self._settings(name, value) for name, value in self._single_values())
+        lags = [lag for settings in tried for lag in _lags(settings)]
+        return max([self.base.model.adstock_max_lag, self.base.model.longest_lag, *lags])
 
 
-LAG = "model.adstock_max_lag"
+LAGS = ("adstock_max_lag", "max_lag")
+
+
+def _lags(settings: Mapping[str, Any]) -> Iterator[int]:
+    """Return every lag among settings, however deep."""
+    for place, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _lags(value)
+        elif isinstance(value, int) and str(place).rpartition(".")[2] in LAGS:
+            yield value
 
 
 def in_words(choice: Mapping[str, Value]) -> str:

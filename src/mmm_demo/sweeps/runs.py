@@ -108,7 +108,7 @@ class Trials:
     def _table(self, experiment: ExperimentConfig) -> MarketingData:
         model = experiment.model
         columns = (model.date_column, model.target_column, model.control_columns)
-        key = repr((experiment.data, columns, model.channel_columns, model.adstock_max_lag))
+        key = repr((experiment.data, columns, model.channel_columns, model.longest_lag))
         if key not in self._tables:
             self._tables[key] = load_market(experiment.data, model, self.root)
         return self._tables[key]

@@ -29,6 +29,7 @@ class Delayed(Adstock):
 
     name = "delayed"
     parameters = (RETENTION, PEAK)
+    other = "geometric"
 
     def weights(self, lags: np.ndarray, alpha: np.ndarray, theta: np.ndarray) -> np.ndarray:
         """Return the weight of each lag, shape (..., lag, channel)."""

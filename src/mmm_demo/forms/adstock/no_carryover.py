@@ -12,6 +12,7 @@ class NoCarryover(Adstock):
 
     name = "none"
     parameters = ()
+    other = "geometric"
 
     def reach(self, weeks: int) -> int:
         """Return 1, whatever is asked for."""
