@@ -24,7 +24,12 @@ from mmm_demo.fits.build import build_model
 from mmm_demo.fits.kernel import Kernel, compile_kernel, log_density
 from mmm_demo.fits.response import Response, scaling_of
 from mmm_demo.forms.registry import FORMS
-from mmm_demo.settings.experiment import ModelConfig, ScalingConfig, free_parameters
+from mmm_demo.settings.experiment import (
+    MediaConfig,
+    ModelConfig,
+    ScalingConfig,
+    free_parameters,
+)
 from mmm_demo.settings.priors import PriorConfig
 from mmm_demo.tables.lift import COLUMNS
 
@@ -142,6 +147,7 @@ def differences(kernel: Kernel, place: np.ndarray) -> np.ndarray:
 
 # The graph: the posterior is the plain model's, shifted
 
+DIFFERENT = {"Radio": MediaConfig("delayed", 5, "hill"), "TV": MediaConfig("none")}
 PARTS = [
     {"control_columns": controls, "yearly_seasonality": modes, "priors": {}}
     for controls, modes in itertools.product([(), ("Trend",)], [0, 2])
@@ -156,6 +162,11 @@ def test_the_density_of_the_level_is_the_models_with_the_intercept_shifted(
 ) -> None:
     config = replace(CONFIG, adstock=adstock, saturation=saturation)
     assert_shifted(config, tests)
+
+
+@pytest.mark.parametrize("tests", [None, LIFT], ids=["history", "lift tests"])
+def test_so_it_is_where_channels_differ(tests: pd.DataFrame | None) -> None:
+    assert_shifted(replace(CONFIG, media=DIFFERENT), tests)
 
 
 @pytest.mark.parametrize("parts", PARTS, ids=str)
@@ -194,6 +205,12 @@ OTHER_SHAPES = [
     pytest.param(replace(CONFIG, adstock=adstock, saturation=saturation), tests, id=name)
     for adstock, saturation in itertools.product(FORMS["adstock"], FORMS["saturation"])
     for name, tests in ((f"{adstock} {saturation}", None), (f"{adstock} {saturation} lift", LIFT))
+]
+
+
+OTHER_SHAPES += [
+    pytest.param(replace(CONFIG, media=DIFFERENT), tests, id=f"different {name}")
+    for name, tests in (("history", None), ("lift", LIFT))
 ]
 
 

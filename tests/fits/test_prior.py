@@ -9,7 +9,12 @@ import pytest
 from drawn_model import drawn_model
 from mmm_demo.fits.build import build_model, features, target, target_scale
 from mmm_demo.fits.prior import PRIOR_DRAWS, prior_draws, sample_prior
-from mmm_demo.settings.experiment import ModelConfig, ScalingConfig, free_parameters
+from mmm_demo.settings.experiment import (
+    MediaConfig,
+    ModelConfig,
+    ScalingConfig,
+    free_parameters,
+)
 from mmm_demo.settings.priors import PriorConfig
 
 TABLE = drawn_model().table
@@ -30,6 +35,12 @@ MODELS = {
     ),
     "season, no controls": replace(PLAIN, yearly_seasonality=2, saturation="michaelis_menten"),
     "a champion's scaling": replace(PLAIN, scaling=ScalingConfig(2e6, (1e5, 3e5))),
+    "delayed hill": replace(PLAIN, adstock="delayed", saturation="hill"),
+    "no carryover, linear": replace(PLAIN, adstock="none", saturation="linear"),
+    "channels that differ": replace(
+        drawn_model().config,
+        media={"Radio": MediaConfig("delayed", 6, "hill"), "TV": MediaConfig("none")},
+    ),
 }
 
 
