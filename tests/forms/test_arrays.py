@@ -7,6 +7,7 @@ from scipy.stats import norm
 from mmm_demo.fits.prior import prior_distribution
 from mmm_demo.forms.kinds import carried
 from mmm_demo.forms.registry import FORMS, find
+from mmm_demo.forms.saturation.hill import SLOPE
 from mmm_demo.settings.priors import default_prior
 
 RNG = np.random.default_rng(4)
@@ -94,7 +95,7 @@ def test_hill_stays_a_real_number_without_spend_and_with_any(slope) -> None:
 
 
 def test_the_prior_of_hills_slope_reaches_from_half_to_four() -> None:
-    prior = prior_distribution(default_prior(HILL.parameters[-1]))
+    prior = prior_distribution(default_prior(SLOPE))
     assert prior.ppf([0.025, 0.975]) == pytest.approx([0.53, 3.78], abs=0.01)
     assert prior.median() == pytest.approx(np.sqrt(2), abs=0.01)  # between the fixed curves'
 

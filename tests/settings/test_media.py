@@ -6,6 +6,7 @@ import pytest
 
 from each import each
 from helpers import make_experiment, refusal, small_model
+from mmm_demo.forms.adstock.delayed import PEAK
 from mmm_demo.forms.mixed import MixedAdstock, MixedSaturation
 from mmm_demo.forms.registry import FORMS, find
 from mmm_demo.settings.experiment import (
@@ -52,7 +53,7 @@ def test_a_channel_has_its_own_and_the_others_have_the_models() -> None:
     sizes = free_parameters(given)
     assert sizes["adstock_theta"] == sizes["saturation_slope"] == 1  # of TV alone
     assert sizes["adstock_alpha"] == sizes["saturation_lam"] == sizes["saturation_beta"] == 2
-    assert given.priors["adstock_theta"] == default_prior(find("adstock", "delayed").parameters[1])
+    assert given.priors["adstock_theta"] == default_prior(PEAK)
     assert given.full_priors["adstock_theta"].parameters == {"sigma": 1.0}
     beta = given.full_priors["saturation_beta"]
     assert beta.parameters == {"sigma": (0.5, 0.25)}

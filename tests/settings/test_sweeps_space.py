@@ -384,3 +384,52 @@ def test_values_that_look_the_same_in_other_types_are_another_search():
     )
     assert one != two
     assert isinstance(sweep_of().search[LAG], Options)
+
+
+# Forms of a channel's own
+
+
+def test_a_channels_own_settings_are_searched_where_the_experiment_has_none(load):
+    search = {
+        "model.media.TV.adstock": ["geometric", "delayed"],
+        "model.media.TV.max_lag": {"low": 4, "high": 14, "step": 10},
+    }
+    space = load(search)
+    assert space.longest_lag == 14
+    found = space.experiment({"model.media.TV.adstock": "delayed", "model.media.TV.max_lag": 14})
+    assert found.model.form("adstock").name == "delayed, geometric"
+    assert found.model.form("adstock").lags == (14, 8)
+    assert space.experiment({}).model.media == {}
+    sets = {"late": {"model.media": {"TV": {"adstock": "delayed", "max_lag": 20}}},
+            "plain": {"model.media": {}}}  # fmt: skip
+    space = load({"forms": sets})
+    assert space.longest_lag == 20
+    assert space.experiment({"forms": "late"}).model.media["TV"].max_lag == 20
+    assert space.experiment({"forms": "plain"}) == space.experiment({})
+
+
+def test_a_channels_own_prior_says_that_the_sweep_chose_it(load):
+    prior = {"distribution": "LogNormal", "sigma": 0.3}
+    named = {
+        f"slope {mu}": {
+            "model.media.TV.saturation": "hill",
+            "model.media.TV.priors.saturation_slope": prior | {"mu": mu},
+        }
+        for mu in (0.1, 0.7)
+    }
+    found = load({"slope": named}).experiment({"slope": "slope 0.7"}).model
+    own = found.media["TV"].priors["saturation_slope"]
+    assert own.parameters["mu"] == 0.7 and own.rationale == "a trial of the sweep s"
+    assert found.full_priors["saturation_slope"].parameters == own.parameters
+
+
+def test_a_search_over_a_channel_or_form_that_is_not_there_is_refused(load):
+    with pytest.raises(ConfigError) as refused:
+        load({"model.media.Tv.adstock": ["geometric", "delayed"]})
+    assert "names Tv; channels are TV, Radio" in str(refused.value)
+    with pytest.raises(ConfigError) as refused:
+        load({"model.media.TV.adstock": ["geometric", "late"]})
+    assert "unknown adstock 'late'" in str(refused.value)
+    with pytest.raises(ConfigError) as refused:
+        load({"model.media.TV.priors.saturation_slope.mu": [0.1, 0.7]})
+    assert "no 'saturation_slope' to put values into" in str(refused.value)

@@ -102,11 +102,9 @@ class ByChannel:
 
     def create_variable(self, name: str, xdist: bool = False) -> Any:
         """Return the numbers as data of the model that is being built."""
-        import pymc as pm
-        import pytensor.xtensor as ptx
+        import pymc.dims as pmd
 
-        data = pm.Data(name, np.array(self.values, dtype=float), dims=CHANNEL)
-        return ptx.as_xtensor(data, dims=(CHANNEL,))
+        return pmd.Data(name, np.array(self.values, dtype=float), dims=CHANNEL)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as a trace holds it."""

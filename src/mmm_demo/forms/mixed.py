@@ -159,7 +159,9 @@ def _names(forms: Sequence[Form]) -> str:
 
 def _parameters(forms: Sequence[Form]) -> tuple[Parameter, ...]:
     found: dict[str, Parameter] = {}
-    for item in (item for form in forms for item in form.parameters):
+    # A form with more of them says in which order PyMC meets those that others have too.
+    longest = sorted(dict.fromkeys(forms), key=lambda form: -len(form.parameters))
+    for item in (item for form in longest for item in form.parameters):
         has = tuple(
             place
             for place, form in enumerate(forms)

@@ -28,7 +28,7 @@ class Delayed(Adstock):
     """
 
     name = "delayed"
-    parameters = (RETENTION, PEAK)
+    parameters = (PEAK, RETENTION)  # as PyMC meets them, which gives each its stream of draws
     other = "geometric"
 
     def weights(self, lags: np.ndarray, alpha: np.ndarray, theta: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ class Hill(Saturation):
     """Hill's curve, with half of the effect where the others have it."""
 
     name = "hill"
-    parameters = (*SHARED, SLOPE)
+    parameters = (SHARED[0], SLOPE, SHARED[1])  # as PyMC meets them (streams of draws)
     concave = False  # where a slope is above 1, which draws of any channel may be
 
     def curve(self, x: np.ndarray, slope: np.ndarray) -> np.ndarray:
