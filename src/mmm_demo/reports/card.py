@@ -533,13 +533,15 @@ def _counted(part: float, whole: float) -> str:
 def _ground(card: CardInput) -> Section:
     model = card.experiment.model
     season = f"{model.yearly_seasonality} yearly modes" if model.yearly_seasonality else "none"
+    carryover = f"Carryover of up to {model.adstock_max_lag} weeks, the week of the spend included"
+    if model.longest_lag == 1:
+        carryover = "No carryover"
     priors = pd.DataFrame(prior_rows(card.experiment), columns=[*PRIOR_HEADER])
     hashes = pd.DataFrame(card.hashes.items(), columns=["what", "sha256"])
     paragraphs = [
         f"Data: {card.source}, {card.span}. Market {card.experiment.market}, experiment "
         f"{card.experiment.name}, fit run {card.run_id}.",
-        f"Carryover of up to {model.adstock_max_lag} weeks, the week of the spend included "
-        f"({model.adstock} adstock); {model.saturation.replace('_', '-')} saturation; seasonality: "
+        f"{carryover} ({model.adstock} adstock); {model.saturation.replace('_', '-')} saturation; seasonality: "
         f"{season}; controls: {', '.join(model.control_columns) or 'none'}.",
         *(own_forms(channel, entry) for channel, entry in model.media.items()),
         *(f"Noticed when the data were read: {text}." for text in card.warnings),
