@@ -17,9 +17,10 @@ from pytensor.xtensor import as_xtensor
 from scipy.stats import norm
 
 from mmm_demo.fits.build import adstock_class, saturation_class
-from mmm_demo.forms.graphs import LAG_DATA, ByChannel, own_adstock
+from mmm_demo.forms.graphs import LAG_DATA, own_adstock
 from mmm_demo.forms.kinds import Form, carried, short
 from mmm_demo.forms.mixed import MixedAdstock, mixed
+from mmm_demo.forms.mixed_graphs import ByChannel
 from mmm_demo.forms.registry import FORMS, find
 
 RNG = np.random.default_rng(6)

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from mmm_demo.forms.graphs import mixed_adstock, mixed_saturation
 from mmm_demo.forms.kinds import Adstock, Form, Saturation, short
+from mmm_demo.forms.mixed_graphs import mixed_adstock, mixed_saturation
 from mmm_demo.forms.parameter import Parameter
 
 # In place of a parameter that a channel lacks: a rate of 1 leaves its spend as it is, and all else

@@ -541,8 +541,8 @@ def _ground(card: CardInput) -> Section:
     paragraphs = [
         f"Data: {card.source}, {card.span}. Market {card.experiment.market}, experiment "
         f"{card.experiment.name}, fit run {card.run_id}.",
-        f"{carryover} ({model.adstock} adstock); {model.saturation.replace('_', '-')} saturation; seasonality: "
-        f"{season}; controls: {', '.join(model.control_columns) or 'none'}.",
+        f"{carryover} ({model.adstock} adstock); {model.saturation.replace('_', '-')} saturation; "
+        f"seasonality: {season}; controls: {', '.join(model.control_columns) or 'none'}.",
         *(own_forms(channel, entry) for channel, entry in model.media.items()),
         *(f"Noticed when the data were read: {text}." for text in card.warnings),
     ]
