@@ -71,8 +71,8 @@ def test_experiment_is_frozen() -> None:
         ),
         ({"data": {"trend": "quadratic"}}, "data.trend: Input should be 'none' or 'linear'"),
         (
-            {"model": small_model(saturation="hill")},
-            "unknown saturation 'hill'; known: logistic, michaelis_menten, s_shaped",
+            {"model": small_model(saturation="steep")},
+            "unknown saturation 'steep'; known: logistic, michaelis_menten, s_shaped, hill, linear",
         ),
         ({"model": small_model(saturation=None)}, "model.saturation"),
         ({"model": small_model(saturation=True)}, "model.saturation"),

@@ -299,6 +299,23 @@ def test_what_is_required_is_said_battery_by_battery() -> None:
     assert needed["identification"] == "advisory"
 
 
+def test_forms_of_a_channels_own_are_said_in_words() -> None:
+    media = {
+        "TV": {"adstock": "delayed", "max_lag": 12},
+        "Radio": {"saturation": "s_shaped", "priors": {"saturation_lam": {
+            "distribution": "Gamma", "alpha": 9.0, "beta": 3.0, "rationale": "known"}}},
+    }  # fmt: skip
+    model = {"channel_columns": CHANNELS, "control_columns": ["Trend"]}
+    plain = from_dict(plain_experiment(model=model), "here")
+    own = from_dict(plain_experiment(model=model | {"media": media}), "here")
+    nothing = from_dict(plain_experiment(model=model | {"adstock": "none"}), "here")
+    assert "has of its own" not in version_card(make_card(experiment=plain))
+    text = version_card(make_card(experiment=own))
+    assert "TV has of its own: delayed adstock, carryover of up to 12 weeks." in text
+    assert "Radio has of its own: s-shaped saturation, priors of saturation_lam." in text
+    assert "No carryover (none adstock)" in version_card(make_card(experiment=nothing))
+
+
 def test_flags_are_said_with_their_numbers() -> None:
     card = make_card(report=good_report().with_checks([advisory(0.6)]))
     sentences = lead(card)

@@ -155,7 +155,7 @@ def _no_smallest(plan: Plan) -> str:
     if plan.scenario.objective in TARGETS:
         return "No smallest change is told for a scenario with a target."
     if not plan.certified:
-        return "No smallest change is told where saturation is S-shaped."
+        return "No smallest change is told where saturation may be S-shaped."
     return "No smallest change is told: moving money at this budget is not expected to gain."
 
 
@@ -339,7 +339,8 @@ def certificate_sentence(plan: Plan) -> str:
     else:
         text = (
             "The best of many searches. Judged over all draws, nearby plans are not better by more "
-            f"than {gap} Where saturation is S-shaped that proves nothing about plans further away."
+            f"than {gap} Where saturation may be S-shaped that proves nothing about plans further "
+            "away."
         )
     return (
         f"{text} Over the draws searched with, the plan's expected response differs by "

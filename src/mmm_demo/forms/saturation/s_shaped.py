@@ -1,6 +1,6 @@
 """S-shaped saturation: Hill's curve of slope 2; little happens below a threshold.
 
-A slope of its own for each channel is more than weekly data can tell.
+A slope of its own for each channel (`hill`) is often more than weekly data can tell.
 """
 
 from typing import Any
