@@ -27,12 +27,12 @@ def read(data: dict, model: dict | None = None):
 
 
 def test_holidays_are_read_and_written_and_logged():
-    written = {"country": "NO", "names": ["1. juledag"], "before": 1}
+    written = {"country": "NO", "names": ["Første juledag"], "before": 1}
     made = read({"holidays": written})
     assert from_dict(to_dict(made), "again") == made
     params = flat_params(made)
     assert params["data.holidays.country"] == "NO"
-    assert (params["data.holidays.names"], params["data.holidays.before"]) == ("1. juledag", 1)
+    assert (params["data.holidays.names"], params["data.holidays.before"]) == ("Første juledag", 1)
     assert made.fingerprint != make_experiment().fingerprint
 
 

@@ -261,7 +261,14 @@ class Baseline(Additive):
 
     The first parameter is the level (`INTERCEPT`). Terms are 0 on average over the training weeks,
     so it means the same in every form; their coefficients hang on the other parameters.
+
+    Attributes
+    ----------
+    other
+        Form in its place when a battery asks how much hangs on it; empty where none is asked for.
     """
+
+    other: str = ""
 
     def graph(self, prior: MakePrior, modes: int) -> dict[str, Any]:
         """Return what PyMC-Marketing's model is called with."""

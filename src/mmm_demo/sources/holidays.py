@@ -53,8 +53,10 @@ def _named(wanted: Holidays, first: date, last: date) -> Iterator[tuple[str, str
     country, part = wanted.country.upper(), wanted.subdivision
     supported = holidays.list_supported_countries()
     if country not in supported:
-        codes = ", ".join(sorted(supported))
-        raise DataError(f"data.holidays: no country {wanted.country!r}; codes are {codes}")
+        raise DataError(
+            f"data.holidays: no country {wanted.country!r}; codes are those of ISO 3166, e.g. DE, "
+            "GB, NO, US"
+        )
     if part is not None and part not in supported[country]:
         valid = ", ".join(supported[country]) or "none"
         raise DataError(f"data.holidays: {country} has no subdivision {part!r}; codes are {valid}")
@@ -63,6 +65,12 @@ def _named(wanted: Holidays, first: date, last: date) -> Iterator[tuple[str, str
     own = holidays.country_holidays(country, **options)
     english = ENGLISH in holidays.list_localized_countries().get(country, [])
     spoken = holidays.country_holidays(country, language=ENGLISH, **options) if english else own
+    # Where two fall on one day, each language sorts them in its own way.
+    called = {
+        own[day]: spoken[day]
+        for day in own
+        if len(own.get_list(day)) == len(spoken.get_list(day)) == 1
+    }
     for day in sorted(own):
-        for name, called in zip(own.get_list(day), spoken.get_list(day), strict=True):
-            yield name, called, day
+        for name in own.get_list(day):
+            yield name, called.get(name, name), day
