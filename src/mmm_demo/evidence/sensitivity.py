@@ -11,7 +11,7 @@ from mmm_demo.evidence.refit import Refitter
 from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.planning.optimize import optimize_budget
 from mmm_demo.planning.window import BudgetError
-from mmm_demo.settings.experiment import BudgetConfig, ModelConfig, with_other
+from mmm_demo.settings.experiment import BudgetConfig, ModelConfig, with_forms, with_other
 from mmm_demo.settings.limits import EvidenceConfig
 
 STAGE = "sensitivity"
@@ -79,7 +79,7 @@ def _worst(values: np.ndarray, names: pd.Series) -> tuple[float, str]:
 
 
 def variants(config: ModelConfig) -> dict[str, ModelConfig]:
-    """Return the model under other lags, other forms of media and another seasonality."""
+    """Return the model under other lags, media, seasonality, and a baseline that moves."""
     modes = config.yearly_seasonality
     modes += 1 if modes < MOST_MODES else -1
     seasonal = {item.name for item in config.form("seasonality").parameters}
@@ -89,7 +89,9 @@ def variants(config: ModelConfig) -> dict[str, ModelConfig]:
         else prior
         for name, prior in config.priors.items()
     }
-    found = _other_lags(config) | _other_adstock(config)
+    base = config.form("baseline").other
+    found = {f"{base} baseline": with_forms(config, baseline=base)} if base else {}
+    found |= _other_lags(config) | _other_adstock(config)
     other = with_other(config, "saturation", lambda form: form.other)
     return found | {
         f"{_told(other, 'saturation')} saturation": other,

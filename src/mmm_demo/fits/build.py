@@ -16,7 +16,13 @@ from pymc_marketing.mmm.scaling import FixedScaling, Scaling
 
 import mmm_demo.fits.environment  # noqa: F401 - before anything is compiled
 from mmm_demo.fits.response import frame_of, scaling_of, standardised
-from mmm_demo.forms.graphs import LAG_DATA, own_adstock, own_effect, saturation_class
+from mmm_demo.forms.graphs import (
+    LAG_DATA,
+    effect_class,
+    own_adstock,
+    own_effect,
+    saturation_class,
+)
 from mmm_demo.forms.kinds import INTERCEPT, Adstock, Form, short
 from mmm_demo.forms.mixed import NOTHING, MixedAdstock, mixed
 from mmm_demo.forms.mixed_graphs import WEEKS, ByChannel, ForSome, register_mixed
@@ -108,9 +114,9 @@ def build_model(
         model_config=model_config,
         **parts,
     )
-    for kind in ("baseline",):
+    for kind in ("baseline", "event_effects"):
         form = config.form(kind)
-        if form.dim:
+        if form.dim and (kind == "baseline" or config.calendar):
             own = {item.name: prior(item) for item in form.parameters if item is not INTERCEPT}
             mmm.mu_effects.append(own_effect(form, frame_of(config, table), own))
     mmm.build_model(features(config, table, table), target(config, table))
@@ -141,6 +147,7 @@ for _form in FORMS["adstock"].values():
 register_mixed(
     lambda kind, names: mixed(kind, [find(kind, name) for name in names], range(len(names)))
 )
+effect_class()
 
 
 def _fixed_prior(prior: PriorConfig, dims: tuple[str, ...] = ()) -> Prior:

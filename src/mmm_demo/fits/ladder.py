@@ -55,10 +55,18 @@ def graph_key(config: ModelConfig, lift_tests: pd.DataFrame | None, longest_lag:
     }
     # Lift tests are compiled in scaled, so there the scaling counts too.
     scaling = None if lift_tests is None else config.scaling
+    shape = replace(
+        config,
+        media={},
+        priors={},
+        scaling=scaling,
+        adstock_max_lag=longest_lag,
+        calendar=(),
+    )
     forms = [config.form(kind).name for kind in ("adstock", "saturation")]
-    shape = replace(config, media={}, priors={}, scaling=scaling, adstock_max_lag=longest_lag)
+    events = {occurrence.name for occurrence in config.calendar}
     tests = "" if lift_tests is None else lift_sha256(lift_tests)
-    return repr((shape, forms, priors, tests))
+    return repr((shape, forms, priors, tests, sorted(events)))
 
 
 def attempt_params(number: int, attempt: Attempt) -> dict[str, str | float | int]:

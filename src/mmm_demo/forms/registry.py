@@ -10,6 +10,7 @@ from mmm_demo.forms.adstock.no_carryover import NoCarryover
 from mmm_demo.forms.baseline.drift import Drift
 from mmm_demo.forms.baseline.static import Static
 from mmm_demo.forms.baseline.trend import Trend
+from mmm_demo.forms.event_effects.pooled import Pooled
 from mmm_demo.forms.kinds import Additive, Form
 from mmm_demo.forms.noise.normal import Normal
 from mmm_demo.forms.parameter import Parameter
@@ -31,6 +32,7 @@ FORMS: dict[str, dict[str, Form]] = {
     "adstock": _by_name([Geometric(), Binomial(), Delayed(), NoCarryover()]),
     "saturation": _by_name([Logistic(), MichaelisMenten(), SShaped(), Hill(), Linear()]),
     "seasonality": _by_name([Yearly()]),
+    "event_effects": _by_name([Pooled()]),
     "noise": _by_name([Normal()]),
 }
 
@@ -57,6 +59,12 @@ def every_parameter() -> dict[str, Parameter]:
     """Return the parameters of all forms by name."""
     forms = [form for kind in FORMS.values() for form in kind.values()]
     return {item.name: item for form in forms for item in form.parameters}
+
+
+def additive(name: str) -> Additive:
+    """Return the additive form of a name, which no two of them share."""
+    forms = [form for kind in FORMS.values() for form in kind.values()]
+    return next(form for form in forms if isinstance(form, Additive) and form.name == name)
 
 
 def pooled() -> dict[str, str]:

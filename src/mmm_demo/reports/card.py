@@ -16,7 +16,7 @@ from mmm_demo.reports.check_names import BASIC, QUESTIONS, battery_name, check_n
 from mmm_demo.reports.page import Section, cell_text, in_percent, render_page
 from mmm_demo.reports.summary import PRIOR_HEADER, prior_rows
 from mmm_demo.settings.batteries import BATTERIES, EVIDENCE_BATTERIES, FIT_BATTERIES
-from mmm_demo.settings.experiment import ExperimentConfig, MediaConfig
+from mmm_demo.settings.experiment import ExperimentConfig, MediaConfig, ModelConfig
 from mmm_demo.settings.wording import ROAS_UNIT, join_words, roas, roas_with_interval, share
 
 NOT_MEASURED = "not measured"
@@ -542,7 +542,8 @@ def _ground(card: CardInput) -> Section:
         f"Data: {card.source}, {card.span}. Market {card.experiment.market}, experiment "
         f"{card.experiment.name}, fit run {card.run_id}.",
         f"{carryover} ({model.adstock} adstock); {model.saturation.replace('_', '-')} saturation; "
-        f"seasonality: {season}; controls: {', '.join(model.control_columns) or 'none'}.",
+        f"seasonality: {season}; controls: {', '.join(model.control_columns) or 'none'}; "
+        f"{_base(model)}.",
         *(own_forms(channel, entry) for channel, entry in model.media.items()),
         *(f"Noticed when the data were read: {text}." for text in card.warnings),
     ]
@@ -560,6 +561,12 @@ def own_forms(channel: str, entry: MediaConfig) -> str:
     }
     own = ", ".join(filter(None, told.values())) or "nothing"
     return f"{channel} has of its own: {own}."
+
+
+def _base(model: ModelConfig) -> str:
+    """Say what moves the baseline, and which events are known."""
+    events = dict.fromkeys(time.name for time in model.calendar)
+    return f"baseline: {model.baseline}" + (f"; events: {', '.join(events)}" if events else "")
 
 
 def _interval(point: float, low: float, high: float) -> str:

@@ -38,7 +38,8 @@ class Delayed(Adstock):
 
     def graph_weights(self, lags: Any, weeks: Any, alpha: Any, theta: Any) -> Any:
         """Return the same in the graph."""
-        from pytensor.xtensor.math import maximum, power
+        from pytensor.xtensor.math import exp, log, maximum
 
         beyond = maximum(theta - (weeks - 1), 0.0)
-        return power(alpha, maximum((lags - theta) ** 2 - beyond**2, 0.0))
+        # Of a power, whose gradient takes two more, this is the quicker way.
+        return exp(maximum((lags - theta) ** 2 - beyond**2, 0.0) * log(alpha))
