@@ -1,13 +1,15 @@
 """Every form by its name: the one list. A new form is a file beside the others and a line here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mmm_demo.forms.adstock.binomial import Binomial
 from mmm_demo.forms.adstock.geometric import Geometric
+from mmm_demo.forms.autocorrelation import RHO, autocorrelated
 from mmm_demo.forms.baseline.constant import Constant
 from mmm_demo.forms.kinds import Form
 from mmm_demo.forms.noise.normal import Normal
+from mmm_demo.forms.noise.student_t import StudentT
 from mmm_demo.forms.parameter import Parameter
 from mmm_demo.forms.saturation.logistic import Logistic
 from mmm_demo.forms.saturation.michaelis_menten import MichaelisMenten
@@ -25,8 +27,11 @@ FORMS: dict[str, dict[str, Form]] = {
     "adstock": _by_name([Geometric(), Binomial()]),
     "saturation": _by_name([Logistic(), MichaelisMenten(), SShaped()]),
     "seasonality": _by_name([Yearly()]),
-    "noise": _by_name([Normal()]),
+    "noise": _by_name([Normal(), StudentT()]),
 }
+
+# Setting that says whether residuals hang together from week to week.
+AUTOCORRELATION = "autocorrelation"
 
 
 def find(kind: str, name: str) -> Any:
@@ -42,6 +47,18 @@ def find(kind: str, name: str) -> Any:
     return FORMS[kind][name]
 
 
+def chosen(kind: str, settings: Mapping[str, Any]) -> Any:
+    """Return the form of a kind that a model's settings choose; the default where they are silent.
+
+    Raises
+    ------
+    ValueError
+        When there is none of this name.
+    """
+    form = find(kind, settings.get(kind, default(kind)))
+    return autocorrelated(form) if kind == "noise" and settings.get(AUTOCORRELATION) else form
+
+
 def default(kind: str) -> str:
     """Return the name of the form that a model has when it names none."""
     return next(iter(FORMS[kind]))
@@ -50,7 +67,7 @@ def default(kind: str) -> str:
 def every_parameter() -> dict[str, Parameter]:
     """Return the parameters of all forms by name."""
     forms = [form for kind in FORMS.values() for form in kind.values()]
-    return {item.name: item for form in forms for item in form.parameters}
+    return {item.name: item for form in forms for item in form.parameters} | {RHO.name: RHO}
 
 
 # The config's name -> the trace's.

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from mmm_demo.forms.parameter import CHANNEL, CONTROL, MODE, Parameter
-from mmm_demo.forms.registry import FORMS, default, every_parameter, find
+from mmm_demo.forms.registry import AUTOCORRELATION, FORMS, chosen, default, every_parameter, find
 from mmm_demo.settings.data import TREND, Column, DataConfig
 from mmm_demo.settings.kinds import SLUG, Count, Positive, Slug
 from mmm_demo.settings.limits import EvidenceConfig, GateConfig
@@ -39,6 +39,7 @@ LENGTH_FROM = {
 ADDED_TO_DATA: dict[str, Any] = {"decimal": ".", "separator": ",", "accept": []}
 # Likewise of `model`: forms of which there was one.
 ADDED_TO_MODEL = {kind: default(kind) for kind in ("baseline", "seasonality", "noise")}
+ADDED_TO_MODEL |= {AUTOCORRELATION: False}
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -73,6 +74,8 @@ class ModelConfig:
         Number of yearly Fourier modes; 0 for none.
     adstock, saturation, baseline, seasonality, noise
         Names of forms (`forms.registry`).
+    autocorrelation
+        Whether a part of a week's residual is left in the next (AR(1)).
     priors
         Every prior of the model; the project's defaults where the experiment names none.
     scaling
@@ -91,6 +94,7 @@ class ModelConfig:
     baseline: str = default("baseline")
     seasonality: str = default("seasonality")
     noise: str = default("noise")
+    autocorrelation: bool = False
     priors: dict[str, PriorConfig] = Field(default_factory=dict, validate_default=True)
     scaling: ScalingConfig | None = None
 
@@ -104,6 +108,13 @@ class ModelConfig:
     def _is_a_form(cls, name: str, info: ValidationInfo) -> str:
         return find(str(info.field_name), name).name
 
+    @field_validator(AUTOCORRELATION, mode="before")
+    @classmethod
+    def _is_true_or_false(cls, given: object) -> object:
+        if not isinstance(given, bool):
+            raise ValueError(f"must be true or false, got {given!r}")
+        return given
+
     @field_validator("priors", mode="before")
     @classmethod
     def _complete_priors(cls, given: object, info: ValidationInfo) -> dict[str, PriorConfig]:
@@ -111,10 +122,10 @@ class ModelConfig:
             raise ValueError(f"must map parameters to priors, got {given!r}")
         faults: list[str] = []
         # A form or a setting that is at fault is reported itself.
-        known = parameters_of(lambda kind: find(kind, info.data.get(kind, default(kind))))
+        known = parameters_of(lambda kind: chosen(kind, info.data))
         priors = {name: default_prior(item) for name, item in known.items()}
         for name, prior in given.items():
-            if name not in known and not all(kind in info.data for kind in FORMS):
+            if name not in known and not {*FORMS, AUTOCORRELATION} <= {*info.data}:
                 continue
             item = known.get(name) or every_parameter().get(name)
             if item is None:
@@ -134,7 +145,7 @@ class ModelConfig:
 
     def form(self, kind: str) -> Any:
         """Return the model's form of a kind, e.g. of its `adstock`."""
-        return find(kind, getattr(self, kind))
+        return chosen(kind, vars(self))
 
     @property
     def channel_parameters(self) -> tuple[str, ...]:
@@ -178,8 +189,7 @@ def _length_of(parameter: Parameter, columns: Mapping[str, Any]) -> int | None:
 
 def with_forms(config: ModelConfig, **forms: str) -> ModelConfig:
     """Return a model in other forms, with the priors of the parameters that it still has."""
-    chosen = {kind: forms.get(kind, getattr(config, kind)) for kind in FORMS}
-    known = parameters_of(lambda kind: find(kind, chosen[kind]))
+    known = parameters_of(lambda kind: chosen(kind, vars(config) | forms))
     kept = {name: prior for name, prior in config.priors.items() if name in known}
     return replace(config, **forms, priors=kept)
 

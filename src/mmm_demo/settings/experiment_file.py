@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mmm_demo.forms.registry import FORMS
 from mmm_demo.settings.experiment import (
     ADDED_TO_DATA,
     ADDED_TO_MODEL,
@@ -81,8 +82,10 @@ def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
         "model.seasonality.modes": model.yearly_seasonality,
     }
     for kind, usual in ADDED_TO_MODEL.items():
-        if (form := getattr(model, kind)) != usual:
+        if kind in FORMS and (form := getattr(model, kind)) != usual:
             params[f"model.{kind}.type"] = form
+    if model.autocorrelation:
+        params["model.autocorrelation"] = "true"
     if data.source == "simulated":
         params |= {"data.seed": data.seed, "data.weeks": data.weeks}
     if data.path:
