@@ -1,7 +1,6 @@
 """Likelihoods that PyMC-Marketing does not have itself, as its model takes them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pymc.dims as pmd
@@ -12,11 +11,10 @@ from mmm_demo.forms.kinds import Noise, short
 from mmm_demo.forms.registry import AUTOCORRELATION, chosen
 
 
-@dataclass(frozen=True)
-class OwnLikelihood:
+class OwnLikelihood:  # no dataclass: PyMC-Marketing takes apart what these hold
     """A noise by its `law`.
 
-    Attributes
+    Parameters
     ----------
     noise
         What it says of each week, given those before it.
@@ -24,8 +22,13 @@ class OwnLikelihood:
         Of its parameters, by the names that they have in the graph.
     """
 
-    noise: Noise
-    priors: Mapping[str, Prior]
+    def __init__(self, noise: Noise, priors: Mapping[str, Any]) -> None:
+        self.noise, self.priors = noise, priors
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OwnLikelihood) and vars(self) == vars(other)
+
+    __hash__ = None
 
     @property
     def distribution(self) -> str:
