@@ -9,8 +9,8 @@ from mmm_demo.forms.noise.normal import SIGMA
 from mmm_demo.forms.parameter import POSITIVE, Parameter
 
 LEAST = 2.0  # degrees of freedom from which on there is a standard deviation
-# Half of the prior lies below 10 degrees of freedom and 6 % above 40, where t is as good as normal:
-# it asks neither for heavy tails nor against them.
+# Half of the prior lies below 9.4 degrees of freedom, and 5 % above 40, where t is as good as
+# normal: it asks neither for heavy tails nor against them.
 TAIL = Parameter(
     "y_nu_above_2",
     "degrees of freedom above 2: few are heavy tails, many are as good as normal",
