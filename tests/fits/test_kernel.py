@@ -163,6 +163,13 @@ def test_so_it_is_with_and_without_controls_and_seasonality(parts: dict) -> None
     assert_shifted(replace(CONFIG, **parts), None)
 
 
+@pytest.mark.parametrize("noise", FORMS["noise"])
+@pytest.mark.parametrize("autocorrelation", [False, True])
+def test_so_it_is_of_every_noise_with_lift_tests(noise: str, autocorrelation: bool) -> None:
+    config = replace(CONFIG, noise=noise, autocorrelation=autocorrelation)
+    assert_shifted(config, LIFT)
+
+
 def assert_shifted(config: ModelConfig, tests: pd.DataFrame | None) -> None:
     model = build_model(config, TABLE, tests, LONGEST).model
     level, same = (
@@ -297,7 +304,7 @@ def test_a_kernel_with_other_data_has_their_density_and_lets_the_first_keep_its_
         pytest.param("student_t", False, marks=pytest.mark.slow),
     ],
 )
-def test_so_it_is_of_every_noise(noise: str, autocorrelation: bool) -> None:
+def test_a_kernel_of_every_noise_takes_other_data(noise: str, autocorrelation: bool) -> None:
     config = replace(CONFIG, noise=noise, autocorrelation=autocorrelation)
     kernel = compile_kernel(build_model(config, TABLE, None, LONGEST).model)
     assert {item.name: item.size for item in kernel.items} == free_parameters(config)

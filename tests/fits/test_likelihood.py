@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 from pymc_marketing.mmm import MMM
 from pymc_marketing.serialization import serialization
+from scipy import stats
 
 from drawn_model import DIMS, drawn_model
 from mmm_demo.checks.contraction import contraction_table
@@ -26,17 +27,16 @@ DRAWS = 400
 WEEK = pd.Timedelta(days=7)
 CASES = [("normal", True), ("student_t", False), ("student_t", True)]
 cases = pytest.mark.parametrize(("noise", "autocorrelation"), CASES)
-IN_CASES = {"sigma": 0.05, "rho": 0.7, "nu_above_2": 2.0}
+NOISE = {"y_sigma": 0.05, "y_rho": 0.7, "y_nu_above_2": 2.0}
 
 
-def as_fitted(config: ModelConfig, draws: int = DRAWS, **values: float) -> FittedModel:
-    """Return a model with draws of its priors, of the noise `values`, and sales of its own."""
+def as_fitted(config: ModelConfig, draws: int = DRAWS) -> FittedModel:
+    """Return a model of one truth, drawn from its priors with this noise, and sales of its own."""
     table = DRAWN.table
     drawn = prior_draws(config, draws, dict.fromkeys(config.priors, np.random.default_rng(2)))
-    one = drawn.isel(draw=[0] * draws)  # one truth, so that noise alone differs
-    values = {"y_sigma": 0.05, "y_rho": 0.7, "y_nu_above_2": 2.0} | values
-    for name in {*values} & {*one}:
-        one[name] = xr.full_like(one[name], values[name])
+    one = drawn.isel(draw=[0] * draws)  # so that the noise alone differs
+    for name in {*NOISE} & {*one}:
+        one[name] = xr.full_like(one[name], NOISE[name])
     named = dict(DIMS.values())
     one = one.assign_coords(chain=[0], draw=range(draws), **named)
     weekly = xr.Dataset.from_dataframe(table.rename_axis("row"))
@@ -72,10 +72,7 @@ def test_the_density_is_the_graphs_week_by_week(noise, autocorrelation) -> None:
     np.testing.assert_allclose(ours, graphs_density(fitted), rtol=1e-9)
 
 
-def test_the_librarys_own_t_is_the_reference() -> None:
-    """PyMC's Student's t in SciPy's hands, for the whole table at once."""
-    from scipy import stats
-
+def test_the_density_of_a_t_is_scipys_in_sales_units() -> None:
     fitted = as_fitted(model_of("student_t", False), draws=2)
     scale = fitted.target_scale
     mean = fitted.response.mean(fitted.table)
@@ -194,6 +191,11 @@ def test_a_forecast_over_a_gap_is_that_of_its_later_weeks() -> None:
     short = fitted.response.forecast(tail, np.random.default_rng(1))
     assert whole.shape[1] == 10 and short.shape[1] == len(tail)
     np.testing.assert_allclose(short[:, -4:], whole[:, -4:], rtol=1e-9)
+
+
+def test_a_forecast_of_no_week_after_the_known_ones_has_none() -> None:
+    fitted = as_fitted(model_of("normal", True), draws=5)
+    assert fitted.response.forecast(fitted.table, np.random.default_rng(1)).shape == (5, 0)
 
 
 def test_a_forecast_of_independent_weeks_is_drawn_as_ever() -> None:

@@ -173,7 +173,7 @@ class Response:
             return self.sales(weeks, rng)
         date, target = self.config.date_column, self.config.target_column
         after = (weeks[date] > past[date].iloc[-1]).to_numpy()
-        if self._law.independent:
+        if self._law.independent or not after.any():
             return self.sales(weeks, rng)[:, after]
         left = past[target].iloc[-1] - self.mean(past)[:, -1:]
         gap = (weeks.loc[after, date].iloc[0] - past[date].iloc[-1]).days // 7 - 1

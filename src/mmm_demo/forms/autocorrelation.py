@@ -16,7 +16,7 @@ from mmm_demo.forms.kinds import Noise
 from mmm_demo.forms.parameter import UNIT, Parameter
 
 # Between 0.1 and 0.9 in 94 of 100: what controls and season leave out comes and goes over weeks.
-# Not below 0: residuals that alternate make no interval too narrow, and no shop has them for long.
+# Not below 0: weeks that take from the next one alternate, which lags of spend or the season tell.
 RHO = Parameter(
     "y_rho",
     "share of a week's residual that is left in the next",
