@@ -20,6 +20,7 @@ from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.fits.likelihood import OwnLikelihood
 from mmm_demo.fits.prior import prior_draws, sample_prior
 from mmm_demo.fits.trace import WEEKLY_TABLE
+from mmm_demo.forms.registry import FORMS
 from mmm_demo.settings.experiment import ModelConfig
 
 DRAWN = drawn_model()
@@ -37,7 +38,8 @@ def as_fitted(config: ModelConfig, draws: int = DRAWS) -> FittedModel:
     one = drawn.isel(draw=[0] * draws)  # so that the noise alone differs
     for name in {*NOISE} & {*one}:
         one[name] = xr.full_like(one[name], NOISE[name])
-    named = dict(DIMS.values())
+    items = [item for item in config.form("baseline").parameters if item.items]
+    named = dict(DIMS.values()) | {item.dim: list(item.items) for item in items}
     one = one.assign_coords(chain=[0], draw=range(draws), **named)
     weekly = xr.Dataset.from_dataframe(table.rename_axis("row"))
     made = FittedModel(config, xr.DataTree.from_dict({"posterior": one, WEEKLY_TABLE: weekly}))
@@ -65,8 +67,9 @@ def graphs_density(fitted: FittedModel) -> np.ndarray:
 
 
 @cases
-def test_the_density_is_the_graphs_week_by_week(noise, autocorrelation) -> None:
-    fitted = as_fitted(model_of(noise, autocorrelation), draws=3)
+@pytest.mark.parametrize("baseline", FORMS["baseline"])
+def test_the_density_is_the_graphs_week_by_week(noise, autocorrelation, baseline) -> None:
+    fitted = as_fitted(model_of(noise, autocorrelation, baseline=baseline), draws=3)
     assert isinstance(fitted.mmm.model_config["likelihood"], OwnLikelihood)
     ours = fitted_log_likelihood(fitted).to_numpy()
     np.testing.assert_allclose(ours, graphs_density(fitted), rtol=1e-9)
