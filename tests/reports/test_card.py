@@ -254,8 +254,8 @@ def test_without_evidence_the_card_names_the_command_instead_of_a_hole() -> None
 @pytest.mark.parametrize(
     ("settings", "said_of_it"),
     [
-        ({}, "controls: Trend; normal noise."),
-        ({"noise": "student_t"}, "controls: Trend; noise with heavy tails (Student's t)."),
+        ({}, "; normal noise."),
+        ({"noise": "student_t"}, "; noise with heavy tails (Student's t)."),
         ({"autocorrelation": True}, "of which a part is left in the week after it (AR(1))."),
     ],
     ids=str,

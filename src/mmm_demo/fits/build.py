@@ -108,9 +108,9 @@ def build_model(
         model_config=model_config,
         **parts,
     )
-    for kind in ("baseline",):
+    for kind in ("baseline", "event_effects"):
         form = config.form(kind)
-        if form.dim:
+        if form.dim and (kind == "baseline" or config.calendar):
             own = {item.name: prior(item) for item in form.parameters if item is not INTERCEPT}
             mmm.mu_effects.append(own_effect(form, frame_of(config, table), own))
     mmm.build_model(features(config, table, table), target(config, table))

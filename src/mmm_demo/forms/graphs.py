@@ -110,8 +110,8 @@ def _effect_class() -> type:
 
         def create_data(self, mmm: Any) -> None:
             form, frame, _ = self._of
-            model, (parameter,) = mmm.model, [item for item in form.parameters if item.items]
-            model.add_coord(self.dim, parameter.items)
+            model, (of,) = mmm.model, [item for item in form.parameters if item.dim == self.dim]
+            model.add_coord(self.dim, of.items or frame.events)
             pm.Data(f"{self.form}_terms", form.basis(_days(model), frame), dims=("date", self.dim))
 
         def create_effect(self, mmm: Any) -> Any:

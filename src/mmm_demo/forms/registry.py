@@ -9,6 +9,7 @@ from mmm_demo.forms.autocorrelation import RHO, autocorrelated
 from mmm_demo.forms.baseline.drift import Drift
 from mmm_demo.forms.baseline.static import Static
 from mmm_demo.forms.baseline.trend import Trend
+from mmm_demo.forms.event_effects.pooled import Pooled
 from mmm_demo.forms.kinds import Additive, Form
 from mmm_demo.forms.noise.normal import Normal
 from mmm_demo.forms.noise.student_t import StudentT
@@ -29,6 +30,7 @@ FORMS: dict[str, dict[str, Form]] = {
     "adstock": _by_name([Geometric(), Binomial()]),
     "saturation": _by_name([Logistic(), MichaelisMenten(), SShaped()]),
     "seasonality": _by_name([Yearly()]),
+    "event_effects": _by_name([Pooled()]),
     "noise": _by_name([Normal(), StudentT()]),
 }
 

@@ -5,10 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mmm_demo.forms.registry import FORMS
 from mmm_demo.settings.experiment import (
+    ADDED_FORMS,
     ADDED_TO_DATA,
-    ADDED_TO_MODEL,
     ExperimentConfig,
     to_dict,
 )
@@ -81,8 +80,8 @@ def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
         "model.saturation.type": model.saturation,
         "model.seasonality.modes": model.yearly_seasonality,
     }
-    for kind, usual in ADDED_TO_MODEL.items():
-        if kind in FORMS and (form := getattr(model, kind)) != usual:
+    for kind, usual in ADDED_FORMS.items():
+        if (form := getattr(model, kind)) != usual:
             params[f"model.{kind}.type"] = form
     if model.autocorrelation:
         params["model.autocorrelation"] = "true"
@@ -93,6 +92,10 @@ def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
     for name in ("decimal", "separator"):
         if (value := getattr(data, name)) != ADDED_TO_DATA[name]:
             params[f"data.{name}"] = value
+    if data.holidays:
+        params |= {f"data.holidays.{name}": of for name, of in data.holidays.params().items()}
+    if data.events:
+        params["data.events"] = data.events
     if data.lift_tests:
         params["data.lift_tests"] = data.lift_tests
     if data.dt_mart:
