@@ -74,6 +74,12 @@ def every_parameter() -> dict[str, Parameter]:
     return {item.name: item for form in forms for item in form.parameters} | {RHO.name: RHO}
 
 
+def additive(name: str) -> Additive:
+    """Return the additive form of a name, which no two of them share."""
+    forms = [form for kind in FORMS.values() for form in kind.values()]
+    return next(form for form in forms if isinstance(form, Additive) and form.name == name)
+
+
 def pooled() -> dict[str, str]:
     """Return which values come in units of which parameter, as the graph calls both."""
     forms = [form for kind in FORMS.values() for form in kind.values()]
