@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from mmm_demo.forms.mixed import mixed
 from mmm_demo.forms.parameter import CHANNEL, CONTROL, EVENT, MODE, Parameter
-from mmm_demo.forms.registry import FORMS, default, every_parameter, find
+from mmm_demo.forms.registry import AUTOCORRELATION, FORMS, chosen, default, every_parameter, find
 from mmm_demo.settings.data import TREND, Column, DataConfig
 from mmm_demo.settings.events import Occurrence
 from mmm_demo.settings.kinds import SLUG, Count, Positive, Slug
@@ -51,7 +51,7 @@ ADDED_TO_DATA: dict[str, Any] = {
 ADDED_FORMS = {
     kind: default(kind) for kind in ("baseline", "seasonality", "event_effects", "noise")
 }
-ADDED_TO_MODEL: dict[str, Any] = ADDED_FORMS | {"media": {}, "calendar": []}
+ADDED_TO_MODEL: dict[str, Any] = ADDED_FORMS | {AUTOCORRELATION: False, "media": {}, "calendar": []}
 OWN_FORMS = ("adstock", "saturation")  # kinds of which a channel may have its own
 
 
@@ -121,6 +121,8 @@ class ModelConfig:
         Names of forms (`forms.registry`).
     media
         What channels have of their own, by channel; the others have the model's.
+    autocorrelation
+        Whether a part of a week's residual is left in the next (AR(1)).
     calendar
         When the events were and will be (`data.holidays`, `data.events`): decided when the data
         are read, and kept, so that no other release of a calendar moves a fit's dates.
@@ -144,6 +146,7 @@ class ModelConfig:
     event_effects: str = default("event_effects")
     noise: str = default("noise")
     media: dict[str, MediaConfig] = Field(default_factory=dict)
+    autocorrelation: bool = False
     calendar: tuple[Occurrence, ...] = ()
     priors: dict[str, PriorConfig] = Field(default_factory=dict, validate_default=True)
     scaling: ScalingConfig | None = None
@@ -190,6 +193,13 @@ class ModelConfig:
             raise ValueError("; ".join(faults))
         return read
 
+    @field_validator(AUTOCORRELATION, mode="before")
+    @classmethod
+    def _is_true_or_false(cls, given: object) -> object:
+        if not isinstance(given, bool):
+            raise ValueError(f"must be true or false, got {given!r}")
+        return given
+
     @field_validator("priors", mode="before")
     @classmethod
     def _complete_priors(cls, given: object, info: ValidationInfo) -> dict[str, PriorConfig]:
@@ -204,7 +214,7 @@ class ModelConfig:
             if name not in OF_EVENTS or info.data.get("calendar")
         }
         for name, prior in given.items():
-            if name not in known and not {"media", *FORMS} <= set(info.data):
+            if name not in known and not {"media", *FORMS, AUTOCORRELATION} <= {*info.data}:
                 continue
             item = known.get(name) or every_parameter().get(name)
             if item is None:
@@ -318,7 +328,7 @@ def _form(kind: str, model: Mapping[str, Any]) -> Any:
     """Return a model's form of a kind; settings that are at fault are reported themselves."""
     media = model.get("media")
     if kind not in OWN_FORMS or not media:
-        return find(kind, model.get(kind, default(kind)))
+        return chosen(kind, model)
     forms = [_own_form(kind, media.get(name), model) for name in model["channel_columns"]]
     return mixed(kind, forms, _lags(model))
 

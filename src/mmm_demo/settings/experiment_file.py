@@ -87,6 +87,8 @@ def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
     for channel, entry in model.media.items():
         own = {name: of for name, of in entry.plain().items() if name != "priors"}
         params |= {key(channel, "model.media.", f".{name}"): of for name, of in own.items()}
+    if model.autocorrelation:
+        params["model.autocorrelation"] = "true"
     if data.source == "simulated":
         params |= {"data.seed": data.seed, "data.weeks": data.weeks}
     if data.path:
