@@ -2,30 +2,30 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 
 import click
 
-from mmm_demo.cli.terminal import console, print_table, say, tell
+from mmm_demo.cli.terminal import console, print_table, say, show_improved, tell
 from mmm_demo.cli.values import open_option
 from mmm_demo.settings.project import require_project_root
 
-
-@click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path())
-@open_option(
+workers_option = open_option(
     "--workers",
     click.IntRange(1),
     "Processes on this machine, each with one core.",
     unset="one per core",
     old="default",
 )
-@open_option(
-    "--scheduler",
-    click.STRING,
-    "Dask scheduler, e.g. tcp://10.0.0.5:8786; its workers do the trials.",
-    unset="this machine",
-    old="default",
+scheduler_option = partial(
+    open_option, "--scheduler", click.STRING, unset="this machine", old="default"
 )
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+@workers_option
+@scheduler_option(told="Dask scheduler, e.g. tcp://10.0.0.5:8786; its workers do the trials.")
 @open_option(
     "--storage",
     click.STRING,
@@ -63,6 +63,20 @@ def sweep(
         file = done.file and done.file.relative_to(root)
         for line in headline(space.sweep, done.trials, done.best, file):
             console.print(line)
+
+
+@click.command()
+@click.argument("run")
+@workers_option
+@scheduler_option(told="Dask scheduler, e.g. tcp://10.0.0.5:8786; its workers fit them.")
+def improve(run: str, workers: int | None, scheduler: str | None) -> None:
+    """Fit the remedies of a flagged fit RUN; recommend the simplest that helps, or none."""
+    root = require_project_root()
+    from mmm_demo.fits.cores import usable_cores
+    from mmm_demo.jobs.improve import run_improve
+
+    count = workers or usable_cores()
+    show_improved(run_improve(run, root, say, workers=count, scheduler=scheduler))
 
 
 @click.command()

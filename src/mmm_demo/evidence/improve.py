@@ -1,0 +1,225 @@
+"""Which of several fits of the same weeks to go on with, if any: a rule over a table, no opinion.
+
+The simplest fit that clears most flags and forecasts no worse than one standard error behind the
+best. Forecasts refute and never crown: two models that forecast alike may differ in what each
+channel is worth. Where those that clear the flags differ in that, there is no reason to choose.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from mmm_demo.checks.remedies import EXPERIMENT_ONLY
+from mmm_demo.evidence.scores import CRPS, backtest_scores, standard_error
+from mmm_demo.settings.changes import Settings, told
+
+AS_IT_IS = "as it is"
+ROAS = ("channel", "median", "lower_94", "upper_94")
+SPREAD = ("channel", "lowest", "highest", "lower_94", "upper_94", "agree")
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One fit, judged.
+
+    Attributes
+    ----------
+    settings
+        What differs from the fit as it is; empty for that itself.
+    parameters
+        How many numbers its model has to learn.
+    flags
+        Names of the advisory checks that did not pass.
+    roas
+        Columns `ROAS`; empty where the gate refused.
+    forecast
+        Rows of `backtest.run_backtest`; empty where the gate refused.
+    refused
+        Why no result of it may be used; empty when it passed.
+    seconds
+        That it took.
+    """
+
+    settings: Settings
+    parameters: int
+    flags: frozenset[str] = frozenset()
+    roas: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*ROAS]))
+    forecast: pd.DataFrame = field(default_factory=pd.DataFrame)
+    refused: str = ""
+    seconds: float = math.nan
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return told(self.settings) or AS_IT_IS
+
+    @property
+    def crps(self) -> float:
+        """Mean CRPS of its backtest; NaN where that is not whole."""
+        return math.nan if self.forecast.empty else backtest_scores(self.forecast)[CRPS]
+
+    @property
+    def unusable(self) -> str:
+        """Why it cannot be held against others; empty where it can."""
+        if self.refused:
+            return self.refused
+        numbers = self.roas[[*ROAS[1:]]].to_numpy(float)
+        if self.roas.empty or not np.isfinite(numbers).all():
+            return "its ROAS is not finite"
+        if not math.isfinite(self.crps):
+            return "its backtest could not be measured"
+        return ""
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """What a round of fits says.
+
+    Attributes
+    ----------
+    table
+        A row per fit: fit, flags_before, flags_after (names), crps, behind (of the best), error
+        (standard, of `behind`), eligible, seconds, note.
+    chosen
+        Position of the recommended fit; None where things stay as they are.
+    reason
+        In a sentence.
+    spread
+        Columns `SPREAD`, of the fits that clear most flags; empty where there are fewer than two.
+    clearing
+        Positions of the fits that clear most flags and forecast well, the simplest first.
+    """
+
+    table: pd.DataFrame
+    chosen: int | None
+    reason: str
+    spread: pd.DataFrame
+    clearing: tuple[int, ...] = ()
+
+
+def recommend(tried: Sequence[Tried]) -> Recommendation:
+    """Say which fit to go on with.
+
+    Parameters
+    ----------
+    tried
+        The fit as it is first, then its candidates in the order in which they were offered.
+    """
+    flags = _inherited(tried)
+    behind = _behind(tried)
+    usable = [number for number, of in enumerate(tried) if not of.unusable]
+    eligible = [n for n in usable if behind[n][0] <= behind[n][1]]  # NaN is not
+    table = _table(tried, flags, behind, eligible)
+    nothing = pd.DataFrame(columns=[*SPREAD])
+    if 0 not in usable:
+        reason = f"The fit as it is cannot be held against others: {tried[0].unusable}."
+        return Recommendation(table, None, reason, nothing)
+    others = [number for number in usable if number]
+    if not others:
+        told_why = "No candidate was fitted" if len(tried) == 1 else "No candidate is usable"
+        return Recommendation(table, None, f"{told_why}: leave it as it is.", nothing)
+    if not all(math.isfinite(behind[number][1]) for number in usable):
+        reason = "A backtest of one fold has no standard error, so no fit can be held against it: "
+        return Recommendation(table, None, f"{reason}raise evidence.folds.", nothing)
+    fewest = min((len(flags[number]) for number in eligible), default=math.inf)
+    if not fewest < len(flags[0]):
+        reason = "No candidate that forecasts well has fewer flags: leave it as it is."
+        return Recommendation(table, None, reason, nothing)
+    clearing = [number for number in eligible if len(flags[number]) == fewest]
+    clearing.sort(key=lambda n: (len(tried[n].settings), tried[n].parameters, n))
+    spread = roas_spread([tried[number].roas for number in clearing])
+    apart = list(spread.loc[~spread["agree"].astype(bool), "channel"])
+    if apart:
+        reason = (
+            f"{len(clearing)} candidates clear the same number of flags and disagree on the ROAS "
+            f"of {', '.join(apart)} beyond their intervals: the data give no reason to choose one."
+        )
+        return Recommendation(table, None, reason, spread, tuple(clearing))
+    chosen = clearing[0]
+    reason = (
+        f"{tried[chosen].name}: {_flags(len(flags[0]))} before, {len(flags[chosen])} after, "
+        "and no worse a forecast than one standard error behind the best"
+    )
+    reason += "." if len(clearing) == 1 else "; the simplest of those that do so and agree on ROAS."
+    return Recommendation(table, chosen, reason, spread, tuple(clearing))
+
+
+def _flags(count: int) -> str:
+    return "1 flag" if count == 1 else f"{count} flags"
+
+
+def _inherited(tried: Sequence[Tried]) -> list[frozenset[str]]:
+    """Return the flags of each fit; what only an experiment can clear stays with all of them."""
+    kept = tried[0].flags & {*EXPERIMENT_ONLY}
+    return [of.flags | kept for of in tried]
+
+
+def _behind(tried: Sequence[Tried]) -> list[tuple[float, float]]:
+    """Return how far each forecasts behind the best, paired by week, and the standard error."""
+    usable = [number for number, of in enumerate(tried) if not of.unusable]
+    if not usable:
+        return [(math.nan, math.nan)] * len(tried)
+    best = tried[min(usable, key=lambda number: tried[number].crps)].forecast
+    return [_difference(of.forecast, best) if not of.unusable else (math.nan,) * 2 for of in tried]
+
+
+def _difference(one: pd.DataFrame, best: pd.DataFrame) -> tuple[float, float]:
+    if list(one["week"]) != list(best["week"]) or list(one["fold"]) != list(best["fold"]):
+        return math.nan, math.nan  # other weeks cannot be paired
+    values = one["crps"].to_numpy(float) - best["crps"].to_numpy(float)
+    return float(values.mean()), standard_error(values, one["fold"].to_numpy())
+
+
+def roas_spread(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Set the ROAS of several fits beside each other.
+
+    Parameters
+    ----------
+    tables
+        Columns `ROAS`, of the same channels.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `SPREAD`, a row per channel: lowest and highest median, the ends of all intervals,
+        and whether each median lies inside every other fit's interval.
+    """
+    rows = []
+    for channel in tables[0]["channel"]:
+        found = [table[table["channel"] == channel].iloc[0] for table in tables]
+        medians = [float(of["median"]) for of in found]
+        agree = all(
+            one["lower_94"] <= other["median"] <= one["upper_94"]
+            and other["lower_94"] <= one["median"] <= other["upper_94"]
+            for one, other in combinations(found, 2)
+        )
+        ends = min(of["lower_94"] for of in found), max(of["upper_94"] for of in found)
+        rows.append((channel, min(medians), max(medians), *map(float, ends), agree))
+    return pd.DataFrame(rows, columns=[*SPREAD])
+
+
+def _table(
+    tried: Sequence[Tried],
+    flags: Sequence[frozenset[str]],
+    behind: Sequence[tuple[float, float]],
+    eligible: Sequence[int],
+) -> pd.DataFrame:
+    rows = [
+        {
+            "fit": of.name,
+            "flags_before": ", ".join(sorted(flags[0])) or "none",
+            "flags_after": "not judged" if of.refused else ", ".join(sorted(flags[n])) or "none",
+            "crps": of.crps,
+            "behind": behind[n][0],
+            "error": behind[n][1],
+            "eligible": n in eligible,
+            "seconds": of.seconds,
+            "note": of.unusable,
+        }
+        for n, of in enumerate(tried)
+    ]
+    return pd.DataFrame(rows)
