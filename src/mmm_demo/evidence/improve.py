@@ -82,8 +82,8 @@ class Recommendation:
     Attributes
     ----------
     table
-        A row per fit: fit, flags_before, flags_after (names), crps, behind (of the best), error
-        (standard, of `behind`), eligible, seconds, note.
+        A row per fit, the one as it is first: fit, flags (names), crps, behind (of the best),
+        error (standard, of `behind`), eligible, seconds, note.
     chosen
         Position of the recommended fit; None where things stay as they are.
     reason
@@ -211,8 +211,7 @@ def _table(
     rows = [
         {
             "fit": of.name,
-            "flags_before": ", ".join(sorted(flags[0])) or "none",
-            "flags_after": "not judged" if of.refused else ", ".join(sorted(flags[n])) or "none",
+            "flags": tuple(sorted(flags[n])),
             "crps": of.crps,
             "behind": behind[n][0],
             "error": behind[n][1],

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from mmm_demo.checks.gate import Check
 from mmm_demo.checks.proof import Bundle
-from mmm_demo.checks.remedies import EXPERIMENT_ONLY, candidates, event_lines
+from mmm_demo.checks.remedies import EXPERIMENT_ONLY, event_lines
 from mmm_demo.evidence import scores
 from mmm_demo.evidence.improve import AS_IT_IS, Recommendation, Tried, recommend
 from mmm_demo.fits.ladder import MOST_COMPILED
 from mmm_demo.fits.trace import data_params, table_sha256
 from mmm_demo.reports.improve_page import improve_markdown, improve_page
 from mmm_demo.settings.changes import Settings, changed, told
-from mmm_demo.settings.experiment import ConfigError, ExperimentConfig, free_parameters
+from mmm_demo.settings.experiment import ConfigError, ExperimentConfig
 from mmm_demo.settings.experiment_file import flat_params, to_yaml
 from mmm_demo.settings.run_schema import Say, by_channel
 from mmm_demo.settings.wording import amount, number_of, seconds
@@ -24,28 +24,19 @@ from mmm_demo.store import registry
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import Run, find_run, open_run, store_errors, temporary_folder
 from mmm_demo.sweeps.candidate import TRACE, Candidate, Judged, not_fitted
+from mmm_demo.sweeps.rounds import Outcome, try_remedies
 from mmm_demo.sweeps.versions import versions
 from mmm_demo.sweeps.worker import do_candidate
 from mmm_demo.sweeps.workers import Workers, start_workers
 from mmm_demo.tables.faults import DataError
 from mmm_demo.tables.lift import lift_sha256
 
-ROUNDS, MOST = 2, 6  # rounds, and candidates of each
 SHOWN = 12  # characters of a hash that people compare
 CHECKS = "checks.json"
 
 
 class NotImprovableError(ValueError):
     """A run that no candidate can be held against."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A candidate that was fitted: what it changes, how it was judged, and its run."""
-
-    tried: Tried
-    judged: Judged
-    run: Run | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +52,7 @@ class ImproveResult:
     outcomes
         The fit as it is first, then every candidate.
     found
-        The recommendation.
+        The recommendation; None where nothing was fitted.
     sentences
         What a person should know, in order.
     page
@@ -73,7 +64,7 @@ class ImproveResult:
     run: Run
     source: Run
     outcomes: tuple[Outcome, ...]
-    found: Recommendation
+    found: Recommendation | None
     sentences: tuple[str, ...]
     page: Path
     file: Path | None
@@ -116,12 +107,9 @@ def run_improve(
         run.log(params=data_params(data.table, bundle.experiment.model))
         flags = bundle.gate.report.flags
         say(f"run {source.run_id[:8]}: {number_of(len(flags), 'flag')}")
-        offered = candidates(flags, bundle.experiment.model)
-        outcomes: list[Outcome] = []
-        if offered:
-            with start_workers(workers, scheduler, MOST_COMPILED) as started:
-                rounds = Rounds(run, bundle.experiment, data, root, say, started)
-                outcomes = rounds.all(offered)
+        with start_workers(workers, scheduler, MOST_COMPILED) as started:
+            fits = Fits(run, bundle.experiment, data, root, say, started)
+            outcomes = try_remedies(bundle.experiment, flags, fits.all, say)
         return _publish(publisher, source, bundle, outcomes)
 
 
@@ -168,8 +156,8 @@ def _same_data(source: Run, bundle: Bundle, root: Path) -> MarketingData:
     return data
 
 
-class Rounds:
-    """Candidates at work, round by round, each in a run of its own below the job's.
+class Fits:
+    """Candidates at work, each in a run of its own below the job's.
 
     Parameters
     ----------
@@ -194,39 +182,10 @@ class Rounds:
     ) -> None:
         self.run, self.base, self.data = run, base, data
         self.root, self.say, self.workers = root, say, workers
-        self.outcomes: list[Outcome] = []
-        self._open: dict[Future[Judged], tuple[int, Settings, ExperimentConfig, Run]] = {}
+        self._open: dict[Future[Judged], tuple[int, Settings, Run]] = {}
 
-    def all(self, offered: Sequence[Settings]) -> list[Outcome]:
-        """Fit the fit as it is beside the first round, and a second one around its best."""
-        self._round(1, [{}, *self._most(offered)])
-        for number in range(2, ROUNDS + 1):
-            around = self._best()
-            if around is None:
-                break
-            flags = self.outcomes[around].judged.report.flags
-            settings = self.outcomes[around].tried.settings
-            model = changed(self.base, settings).model
-            known = [of.tried.settings for of in self.outcomes]
-            more = [{**settings, **of} for of in candidates(flags, model)]
-            left = [of for of in more if of not in known]
-            if not left:
-                break
-            self.say(f"second round, around {told(settings)}")
-            self._round(number, self._most(left))
-        return self.outcomes
-
-    def _most(self, offered: Sequence[Settings]) -> list[Settings]:
-        for settings in offered[MOST:]:
-            self.say(f"not tried, as {MOST} candidates are a round: {told(settings)}")
-        return list(offered[:MOST])
-
-    def _best(self) -> int | None:
-        """Return the simplest fit with the fewest flags, if these are fewer than as it is."""
-        clearing = recommend([of.tried for of in self.outcomes]).clearing
-        return clearing[0] if clearing else None
-
-    def _round(self, number: int, asked: Sequence[Settings]) -> None:
+    def all(self, number: int, asked: Sequence[Settings]) -> list[Outcome]:
+        """Fit a round, and return the outcomes in the order of what was asked."""
         done: dict[int, Outcome] = {}
         waiting = list(enumerate(asked))
         try:
@@ -246,7 +205,7 @@ class Rounds:
             for *_, child in self._open.values():
                 child.close("KILLED")
             self._open.clear()
-        self.outcomes += [done[place] for place in sorted(done)]
+        return [done[place] for place in sorted(done)]
 
     def _start(self, number: int, place: int, settings: Settings) -> Outcome | None:
         """Hand a candidate to a worker; one that cannot be fitted ends at once."""
@@ -258,15 +217,14 @@ class Rounds:
                 data = load_market(experiment.data, experiment.model, self.root)
         except (ConfigError, DataError) as fault:
             self.say(f"{name}: cannot be fitted: {fault}")
-            judged = not_fitted(f"it cannot be fitted: {fault}")
-            return Outcome(_tried(settings, self.base, judged), judged)
+            return Outcome.of(settings, self.base, not_fitted(f"it cannot be fitted: {fault}"))
         tags = {"market": self.base.market, "improve.round": str(number)}
         child = self.run.child(f"candidate: {name}", "candidate", tags)
         child.log(params=flat_params(experiment) | {"improve.changes": name})
         child.log_text(to_yaml(experiment), "experiment.yaml")
         task = Candidate(experiment, data.table, data.lift_tests)
         future = self.workers.executor.submit(do_candidate, task, versions())
-        self._open[future] = (place, settings, experiment, child)
+        self._open[future] = (place, settings, child)
         return None
 
     def _settle(self) -> dict[int, Outcome]:
@@ -274,24 +232,12 @@ class Rounds:
         ended: dict[int, Outcome] = {}
         for future in wait(self._open, return_when=FIRST_COMPLETED).done:
             judged = future.result()
-            place, settings, experiment, child = self._open.pop(future)
-            tried = _tried(settings, experiment, judged)
-            _record(child, tried, judged)
-            self.say(_line(tried))
-            ended[place] = Outcome(tried, judged, child)
+            place, settings, child = self._open.pop(future)
+            outcome = Outcome.of(settings, self.base, judged)
+            _record(child, outcome.tried, judged)
+            self.say(_line(outcome.tried))
+            ended[place] = outcome
         return ended
-
-
-def _tried(settings: Settings, experiment: ExperimentConfig, judged: Judged) -> Tried:
-    given = {} if judged.roas.empty else {"roas": judged.roas, "forecast": judged.forecast}
-    return Tried(
-        settings=settings,
-        parameters=sum(free_parameters(experiment.model).values()),
-        flags=frozenset(check.name for check in judged.report.flags),
-        refused=judged.refused,
-        seconds=judged.seconds,
-        **given,
-    )
 
 
 def _line(tried: Tried) -> str:
@@ -341,7 +287,8 @@ def _publish(
     html = improve_page(source.run_id, experiment, bundle.gate.report, tried, found, sentences)
     page = publisher.page(html, f"improve_{experiment.name}")
     if found is not None:
-        publisher.table(found.table, f"improve_{experiment.name}")
+        plain = found.table.assign(flags=[", ".join(names) for names in found.table["flags"]])
+        publisher.table(plain, f"improve_{experiment.name}")
     run.log(
         params={"improve.recommended": chosen.tried.name if chosen else "none"},
         metrics={

@@ -46,6 +46,6 @@ def roas_of_fits(tables: Sequence[tuple[str, pd.DataFrame]], chosen: int | None)
             for end in ("lower_94", "median", "upper_94")
         ]
         look.span_axis(ax, ROAS_UNIT.capitalize(), *spans, percent=False)
-        look.row_axis(ax, [f"{number}" for number in range(len(names))])
+        look.row_axis(ax, names)
         ax.set_title(channel)
     return fig

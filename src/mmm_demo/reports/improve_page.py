@@ -16,7 +16,7 @@ from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.names import as_markdown, bullets, markdown_table
 from mmm_demo.settings.wording import ROAS_UNIT, amount, roas, roas_between, roas_with_interval
 
-HEADER = ("", "fit", "flags", "left", "CRPS behind the best (standard error)", "seconds")
+HEADER = ("no.", "fit", "flags", "which", "CRPS behind (s.e.)", "seconds")
 RULE = (
     "Recommended is the simplest fit (fewest settings changed, then fewest parameters) that clears "
     "most flags and forecasts no worse than one standard error behind the best. Forecasts refute "
@@ -30,16 +30,13 @@ def improve_rows(found: Recommendation) -> list[tuple[str, str, str, str, str, s
     """Return a row per fit (`HEADER`), numbered from 0, the fit as it is."""
     rows = []
     for number, row in enumerate(found.table.itertuples()):
-        left = "" if row.flags_after in ("none", "not judged") else row.flags_after
-        names = ", ".join(check_name(name) for name in left.split(", ") if name)
-        count = len(left.split(", ")) if left else 0
         mark = "*" if number == found.chosen else ""
         rows.append(
             (
                 f"{number}{mark}",
                 row.fit,
-                "n/a" if row.note else str(count),
-                row.note or names or "none",
+                "n/a" if row.note else str(len(row.flags)),
+                row.note or ", ".join(row.flags) or "none",
                 _behind(row.behind, row.error),
                 "n/a" if math.isnan(row.seconds) else f"{row.seconds:.0f}",
             )
@@ -82,7 +79,11 @@ def improve_page(
 
 
 def _judgement(found: Recommendation) -> Section:
-    table = pd.DataFrame(improve_rows(found), columns=[name or "no." for name in HEADER])
+    table = pd.DataFrame(improve_rows(found), columns=[*HEADER])
+    table["which"] = [
+        row.note or ", ".join(map(check_name, row.flags)) or "none"
+        for row in found.table.itertuples()
+    ]
     text = (
         "CRPS: how far the forecast distribution lies from the sales that came, in sales units; "
         "less is better. All fits forecast the same weeks, each fold by a refit that never saw "
