@@ -28,7 +28,6 @@ EXPERIMENT_ONLY = (
 )
 LONGEST_LAG = 52
 SEEN_LAG = 13  # weeks that a model must know for the latest lag that `p_later_lags` looks at
-SAME_LOOK = "curvature and drift cannot be told apart by such data"
 FITS_THEM = "mmm-demo improve fits them"
 # Flags whose week a person may know the reason of.
 OF_WEEKS = ("p_largest_residual", "p_maximum", "pareto_k_max", "residual_cusum")
@@ -190,11 +189,15 @@ def event_lines(checks: Sequence[Check], weeks: np.ndarray) -> list[str]:
     list of str
         `name,start,end` lines; empty where this version knows no events.
     """
-    if "events" not in {item.name for item in fields(DataConfig)}:
+    if not _knows_events():
         return []
     days = [_day(check.where, weeks) for check in checks if check.name in OF_WEEKS]
     found = sorted({day for day in days if day is not None})
     return [f"what_happened,{day:%Y-%m-%d},{day + pd.Timedelta(days=6):%Y-%m-%d}" for day in found]
+
+
+def _knows_events() -> bool:
+    return "events" in {item.name for item in fields(DataConfig)}
 
 
 def _day(where: str, weeks: np.ndarray) -> pd.Timestamp | None:

@@ -73,8 +73,13 @@ def added_variable_checks(
             _powers,
             "the saturation curve has another form, or spend follows something unobserved",
         ),
-        "p_later_lags": (PREDICTIVE, _later_lags, "spend works later or longer: raise the lag"),
-        "p_drifting_effect": (PREDICTIVE, _drift, "the channel's effect changes over time"),
+        "p_later_lags": (PREDICTIVE, _later_lags, "spend works later or longer"),
+        "p_drifting_effect": (
+            PREDICTIVE,
+            _drift,
+            "the channel's effect changes over time, or its curve does: curvature and drift cannot "
+            "be told apart by such data",
+        ),
         "p_future_spend": (
             IDENTIFICATION,
             _leads,

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import partial
 
 import click
 
@@ -10,22 +9,25 @@ from mmm_demo.cli.terminal import console, print_table, say, show_improved, tell
 from mmm_demo.cli.values import open_option
 from mmm_demo.settings.project import require_project_root
 
-workers_option = open_option(
-    "--workers",
-    click.IntRange(1),
-    "Processes on this machine, each with one core.",
-    unset="one per core",
-    old="default",
-)
-scheduler_option = partial(
-    open_option, "--scheduler", click.STRING, unset="this machine", old="default"
-)
+WORKERS = "Processes on this machine, each with one core."
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path())
-@workers_option
-@scheduler_option(told="Dask scheduler, e.g. tcp://10.0.0.5:8786; its workers do the trials.")
+@open_option(
+    "--workers",
+    click.IntRange(1),
+    WORKERS,
+    unset="one per core",
+    old="default",
+)
+@open_option(
+    "--scheduler",
+    click.STRING,
+    "Dask scheduler, e.g. tcp://10.0.0.5:8786; its workers do the trials.",
+    unset="this machine",
+    old="default",
+)
 @open_option(
     "--storage",
     click.STRING,
@@ -67,8 +69,13 @@ def sweep(
 
 @click.command()
 @click.argument("run")
-@workers_option
-@scheduler_option(told="Dask scheduler, e.g. tcp://10.0.0.5:8786; its workers fit them.")
+@open_option("--workers", click.IntRange(1), WORKERS, unset="one per core")
+@open_option(
+    "--scheduler",
+    click.STRING,
+    "Dask scheduler, e.g. tcp://10.0.0.5:8786; its workers fit them.",
+    unset="this machine",
+)
 def improve(run: str, workers: int | None, scheduler: str | None) -> None:
     """Fit the remedies of a flagged fit RUN; recommend the simplest that helps, or none."""
     root = require_project_root()
