@@ -109,20 +109,19 @@ def recommend(tried: Sequence[Tried]) -> Recommendation:
     tried
         The fit as it is first, then its candidates in the order in which they were offered.
     """
-    flags = _inherited(tried)
-    behind = _behind(tried)
-    usable = [number for number, of in enumerate(tried) if not of.unusable]
+    flags, faults = _inherited(tried), _faults(tried)
+    usable = [] if faults[0] else [n for n, fault in enumerate(faults) if not fault]
+    behind = _behind(tried, usable)
     eligible = [n for n in usable if behind[n][0] <= behind[n][1]]  # NaN is not
-    table = _table(tried, flags, behind, eligible)
+    table = _table(tried, flags, faults, behind, eligible)
     nothing = pd.DataFrame(columns=[*SPREAD])
-    if 0 not in usable:
-        reason = f"The fit as it is cannot be held against others: {tried[0].unusable}."
+    if faults[0]:
+        reason = f"The fit as it is cannot be held against others: {faults[0]}."
         return Recommendation(table, None, reason, nothing)
-    others = [number for number in usable if number]
-    if not others:
-        told_why = "No candidate was fitted" if len(tried) == 1 else "No candidate is usable"
-        return Recommendation(table, None, f"{told_why}: leave it as it is.", nothing)
-    if not all(math.isfinite(behind[number][1]) for number in usable):
+    if usable == [0]:
+        why = "No candidate was fitted" if len(tried) == 1 else "No candidate is usable"
+        return Recommendation(table, None, f"{why}: leave it as it is.", nothing)
+    if tried[0].forecast["fold"].nunique() < 2:
         reason = "A backtest of one fold has no standard error, so no fit can be held against it: "
         return Recommendation(table, None, f"{reason}raise evidence.folds.", nothing)
     fewest = min((len(flags[number]) for number in eligible), default=math.inf)
@@ -158,20 +157,34 @@ def _inherited(tried: Sequence[Tried]) -> list[frozenset[str]]:
     return [of.flags | kept for of in tried]
 
 
-def _behind(tried: Sequence[Tried]) -> list[tuple[float, float]]:
+def _faults(tried: Sequence[Tried]) -> list[str]:
+    """Say of each fit why it cannot be held against the others; empty where it can."""
+    faults = [of.unusable for of in tried]
+    if faults[0]:
+        return faults
+    weeks = _weeks(tried[0])
+    other = "its backtest is about other weeks"
+    return [
+        fault or ("" if _weeks(of) == weeks else other)
+        for fault, of in zip(faults, tried, strict=True)
+    ]
+
+
+def _weeks(of: Tried) -> list[tuple]:
+    return list(of.forecast[["fold", "week"]].itertuples(index=False, name=None))
+
+
+def _behind(tried: Sequence[Tried], usable: Sequence[int]) -> list[tuple[float, float]]:
     """Return how far each forecasts behind the best, paired by week, and the standard error."""
-    usable = [number for number, of in enumerate(tried) if not of.unusable]
-    if not usable:
-        return [(math.nan, math.nan)] * len(tried)
-    best = tried[min(usable, key=lambda number: tried[number].crps)].forecast
-    return [_difference(of.forecast, best) if not of.unusable else (math.nan,) * 2 for of in tried]
-
-
-def _difference(one: pd.DataFrame, best: pd.DataFrame) -> tuple[float, float]:
-    if list(one["week"]) != list(best["week"]) or list(one["fold"]) != list(best["fold"]):
-        return math.nan, math.nan  # other weeks cannot be paired
-    values = one["crps"].to_numpy(float) - best["crps"].to_numpy(float)
-    return float(values.mean()), standard_error(values, one["fold"].to_numpy())
+    found = [(math.nan, math.nan)] * len(tried)
+    if usable:
+        best = tried[min(usable, key=lambda number: tried[number].crps)].forecast
+    for number in usable:
+        one = tried[number].forecast
+        values = one["crps"].to_numpy(float) - best["crps"].to_numpy(float)
+        error = standard_error(values, one["fold"].to_numpy())
+        found[number] = (float(values.mean()), error)
+    return found
 
 
 def roas_spread(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -205,6 +218,7 @@ def roas_spread(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def _table(
     tried: Sequence[Tried],
     flags: Sequence[frozenset[str]],
+    faults: Sequence[str],
     behind: Sequence[tuple[float, float]],
     eligible: Sequence[int],
 ) -> pd.DataFrame:
@@ -217,7 +231,7 @@ def _table(
             "error": behind[n][1],
             "eligible": n in eligible,
             "seconds": of.seconds,
-            "note": of.unusable,
+            "note": faults[n],
         }
         for n, of in enumerate(tried)
     ]
