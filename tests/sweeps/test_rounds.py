@@ -24,7 +24,7 @@ class Canned:
     def fit_all(self, number, settings) -> list[Outcome]:
         assert number == len(self.asked) + 1
         self.asked.append([told(of) for of in settings])
-        found = [self.answers.get(told(of), judged("p_later_lags", seed=1)) for of in settings]
+        found = [self.answers.get(told(of), self.answers[""]) for of in settings]
         return [Outcome.of(of, BASE, got) for of, got in zip(settings, found, strict=True)]
 
     def run(self) -> list[Outcome]:
