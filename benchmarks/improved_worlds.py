@@ -51,6 +51,7 @@ def run_improved(asked: argparse.Namespace) -> Iterator[dict]:
     """Make the worlds that the file does not have yet, and yield a row each as it is done."""
     known = {(row["fault"], row["seed"]) for row in rows_of(asked.out)}
     left = [key for key in asked_worlds(asked) if key not in known]
+    _end_torn_line(asked.out)
     with processes(asked.workers) as pool:
         started = [pool.submit(improved_world, *key, folds=asked.folds) for key in left]
         for future in as_completed(started):
@@ -58,6 +59,12 @@ def run_improved(asked: argparse.Namespace) -> Iterator[dict]:
             with asked.out.open("a") as file:
                 file.write(json.dumps(row) + "\n")
             yield row
+
+
+def _end_torn_line(file: Path) -> None:
+    """Give the line that a run was killed in an end, so that the next is one of its own."""
+    if file.exists() and (text := file.read_text()) and not text.endswith("\n"):
+        file.write_text(f"{text}\n")
 
 
 def rows_of(file: Path) -> list[dict]:
@@ -193,7 +200,7 @@ def clustered_interval(inside: list[list[bool]]) -> tuple[float, float, float]:
     if worlds > 1 and 0 < share < 1:
         residual = hits - share * sizes
         variance = worlds / (worlds - 1) * (residual**2).sum() / total**2
-        trials = min(total, share * (1 - share) / variance)
+        trials = min(total, share * (1 - share) / variance) if variance else total
     good = share * trials
     low = beta.ppf(0.025, good, trials - good + 1) if good > 0 else 0.0
     high = beta.ppf(0.975, good + 1, trials - good) if good < trials else 1.0

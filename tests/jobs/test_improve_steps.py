@@ -105,7 +105,7 @@ def test_every_candidate_is_a_run_of_its_own_below_the_jobs(improve, flagged, st
     kept = {item.path for item in store.list_artifacts(changes[LONGER].info.run_id)}
     assert kept == {"checks.json", "experiment.yaml", "scores", "trace.nc"}
     assert executor.asked[:2] == ["", "lag 13"]
-    assert f"{LONGER}: CRPS 50.0, 12 s; flags: none" in said
+    assert f"{LONGER}: CRPS 50, 12 s; flags: none" in said
     assert parent.data.params["improve.recommended"] == LONGER
     assert (parent.data.metrics["improve.flags_before"], done.found.chosen) == (1.0, 1)
     assert parent.data.tags["market"] == "demo"

@@ -92,3 +92,12 @@ def test_what_has_no_room_in_a_round_is_told(most, monkeypatch):
     assert all(text.startswith(f"not tried, as a round has {most}") for text in canned.said)
     assert canned.said
     assert MOST == 6
+
+
+def test_what_only_an_experiment_can_clear_stays_as_it_was_told():
+    """Also where the same fit, judged today, would not be told it."""
+    canned = Canned("p_later_lags", {LAG: judged()})
+    told_before = judged("p_later_lags prior_driven_share").report.flags
+    outcomes = try_remedies(BASE, told_before, canned.fit_all, canned.said.append)
+    assert outcomes[0].tried.flags == {"p_later_lags", "prior_driven_share"}
+    assert outcomes[1].tried.flags == frozenset()

@@ -1,10 +1,10 @@
 """Which candidates are fitted for a fit's flags: two rounds at most, the second around the best."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mmm_demo.checks.gate import Check
-from mmm_demo.checks.remedies import candidates
+from mmm_demo.checks.remedies import EXPERIMENT_ONLY, candidates
 from mmm_demo.evidence.improve import Tried, recommend
 from mmm_demo.settings.changes import Settings, changed, told
 from mmm_demo.settings.experiment import ExperimentConfig, free_parameters
@@ -82,8 +82,15 @@ def try_remedies(
             say(f"not tried, as a round has {MOST} candidates: {told(settings)}")
         whole = asked[:MOST] if outcomes else [{}, *asked[:MOST]]
         outcomes += fit_all(number, whole)
+        outcomes[0] = _as_flagged(outcomes[0], flags)
         asked = _around_best(base, outcomes)
     return outcomes
+
+
+def _as_flagged(first: Outcome, flags: Sequence[Check]) -> Outcome:
+    """Return the fit as it is with what only an experiment can clear, as it was told before."""
+    kept = {check.name for check in flags} & {*EXPERIMENT_ONLY}
+    return replace(first, tried=replace(first.tried, flags=first.tried.flags | kept))
 
 
 def _around_best(base: ExperimentConfig, outcomes: Sequence[Outcome]) -> list[Settings]:
