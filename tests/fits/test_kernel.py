@@ -123,9 +123,21 @@ def assert_same(
     for place in places(model):
         at = flat(kernel, place)
         code, value, slope = called(kernel, at)
-        theirs = expected(at_level(config, table, model, place) if kernel.level else place)
+        theirs, added = of_pools(kernel, model, place)
+        theirs = expected(at_level(config, table, model, theirs) if kernel.level else theirs)
+        theirs += added
         assert (code, value) == (0, pytest.approx(theirs, rel=1e-9))
         assert slope == pytest.approx(differences(kernel, at), rel=1e-5, abs=1e-4)
+
+
+def of_pools(kernel: Kernel, model: pm.Model, place: Place) -> tuple[Place, float]:
+    """Return the plain model's place of one with values times a root, and the log Jacobian."""
+    added = 0.0
+    for values, size in kernel.pools.items():
+        log_size = place[f"{size}_log__"]
+        place = place | {values: place[values] / np.exp(log_size / 2)}
+        added -= place[values].size * float(log_size) / 2
+    return place, added
 
 
 def differences(kernel: Kernel, place: np.ndarray) -> np.ndarray:
@@ -178,6 +190,26 @@ def assert_shifted(config: ModelConfig, tests: pd.DataFrame | None) -> None:
 
 
 # What nutpie calls
+
+
+@pytest.mark.parametrize("baseline", FORMS["baseline"])
+def test_every_baseline_has_the_density_of_the_plain_model(baseline: str) -> None:
+    config = replace(CONFIG, baseline=baseline)
+    made = compile_kernel(build_model(config, TABLE, None, LONGEST).model)
+    assert [*made.pools] == (["drift_wave"] if baseline == "drift" else [])
+    assert_same(made, config, TABLE)
+
+
+def test_pooled_values_come_back_in_units_of_their_size() -> None:
+    config = replace(CONFIG, baseline="drift")
+    model = build_model(config, TABLE, None, LONGEST).model
+    made, (place, *_) = compile_kernel(model), places(model)
+    drawn = made.parameters(flat(made, place)[None, None])
+    size = np.exp(place["drift_size_log__"])
+    assert drawn["drift_size"].item() == pytest.approx(size)
+    assert drawn["drift_wave"].to_numpy()[0, 0] == pytest.approx(
+        place["drift_wave"] / np.sqrt(size)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,9 @@ from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.fits.prior import prior_distribution
 from mmm_demo.fits.response import Response, standardised
 from mmm_demo.fits.trace import WEEKLY_TABLE
-from mmm_demo.forms.registry import STORED_NAMES
+from mmm_demo.forms.registry import FORMS, STORED_NAMES
 from mmm_demo.settings.experiment import ModelConfig, ScalingConfig
+from mmm_demo.settings.priors import parameters_of
 from mmm_demo.sources.simulate import simulate_market
 
 WEEK = pd.Timedelta(days=7)
@@ -44,6 +45,8 @@ CONFIGS = {
     "media only": replace(FULL, control_columns=(), yearly_seasonality=0),
     "a lag of one week": replace(FULL, adstock_max_lag=1),
     "a prior for each channel": replace(FULL, priors=OWN_PRIORS),
+    "a trend": replace(FULL, baseline="trend"),
+    "a drift": replace(FULL, baseline="drift", control_columns=()),
     "a champion's scaling": replace(FULL, scaling=ScalingConfig(2e6, (1e5, 3e5))),
 }
 
@@ -61,7 +64,8 @@ def drawn_response(config: ModelConfig, table: pd.DataFrame) -> Response:
             name == "gamma_fourier" and not config.yearly_seasonality
         ):
             continue
-        dim, items = DIMS.get(name, (None, []))
+        item = parameters_of(config.form)[name]
+        dim, items = (item.dim, [*item.items]) if item.items else DIMS.get(name, (None, []))
         shape = (CHAINS, DRAWS, len(items)) if dim else (CHAINS, DRAWS)
         draws = prior_distribution(prior).rvs(shape, random_state=rng)
         posterior[STORED_NAMES.get(name, name)] = (("chain", "draw", dim)[: len(shape)], draws)
@@ -127,14 +131,16 @@ def test_a_model_that_differs_a_little_is_told_apart(fault):
     assert gap(WRONG[fault](response).mean(TABLE), right) > 1e-4
 
 
-def test_weeks_after_the_data_and_their_carryover_are_the_librarys():
-    response = drawn_response(FULL, TABLE)
+@pytest.mark.parametrize("baseline", FORMS["baseline"])
+def test_weeks_after_the_data_and_their_carryover_are_the_librarys(baseline):
+    config = replace(FULL, baseline=baseline)
+    response = drawn_response(config, TABLE)
     after = TABLE.tail(6).assign(Week=TABLE["Week"].tail(6) + 6 * WEEK, TV=0.0, Radio=9000.0)
     weeks = pd.concat([TABLE, after.assign(Trend=1.5)], ignore_index=True)
-    mmm = build_model(FULL, TABLE)
+    mmm = build_model(config, TABLE)
     mmm.idata = xr.DataTree.from_dict({"posterior": response.posterior})
     theirs = mmm.sample_posterior_predictive(
-        features(FULL, weeks, TABLE),
+        features(config, weeks, TABLE),
         extend_idata=False,
         combined=True,
         var_names=["mu"],

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from mmm_demo.forms.kinds import carried
+from mmm_demo.forms.baseline.drift import LENGTHS, LIKELY
+from mmm_demo.forms.kinds import Additive, Frame, carried
 from mmm_demo.forms.registry import FORMS, find
 
 RNG = np.random.default_rng(4)
@@ -110,30 +111,95 @@ def test_its_slope_is_the_shares_and_few_weeks_are_no_error() -> None:
 # Baseline and seasonality
 
 
+DATES = np.arange("2023-01-02", "2024-12-30", 7, dtype="datetime64[D]")
+FRAME = Frame(DATES, 3)
+YEAR_AFTER = DATES[-1] + np.arange(1, 53) * np.timedelta64(7, "D")
+
+
+def drawn_coefficients(form: Additive, lead: tuple[int, ...], size: int = 0) -> np.ndarray:
+    """Return coefficients of normal draws; `size` is that of parameters over Fourier modes."""
+    counts = {item.variable: len(item.items) or size * bool(item.dim) for item in form.parameters}
+    return form.coefficients(
+        **form.pick(
+            lambda key: RNG.normal(size=(*lead, counts[key])[: len(lead) + (counts[key] > 0)])
+        )
+    )
+
+
 @pytest.mark.parametrize("kind", ["baseline", "seasonality"])
 @pytest.mark.parametrize("lead", LEADING)
 def test_additive_parts_have_a_coefficient_for_each_term_whatever_leads(kind, lead) -> None:
-    dates = np.arange("2023-01-02", "2024-12-30", 7, dtype="datetime64[D]")
     for name in FORMS[kind]:
-        form, modes = find(kind, name), 3
-        dims = {item.variable: item.dim for item in form.parameters}
-        size = form.count(modes) if kind == "seasonality" else 0
-        draws = form.pick(
-            lambda key, dims=dims, n=size: RNG.normal(
-                size=(*lead, n)[: len(lead) + bool(dims[key])]
-            )
-        )
-        coefficients, basis = form.coefficients(**draws), form.basis(dates, modes)
+        form = find(kind, name)
+        size = form.count(FRAME.modes) if kind == "seasonality" else 0
+        coefficients, basis = drawn_coefficients(form, lead, size), form.basis(DATES, FRAME)
         assert coefficients.shape == (*lead, basis.shape[1])
-        assert (coefficients @ basis.T).shape == (*lead, len(dates))
+        assert (coefficients @ basis.T).shape == (*lead, len(DATES))
 
 
 def test_the_yearly_basis_by_hand() -> None:
-    basis = find("seasonality", "yearly").basis(np.array(["2023-01-01", "2024-12-31"], "M8[ns]"), 2)
+    days = np.array(["2023-01-01", "2024-12-31"], "M8[D]")
+    basis = find("seasonality", "yearly").basis(days, Frame(DATES, 2))
     for row, day in zip(basis, (1, 366), strict=True):
         angle = 2 * np.pi * day / 365.25
         by_hand = [np.sin(angle), np.sin(2 * angle), np.cos(angle), np.cos(2 * angle)]
         assert row == pytest.approx(by_hand)
+
+
+@pytest.mark.parametrize("name", FORMS["baseline"])
+def test_what_moves_a_baseline_is_nothing_on_average_over_the_training_weeks(name) -> None:
+    basis = find("baseline", name).basis(DATES, FRAME)
+    assert basis.mean(axis=0) == pytest.approx(np.zeros(basis.shape[1]), abs=1e-12)
+
+
+def test_a_trend_by_hand_goes_on_after_the_data_from_their_origin() -> None:
+    form, changes = find("baseline", "trend"), np.zeros(9)
+    changes[0], changes[2] = 0.2, -0.5  # a year, from the start; and from two fifths on
+    weeks = np.arange(len(DATES) + 52)
+    years = weeks / 52, np.maximum(weeks - 0.4 * (len(DATES) - 1), 0) / 52
+    by_hand = 0.2 * years[0] - 0.5 * years[1]
+    path = form.basis(np.concatenate([DATES, YEAR_AFTER]), FRAME) @ changes
+    assert path - path[0] == pytest.approx(by_hand - by_hand[0])
+
+
+def test_a_trend_bends_after_the_data_as_strongly_as_within_them() -> None:
+    form = find("baseline", "trend")
+    later = form.basis(YEAR_AFTER, FRAME) - form.basis(DATES[-1:], FRAME)
+    rng = np.random.default_rng(3)
+    change = rng.normal(0, 0.1, (4000, 9))
+    change[:, :5] = 0  # a straight line, had nothing bent it
+    spread = (change @ later.T).std(axis=0)
+    assert spread[0] > 0
+    assert (np.diff(spread) > 0).all()
+    slopes = np.diff(form.basis(DATES, FRAME) @ np.eye(9), axis=0)[-1] * 52
+    ahead = np.diff(later @ np.eye(9), axis=0)[-1] * 52
+    a_year = [(slopes[1:5] ** 2).sum() / (len(DATES) * 0.8 / 52), (ahead[5:] ** 2).sum()]
+    assert a_year[0] == pytest.approx(a_year[1], rel=0.03)
+
+
+def test_a_drift_has_the_covariance_that_it_says() -> None:
+    """The waves add up to a squared exponential, over its lengths; before it is centred."""
+    basis = find("baseline", "drift").basis(DATES, FRAME)
+    apart = np.subtract.outer(np.arange(len(DATES)), np.arange(len(DATES)))[..., None]
+    likely = LIKELY / LIKELY.sum()
+    exact = np.exp(-((apart / LENGTHS) ** 2) / 2) @ likely
+    centre = np.eye(len(DATES)) - 1 / len(DATES)
+    assert basis @ basis.T == pytest.approx(centre @ exact @ centre, abs=0.04)
+
+
+def test_a_drift_stays_smooth_over_weeks_and_grows_unsure_after_the_data() -> None:
+    form = find("baseline", "drift")
+    basis = form.basis(np.concatenate([DATES, YEAR_AFTER]), FRAME)
+    steps = np.diff(basis, axis=0)
+    assert np.sqrt((steps**2).sum(axis=1)).max() < 0.11  # of its size from one week to the next
+    # What the training weeks tell of the waves, leaves the year after them open.
+    inside = basis[: len(DATES)]
+    left = np.linalg.inv(np.eye(basis.shape[1]) + inside.T @ inside / 0.1**2)
+    unsure = np.sqrt(np.einsum("ij,jk,ik->i", basis, left, basis))
+    after = unsure[len(DATES) :]
+    assert unsure[20:80].max() < 0.1
+    assert after[[4, 12, 25]] == pytest.approx(np.sort(after[[4, 12, 25]]))
+    assert after[25] > 5 * unsure[60]
 
 
 # Noise

@@ -8,7 +8,7 @@ from mmm_demo.fits.prior import prior_distribution
 from mmm_demo.forms.registry import STORED_NAMES
 from mmm_demo.settings.experiment import ModelConfig
 from mmm_demo.settings.names import key
-from mmm_demo.settings.priors import PriorConfig
+from mmm_demo.settings.priors import PriorConfig, parameters_of
 
 # A posterior that is less than a tenth narrower than its prior (in variance) and has moved by less
 # than half of the prior's standard deviation is, for all that matters, the prior.
@@ -33,11 +33,11 @@ def contraction_table(posterior: xr.Dataset, config: ModelConfig) -> pd.DataFram
         1 is all from the data, 0 all from the prior, negative when wider than the prior) and
         identified (bool).
     """
-    rows = []
+    rows, parameters = [], parameters_of(config.form)
     for name, prior in config.priors.items():
         stored = STORED_NAMES.get(name, name)
-        if stored not in posterior:
-            continue  # no control or no seasonality in this model
+        if stored not in posterior or parameters[name].items:
+            continue  # no control or no seasonality in this model; waves say nothing one by one
         draws = posterior[stored].stack(sample=("chain", "draw")).transpose("sample", ...)
         values = draws.to_numpy().reshape(draws.sizes["sample"], -1)
         items = [str(item) for item in draws[draws.dims[1]].values] if draws.ndim > 1 else [""]

@@ -15,9 +15,9 @@ from pymc_marketing.mmm import MMM
 from pymc_marketing.mmm.scaling import FixedScaling, Scaling
 
 import mmm_demo.fits.environment  # noqa: F401 - before anything is compiled
-from mmm_demo.fits.response import scaling_of, standardised
-from mmm_demo.forms.graphs import LAG_DATA, own_adstock
-from mmm_demo.forms.kinds import Adstock, Form, Saturation, short
+from mmm_demo.fits.response import frame_of, scaling_of, standardised
+from mmm_demo.forms.graphs import LAG_DATA, own_adstock, own_effect
+from mmm_demo.forms.kinds import INTERCEPT, Adstock, Form, Saturation, short
 from mmm_demo.forms.parameter import Parameter
 from mmm_demo.forms.registry import FORMS
 from mmm_demo.settings.experiment import ModelConfig
@@ -103,6 +103,11 @@ def build_model(
         model_config=model_config,
         **parts,
     )
+    for kind in ("baseline",):
+        form = config.form(kind)
+        if form.dim:
+            own = {item.name: prior(item) for item in form.parameters if item is not INTERCEPT}
+            mmm.mu_effects.append(own_effect(form, frame_of(config, table), own))
     mmm.build_model(features(config, table, table), target(config, table))
     if longest_lag is not None:
         mmm.model.set_data(LAG_DATA, float(config.adstock_max_lag))

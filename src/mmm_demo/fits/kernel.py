@@ -9,12 +9,16 @@ in the intercept's place stands the *level* of sales: intercept plus mean media 
 Channels that never pause look like an intercept, so the data tell only the sum of both well, and
 along that ridge NUTS takes small steps and diverges. The posterior stays the same: the level is
 the intercept, shifted by an amount that hangs on other parameters only, so the Jacobian is 1.
+Values that come in units of a size (`Additive.pooled`) are moved times the root of that size:
+halfway between a value in its unit, which data that tell it tie to the size, and the amount, which
+has no room where the size is small. There the Jacobian is that root for each value.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from math import prod
+from types import MappingProxyType
 from typing import Any
 
 import numba
@@ -30,7 +34,8 @@ from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS, compile_numba_function_src
 from scipy.special import expit
 
-from mmm_demo.forms.baseline.constant import INTERCEPT
+from mmm_demo.forms.kinds import INTERCEPT
+from mmm_demo.forms.registry import pooled
 
 BACK: dict[str, Callable[[np.ndarray], np.ndarray]] = {"log": np.exp, "logodds": expit}
 # PyMC's checks of parameters raise, which a function in C cannot; where a parameter rounds to its
@@ -93,6 +98,8 @@ class Kernel:
         Free parameters, in their order in a place.
     level
         Whether the intercept's place holds the level.
+    pools
+        Of values that are moved times the root of a size: that size, by their names.
     coords
         Labels of the items' dims.
     """
@@ -100,6 +107,7 @@ class Kernel:
     compiled: CompiledPyMCModel
     items: tuple[Item, ...]
     level: bool
+    pools: Mapping[str, str]
     coords: Mapping[str, Any]
 
     def with_data(self, model: pm.Model) -> "Kernel":
@@ -125,6 +133,9 @@ class Kernel:
                 values = BACK[item.back](values)
             made[item.name] = (("chain", "draw", *item.dims), values)
             start += item.size
+        for values, size in self.pools.items():
+            dims, moved = made[values]
+            made[values] = (dims, moved / np.sqrt(made[size][1])[..., None])
         dims = {dim for item in self.items for dim in item.dims}
         return xr.Dataset(made, coords={dim: list(self.coords[dim]) for dim in dims})
 
@@ -144,11 +155,15 @@ def compile_kernel(model: pm.Model) -> Kernel:
     """
     items = tuple(_item(model, parameter) for parameter in model.free_RVs)
     level = _level_is_free(model)
-    compiled = _compile(model, items, level)
-    return Kernel(compiled, items, level, dict(model.coords))
+    present = {item.name for item in items}
+    pools = {values: size for values, size in pooled().items() if values in present}
+    compiled = _compile(model, items, level, pools)
+    return Kernel(compiled, items, level, pools, dict(model.coords))
 
 
-def log_density(model: pm.Model, level: bool) -> Any:
+def log_density(
+    model: pm.Model, level: bool, pools: Mapping[str, str] = MappingProxyType({})
+) -> Any:
     """Return the graph of a model's log density, of the values that its parameters have inside.
 
     Parameters
@@ -157,8 +172,14 @@ def log_density(model: pm.Model, level: bool) -> Any:
         Of PyMC-Marketing.
     level
         Whether the intercept's value stands for the level.
+    pools
+        Of values that stand for themselves times the root of a size: that size, by their names.
     """
     density = model.logp()
+    for values, size in pools.items():
+        moved, log_size = _value(model, values), _value(model, size)
+        (density,) = graph_replace([density], {moved: moved * ptx.math.exp(-log_size / 2)})
+        density = density - moved.size * log_size.values / 2
     if not level:
         return density
     media = model["channel_contribution"].sum("channel").mean("date")
@@ -187,7 +208,9 @@ def _item(model: pm.Model, parameter: Any) -> Item:
     return Item(parameter.name, tuple(dims), shape, back)
 
 
-def _compile(model: pm.Model, items: tuple[Item, ...], level: bool) -> CompiledPyMCModel:
+def _compile(
+    model: pm.Model, items: tuple[Item, ...], level: bool, pools: Mapping[str, str]
+) -> CompiledPyMCModel:
     size = sum(item.size for item in items)
     place = pt.TensorType("float64", shape=(size,))("place")
     given, start = {}, 0
@@ -195,7 +218,7 @@ def _compile(model: pm.Model, items: tuple[Item, ...], level: bool) -> CompiledP
         piece = place[start : start + item.size].reshape(item.shape)
         given[_value(model, item.name)] = ptx.as_xtensor(piece, dims=item.dims)
         start += item.size
-    (density,) = graph_replace([log_density(model, level)], given)
+    (density,) = graph_replace([log_density(model, level, pools)], given)
     density = rewrite_graph(density, include=REWRITES)
     graph = function([place], [density, pt.grad(density, place)], mode="NUMBA")
     keys = {shared: f"data_{number}" for number, shared in enumerate(graph.get_shared())}

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mmm_demo.forms.kinds import BLOCK, carried, short
+from mmm_demo.forms.kinds import BLOCK, INTERCEPT, Frame, carried, short
 from mmm_demo.settings.experiment import ModelConfig, ScalingConfig
 
 
@@ -28,6 +28,16 @@ def standardised(controls: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame
     """
     spread = training.std(ddof=0).where(training.nunique() > 1, 1.0)  # rounding leaves some spread
     return (controls - training.mean()) / spread
+
+
+def frame_of(config: ModelConfig, training: pd.DataFrame) -> Frame:
+    """Return what the additive terms of a model hang on beside the date."""
+    return Frame(days(config, training), config.yearly_seasonality)
+
+
+def days(config: ModelConfig, weeks: pd.DataFrame) -> np.ndarray:
+    """Return the dates of weeks, shape (week,)."""
+    return weeks[config.date_column].to_numpy().astype("datetime64[D]")
 
 
 @dataclass(frozen=True)
@@ -112,20 +122,26 @@ class Response:
 
     def others(self, weeks: pd.DataFrame) -> np.ndarray:
         """Return baseline, controls and seasonality together, sales units, (sample, week)."""
-        parts = [self._coefficients("baseline")]
+        parts = [self.draws(INTERCEPT.variable)[:, None], self._coefficients("baseline")]
         parts += [self.draws("gamma_control")] if self.config.control_columns else []
         parts += [self._coefficients("seasonality")] if self.config.yearly_seasonality else []
-        basis = np.hstack([self._basis("baseline", weeks), self.design(weeks)])
+        basis = np.hstack([np.ones((len(weeks), 1)), self.design(weeks)])
         return np.hstack(parts) @ basis.T * self.scaling.target
 
     def baseline(self, weeks: pd.DataFrame) -> np.ndarray:
         """Return the baseline, sales units, shape (sample, week)."""
-        level = self._coefficients("baseline") @ self._basis("baseline", weeks).T
-        return level * self.scaling.target
+        moves = self._coefficients("baseline") @ self._basis("baseline", weeks).T
+        return (self.draws(INTERCEPT.variable)[:, None] + moves) * self.scaling.target
 
     def design(self, weeks: pd.DataFrame) -> np.ndarray:
-        """Return standardised controls and the yearly basis, shape (week, variable)."""
-        parts = [np.empty((len(weeks), 0))]
+        """Return what moves the baseline, standardised controls and the yearly basis.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (week, variable).
+        """
+        parts = [self._basis("baseline", weeks)]
         if controls := list(self.config.control_columns):
             parts.append(standardised(weeks[controls], self.training[controls]).to_numpy())
         if self.config.yearly_seasonality:
@@ -137,8 +153,11 @@ class Response:
         return form.coefficients(**form.pick(self.draws))
 
     def _basis(self, kind: str, weeks: pd.DataFrame) -> np.ndarray:
-        dates = weeks[self.config.date_column].to_numpy()
-        return self.config.form(kind).basis(dates, self.config.yearly_seasonality)
+        return self.config.form(kind).basis(days(self.config, weeks), self._frame)
+
+    @cached_property
+    def _frame(self) -> Frame:
+        return frame_of(self.config, self.training)
 
     def mean(self, weeks: pd.DataFrame) -> np.ndarray:
         """Return expected sales of contiguous weeks, shape (sample, week)."""

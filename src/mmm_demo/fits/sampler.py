@@ -20,7 +20,7 @@ from mmm_demo.fits.kernel import Kernel, compile_kernel
 from mmm_demo.fits.ladder import MOST_COMPILED, Attempt, graph_key
 from mmm_demo.fits.response import Response, scaling_of
 from mmm_demo.fits.trace import slim
-from mmm_demo.forms.baseline.constant import INTERCEPT
+from mmm_demo.forms.kinds import INTERCEPT
 from mmm_demo.settings.experiment import ModelConfig, SamplerConfig, free_parameters
 
 

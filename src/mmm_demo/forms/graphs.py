@@ -3,12 +3,15 @@
 PyMC-Marketing reads the names of the parameters from the signature of `function`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from inspect import Parameter as Argument
 from inspect import Signature
 from typing import Any
 
-from mmm_demo.forms.kinds import Adstock, Saturation, defaults
+import numpy as np
+
+from mmm_demo.forms.kinds import Additive, Adstock, Frame, Saturation, defaults, short
 
 LAG_DATA = "adstock_weeks"
 
@@ -66,6 +69,72 @@ def own_adstock(form: Adstock, open_lag: bool) -> type:
     known_as = f"open_{form.name}" if open_lag else form.name
     made = _class(form, AdstockTransformation, function, known_as)
     return made if open_lag else serialization.register(made)
+
+
+def own_effect(form: Additive, frame: Frame, priors: Mapping[str, Any]) -> Any:
+    """Return the part of a form that PyMC-Marketing does not have, as an effect on its mean.
+
+    Parameters
+    ----------
+    form
+        With terms of its own (`Additive.dim`).
+    frame
+        Of the training weeks; later weeks go on from them.
+    priors
+        Of the parameters that the terms hang on, by name.
+    """
+    return _effect_class()(form=form.name, dim=form.dim).of(form, frame, priors)
+
+
+@cache
+def _effect_class() -> type:
+    import pymc as pm
+    import pymc.dims as pmd
+    import pytensor.xtensor as ptx
+    from pymc_marketing.mmm.additive_effect import MuEffect
+
+    class Terms(MuEffect):
+        """Terms that are data by week, times coefficients that parameters give."""
+
+        form: str
+        dim: str
+        _of: Any = None
+
+        def of(self, *of: Any) -> "Terms":
+            self._of = of
+            return self
+
+        @property
+        def contribution_var_name(self) -> str:
+            return f"{self.form}_contribution"
+
+        def create_data(self, mmm: Any) -> None:
+            form, frame, _ = self._of
+            model, (parameter,) = mmm.model, [item for item in form.parameters if item.items]
+            model.add_coord(self.dim, parameter.items)
+            pm.Data(f"{self.form}_terms", form.basis(_days(model), frame), dims=("date", self.dim))
+
+        def create_effect(self, mmm: Any) -> Any:
+            form, _, priors = self._of
+            parameters = {
+                short(item.name): priors[item.name].create_variable(item.variable, xdist=True)
+                for item in form.parameters
+                if item.name in priors
+            }
+            model = mmm.model
+            terms = ptx.as_xtensor(model[f"{self.form}_terms"], dims=("date", self.dim))
+            moves = (terms * form.graph_coefficients(**parameters)).sum(dim=self.dim)
+            return pmd.Deterministic(self.contribution_var_name, moves)
+
+        def set_data(self, mmm: Any, model: Any, X: Any) -> None:
+            form, frame, _ = self._of
+            pm.set_data({f"{self.form}_terms": form.basis(_days(model), frame)}, model=model)
+
+    return Terms
+
+
+def _days(model: Any) -> np.ndarray:
+    return np.asarray(model.coords["date"]).astype("datetime64[D]")
 
 
 def _class(form: Any, base: type, function: Callable[..., Any], known_as: str) -> type:

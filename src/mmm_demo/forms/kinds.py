@@ -6,15 +6,25 @@ both may lead. Graphs are PyTensor's, and are imported where they are made.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mmm_demo.forms.parameter import Parameter
+from mmm_demo.forms.parameter import POSITIVE, REAL, Parameter
 
 MakePrior = Callable[[Parameter], Any]  # what the graph takes for a parameter
 BLOCK = 64  # samples at once, which a processor holds close while it adds up their lags
 RATE, HEIGHT = "saturation_lam", "saturation_beta"
+WEEK = np.timedelta64(7, "D")
+INTERCEPT = Parameter(
+    "intercept",
+    "sales without media, with average controls and season",
+    REAL | POSITIVE,
+    ("Normal", {"mu": 0.5, "sigma": 0.25}),
+    stored="intercept_contribution",
+    in_sales=True,
+)
 
 
 class Form(ABC):
@@ -178,8 +188,45 @@ class Saturation(Form):
         return draws(name) if name in names else np.ones_like(draws(names[0]))
 
 
+@dataclass(frozen=True)
+class Frame:
+    """What the terms of a model's additive parts hang on beside the date.
+
+    Attributes
+    ----------
+    training
+        Dates of the training weeks, shape (week,).
+    modes
+        Yearly ones.
+    """
+
+    training: np.ndarray
+    modes: int
+
+    def weeks(self, dates: np.ndarray) -> np.ndarray:
+        """Return dates in weeks since the first training week, any shape."""
+        return (dates - self.training[0]) / WEEK
+
+    @property
+    def length(self) -> float:
+        """Weeks from the first to the last training week."""
+        return float(self.weeks(self.training[-1]))
+
+
 class Additive(Form):
-    """A part of sales that is linear in its coefficients: baseline or seasonality."""
+    """A part of sales that is linear in its coefficients: baseline or seasonality.
+
+    Attributes
+    ----------
+    dim
+        What the graph calls the terms that it adds itself, which is also the dim of the parameter
+        that has one value for each; empty where PyMC-Marketing has the part itself.
+    pooled
+        The parameter that says how large values usually are, and the values in units of it.
+    """
+
+    dim: str = ""
+    pooled: tuple[Parameter, Parameter] | None = None
 
     @abstractmethod
     def coefficients(self, **parameters: np.ndarray) -> np.ndarray:
@@ -188,8 +235,12 @@ class Additive(Form):
         Parameters are of shape (...) where they are single values, else (..., item).
         """
 
+    def graph_coefficients(self, **parameters: Any) -> Any:
+        """Return the same in the graph, over `dim`."""
+        raise NotImplementedError(f"{self.name} is a part of PyMC-Marketing's own")
+
     @abstractmethod
-    def basis(self, dates: np.ndarray, modes: int) -> np.ndarray:
+    def basis(self, dates: np.ndarray, frame: Frame) -> np.ndarray:
         """Return the terms of each date, shape (week, term)."""
 
     @abstractmethod
@@ -198,7 +249,15 @@ class Additive(Form):
 
 
 class Baseline(Additive):
-    """What sells without media, controls and season."""
+    """What sells without media, controls and season: a level, and terms that move it.
+
+    The first parameter is the level (`INTERCEPT`). Terms are 0 on average over the training weeks,
+    so it means the same in every form; their coefficients hang on the other parameters.
+    """
+
+    def graph(self, prior: MakePrior, modes: int) -> dict[str, Any]:
+        """Return what PyMC-Marketing's model is called with."""
+        return {"model_config": {"intercept": prior(INTERCEPT)}}
 
 
 class Seasonality(Additive):

@@ -32,11 +32,15 @@ class Parameter:
     default
         The project's default prior: distribution and its parameters.
     dim
-        Of what there is one value each (`CHANNEL`, `CONTROL`, `MODE`); empty for a single value.
+        Of what there is one value each (`CHANNEL`, `CONTROL`, `MODE` or the form's own); empty for
+        a single value.
     stored
         As traces call it, where that is another name.
     in_sales
         Whether it is an amount of sales.
+    items
+        What there is one value each of, where the form says it. Such values say something only
+        together.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Parameter:
     dim: str = ""
     stored: str = ""
     in_sales: bool = False
+    items: tuple[str, ...] = ()
 
     @property
     def variable(self) -> str:

@@ -5,8 +5,10 @@ from typing import Any
 
 from mmm_demo.forms.adstock.binomial import Binomial
 from mmm_demo.forms.adstock.geometric import Geometric
-from mmm_demo.forms.baseline.constant import Constant
-from mmm_demo.forms.kinds import Form
+from mmm_demo.forms.baseline.drift import Drift
+from mmm_demo.forms.baseline.static import Static
+from mmm_demo.forms.baseline.trend import Trend
+from mmm_demo.forms.kinds import Additive, Form
 from mmm_demo.forms.noise.normal import Normal
 from mmm_demo.forms.parameter import Parameter
 from mmm_demo.forms.saturation.logistic import Logistic
@@ -21,7 +23,7 @@ def _by_name(forms: Iterable[Form]) -> dict[str, Form]:
 
 # By kind, which is also the setting of a model that names one; the first is the default.
 FORMS: dict[str, dict[str, Form]] = {
-    "baseline": _by_name([Constant()]),
+    "baseline": _by_name([Static(), Trend(), Drift()]),
     "adstock": _by_name([Geometric(), Binomial()]),
     "saturation": _by_name([Logistic(), MichaelisMenten(), SShaped()]),
     "seasonality": _by_name([Yearly()]),
@@ -51,6 +53,13 @@ def every_parameter() -> dict[str, Parameter]:
     """Return the parameters of all forms by name."""
     forms = [form for kind in FORMS.values() for form in kind.values()]
     return {item.name: item for form in forms for item in form.parameters}
+
+
+def pooled() -> dict[str, str]:
+    """Return which values come in units of which parameter, as the graph calls both."""
+    forms = [form for kind in FORMS.values() for form in kind.values()]
+    pairs = [form.pooled for form in forms if isinstance(form, Additive) and form.pooled]
+    return {values.variable: size.variable for size, values in pairs}
 
 
 # The config's name -> the trace's.

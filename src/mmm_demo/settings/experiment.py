@@ -120,7 +120,7 @@ class ModelConfig:
             if item is None:
                 faults.append(f"{name}: unknown prior; valid: {', '.join(known)}")
                 continue
-            if item.dim and LENGTH_FROM[item.dim] not in info.data:
+            if item.dim in LENGTH_FROM and LENGTH_FROM[item.dim] not in info.data:
                 continue
             try:
                 read = read_prior(item, prior, _length_of(item, info.data) if name in known else 0)
@@ -167,8 +167,8 @@ class ModelConfig:
 
 def _length_of(parameter: Parameter, columns: Mapping[str, Any]) -> int | None:
     """Return how many values a per-item prior takes; None where it takes a single one."""
-    if not parameter.dim:
-        return None
+    if not parameter.dim or parameter.items:
+        return len(parameter.items) or None
     counted = columns[LENGTH_FROM[parameter.dim]]
     if parameter.dim != MODE:
         return len(counted)

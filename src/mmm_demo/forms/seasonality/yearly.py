@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from mmm_demo.forms.kinds import MakePrior, Seasonality
+from mmm_demo.forms.kinds import Frame, MakePrior, Seasonality
 from mmm_demo.forms.parameter import MODE, REAL, Parameter
 
 DAYS_OF_YEAR = 365.25
@@ -33,11 +33,11 @@ class Yearly(Seasonality):
         """Return the amplitudes, shape (..., 2 * modes)."""
         return fourier
 
-    def basis(self, dates: np.ndarray, modes: int) -> np.ndarray:
+    def basis(self, dates: np.ndarray, frame: Frame) -> np.ndarray:
         """Return the sines, then the cosines, shape (week, 2 * modes)."""
         days = dates.astype("datetime64[D]")
         of_year = (days - days.astype("datetime64[Y]")).astype(int) + 1
-        angles = 2 * np.pi * of_year[:, None] * np.arange(1, modes + 1) / DAYS_OF_YEAR
+        angles = 2 * np.pi * of_year[:, None] * np.arange(1, frame.modes + 1) / DAYS_OF_YEAR
         return np.hstack([np.sin(angles), np.cos(angles)])
 
     def graph(self, prior: MakePrior, modes: int) -> dict[str, Any]:
