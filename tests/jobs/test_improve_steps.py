@@ -135,9 +135,11 @@ def test_nothing_is_overwritten_promoted_or_changed(improve, flagged, project, s
 
 
 def test_the_run_says_what_the_page_says(improve, flagged, store):
-    improve(flagged(LATER, FOLLOWS), {"lag 13": judged()})
+    done, *_ = improve(flagged(LATER, FOLLOWS), {"lag 13": judged()})
     (parent,) = runs_of(store, "improve")
     note = parent.data.tags["mlflow.note.content"]
+    assert done._repr_markdown_() == note
+    assert list(done.table["fit"][:2]) == ["as it is", LONGER]
     for words in ("Recommended: model", "2 flags before, 1 after", "only an experiment"):
         assert words in note.replace("\\", ""), words
     assert "run a lift test" in note
@@ -150,7 +152,7 @@ def test_a_fit_without_flags_stays_as_it_is_and_nothing_is_fitted(improve, flagg
     done, _, executor = improve(flagged())
     assert done.sentences == ("Nothing is flagged: leave it as it is.",)
     assert (done.found, done.file, executor.asked) == (None, None, [])
-    assert done.page.is_file()
+    assert done.page.is_file() and done.table.empty
     assert not runs_of(store, "candidate")
 
 

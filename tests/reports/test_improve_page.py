@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from browser import CHROMIUM, opened
-from helpers import good_report, make_experiment
+from helpers import good_report
 from mmm_demo.checks.gate import Check
 from mmm_demo.evidence.improve import recommend
 from mmm_demo.reports.improve_page import HEADER, improve_markdown, improve_page, improve_rows
@@ -24,7 +24,7 @@ FITS = [
 ]
 FOUND = recommend(FITS)
 SENTENCES = ("Recommended: the longer lag.", "Only an experiment tells more.")
-HTML = improve_page("1a2b3c4d5e", make_experiment(), REPORT, FITS, FOUND, SENTENCES)
+HTML = improve_page("Remedies of small, run 1a2b3c4d", REPORT, FITS, FOUND, SENTENCES)
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_is_well_formed():
@@ -63,14 +63,14 @@ def test_roas_stand_side_by_side_for_every_usable_fit_and_no_other():
 def test_a_disagreement_shows_the_spread():
     fits = [FITS[0], FITS[1], tried(DRIFT, "", roas=roas(tv=2.6))]
     found = recommend(fits)
-    texts = Page(improve_page("1a2b", make_experiment(), REPORT, fits, found, ["none"])).texts
+    texts = Page(improve_page("Remedies", REPORT, fits, found, ["none"])).texts
     assert "Spread over the fits that clear most flags" in texts
     assert [texts[texts.index("1.50 to 3.10") + 1]] == ["no"]
     assert "*" not in "".join(row[0] for row in improve_rows(found))
 
 
 def test_without_a_fit_the_page_has_the_flags_alone():
-    html = improve_page("1a2b", make_experiment(), good_report(), [], None, ["Nothing is flagged."])
+    html = improve_page("Remedies", good_report(), [], None, ["Nothing is flagged."])
     assert_self_contained(html)
     assert "Before and after" not in Page(html).texts
 

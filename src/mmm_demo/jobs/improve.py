@@ -6,6 +6,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
+
 from mmm_demo.checks.gate import Check
 from mmm_demo.checks.proof import Bundle
 from mmm_demo.checks.remedies import EXPERIMENT_ONLY, event_lines
@@ -13,6 +15,7 @@ from mmm_demo.evidence import scores
 from mmm_demo.evidence.improve import AS_IT_IS, Recommendation, Tried, recommend
 from mmm_demo.fits.ladder import MOST_COMPILED
 from mmm_demo.fits.trace import data_params, table_sha256
+from mmm_demo.jobs.table import label_tag
 from mmm_demo.reports.improve_page import improve_markdown, improve_page
 from mmm_demo.settings.changes import Settings, changed, told
 from mmm_demo.settings.experiment import ConfigError, ExperimentConfig
@@ -59,6 +62,8 @@ class ImproveResult:
         Path of the page.
     file
         Experiment file of the recommended fit; None when there is none.
+    text
+        Markdown of its run's page, which a notebook shows.
     """
 
     run: Run
@@ -68,6 +73,15 @@ class ImproveResult:
     sentences: tuple[str, ...]
     page: Path
     file: Path | None
+    text: str
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Every fit with its flags, forecast and seconds; empty where nothing was fitted."""
+        return pd.DataFrame() if self.found is None else self.found.table
+
+    def _repr_markdown_(self) -> str:
+        return self.text
 
 
 @store_errors()
@@ -98,9 +112,9 @@ def run_improve(
     _require_passed(source)
     bundle = registry.prove_version(registry.version_of(source))
     data = _same_data(source, bundle, root)
-    market, name = bundle.experiment.market, bundle.experiment.name
+    name, tags = bundle.experiment.name, {"market": bundle.experiment.market, **label_tag(data)}
     with (
-        open_run(f"improve {source.run_id[:8]}", "improve", tags={"market": market}) as run,
+        open_run(f"improve {source.run_id[:8]}", "improve", tags=tags) as run,
         Publisher(run, root) as publisher,
     ):
         run.log(params={"improve.fit_run": source.run_id, "improve.experiment": name})
@@ -110,7 +124,7 @@ def run_improve(
         with start_workers(workers, scheduler, MOST_COMPILED) as started:
             fits = Fits(run, bundle.experiment, data, root, say, started)
             outcomes = try_remedies(bundle.experiment, flags, fits.all, say)
-        return _publish(publisher, source, bundle, outcomes)
+        return _publish(publisher, source, bundle, data.label, outcomes)
 
 
 def _require_passed(source: Run) -> None:
@@ -271,7 +285,7 @@ def _record(child: Run, tried: Tried, judged: Judged) -> None:
 
 
 def _publish(
-    publisher: Publisher, source: Run, bundle: Bundle, outcomes: Sequence[Outcome]
+    publisher: Publisher, source: Run, bundle: Bundle, label: str, outcomes: Sequence[Outcome]
 ) -> ImproveResult:
     run, experiment = publisher.run, bundle.experiment
     found = recommend([of.tried for of in outcomes]) if outcomes else None
@@ -284,7 +298,8 @@ def _publish(
         file = publisher.experiment(to_yaml(replace(better, description=words)), name)
     sentences = _sentences(bundle, outcomes, found)
     tried = [of.tried for of in outcomes]
-    html = improve_page(source.run_id, experiment, bundle.gate.report, tried, found, sentences)
+    title = f"Remedies of {experiment.name}, run {source.run_id[:8]} {label}".rstrip()
+    html = improve_page(title, bundle.gate.report, tried, found, sentences)
     page = publisher.page(html, f"improve_{experiment.name}")
     if found is not None:
         plain = found.table.assign(flags=[", ".join(names) for names in found.table["flags"]])
@@ -297,8 +312,9 @@ def _publish(
         }
         | ({"improve.flags_after": float(len(chosen.tried.flags))} if chosen else {}),
     )
-    run.describe(improve_markdown(found, sentences, file))
-    return ImproveResult(run, source, tuple(outcomes), found, sentences, page, file)
+    text = improve_markdown(found, sentences, file)
+    run.describe(text)
+    return ImproveResult(run, source, tuple(outcomes), found, sentences, page, file, text)
 
 
 def _sentences(

@@ -12,7 +12,6 @@ from mmm_demo.plots.improve import roas_of_fits
 from mmm_demo.reports.check_names import check_name
 from mmm_demo.reports.page import Section, render_page
 from mmm_demo.reports.summary import check_lines
-from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.names import as_markdown, bullets, markdown_table
 from mmm_demo.settings.wording import ROAS_UNIT, amount, roas, roas_between, roas_with_interval
 
@@ -51,8 +50,7 @@ def _behind(behind: float, error: float) -> str:
 
 
 def improve_page(
-    run_id: str,
-    experiment: ExperimentConfig,
+    title: str,
     report: GateReport,
     tried: Sequence[Tried],
     found: Recommendation | None,
@@ -62,8 +60,10 @@ def improve_page(
 
     Parameters
     ----------
-    run_id, experiment, report
-        The fit that was to be improved, and its verdict.
+    title
+        Names the fit that was to be improved.
+    report
+        Its verdict.
     tried
         The fit as it is, then its candidates; empty where nothing was fitted.
     found
@@ -75,7 +75,7 @@ def improve_page(
     sections = [Section("What is flagged", lines)]
     if found is not None:
         sections += [_judgement(found), _returns(tried, found)]
-    return render_page(f"Remedies of {experiment.name}, run {run_id[:8]}", sentences, sections)
+    return render_page(title, sentences, sections)
 
 
 def _judgement(found: Recommendation) -> Section:
