@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from each import each
-from mmm_demo.checks.remedies import EXPERIMENT_ONLY
+from mmm_demo.checks.remedies import EXPERIMENT_ONLY, MEMORY
 from mmm_demo.evidence.improve import AS_IT_IS, recommend, roas_spread
 from tried import CURVE, DRIFT, LAG, forecast, roas, tried
 
@@ -30,7 +30,9 @@ def chosen(*fits):
 def test_a_candidate_that_clears_flags_and_forecasts_as_well_is_recommended():
     found = recommend([BASE, GOOD])
     assert (found.chosen, found.clearing) == (1, (1,))
-    assert found.reason.startswith("model.adstock_max_lag: 13: 2 flags before, 0 after")
+    assert found.reason.startswith(
+        "model.adstock_max_lag: 13: it clears p_later_lags, residual_cusum, leaves none, and"
+    )
 
 
 def test_most_flags_cleared_comes_before_simplicity():
@@ -101,13 +103,24 @@ def test_a_flag_that_data_cannot_clear_is_inherited(name):
     found = recommend([base, tried(LAG, "")])
     assert found.chosen == 1
     assert found.table["flags"][1] == (name,)
-    assert "2 flags before, 1 after" in found.reason
+    assert f"it clears p_later_lags, leaves {name}" in found.reason
 
 
 @each(name=EXPERIMENT_ONLY)
 def test_a_candidate_may_lose_knowledge_and_that_counts(name):
     base = tried(flags="p_later_lags")
     assert recommend([base, tried(LAG, name)]).chosen is None
+
+
+def test_noise_that_may_hang_together_clears_the_residuals_and_stays_flagged():
+    """Else a demand that spend follows would be wrong without a flag."""
+    memory = tried({("model", "autocorrelation"): True}, MEMORY)
+    for base in ("p_lag1_residuals", "residual_cusum", "p_lag1_residuals residual_cusum"):
+        found = recommend([tried(flags=base), memory])
+        assert found.chosen == 1
+        assert found.table["flags"][1] == (MEMORY,)
+        assert f"leaves {MEMORY}" in found.reason
+    assert recommend([tried(flags="p_later_lags"), memory]).chosen is None  # something was lost
 
 
 # Disagreement
@@ -241,6 +254,6 @@ def test_whatever_is_recommended_clears_flags_is_usable_and_forecasts_well(seed)
     row = found.table.iloc[found.chosen]
     kept = fits[0].flags & {*EXPERIMENT_ONLY}
     assert found.chosen > 0 and row["note"] == "" and row["behind"] <= row["error"]
-    assert kept <= {*row["flags"]} and len(row["flags"]) < len(found.table["flags"][0])
+    assert kept <= {*row["flags"]} and {*found.table["flags"][0]} - {*row["flags"]}
     assert fits[found.chosen].flags <= {*row["flags"]}
     assert found.spread["agree"].all()

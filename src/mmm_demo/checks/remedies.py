@@ -19,8 +19,11 @@ from mmm_demo.settings.changes import Place, Settings, told
 from mmm_demo.settings.data import DataConfig
 from mmm_demo.settings.experiment import ModelConfig
 
-# What spend was decides these: no other model of the same weeks answers them.
+TOGETHER = ("p_lag1_residuals", "residual_cusum")  # residuals hang together
+MEMORY = "residual_memory"  # what is told of these where the noise allows it
+# What spend was, or what nobody named, decides these: no other model of the same weeks answers.
 EXPERIMENT_ONLY = (
+    MEMORY,
     "prior_driven_share",
     "roas_correlation_min",
     "spend_follows_demand",

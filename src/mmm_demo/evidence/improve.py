@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from mmm_demo.checks.remedies import EXPERIMENT_ONLY
+from mmm_demo.checks.remedies import EXPERIMENT_ONLY, MEMORY, TOGETHER
 from mmm_demo.evidence.scores import CRPS, backtest_scores, standard_error
 from mmm_demo.settings.changes import Settings, told
 
@@ -124,11 +124,12 @@ def recommend(tried: Sequence[Tried]) -> Recommendation:
     if tried[0].forecast["fold"].nunique() < 2:
         reason = "A backtest of one fold has no standard error, so no fit can be held against it: "
         return Recommendation(table, None, f"{reason}raise evidence.folds.", nothing)
-    fewest = min((len(flags[number]) for number in eligible), default=math.inf)
-    if not fewest < len(flags[0]):
+    counted = _counted(tried)
+    fewest = min((counted[number] for number in eligible), default=math.inf)
+    if not fewest < counted[0]:
         reason = "No candidate that forecasts well has fewer flags: leave it as it is."
         return Recommendation(table, None, reason, nothing)
-    clearing = [number for number in eligible if len(flags[number]) == fewest]
+    clearing = [number for number in eligible if counted[number] == fewest]
     clearing.sort(key=lambda n: (len(tried[n].settings), tried[n].parameters, n))
     spread = roas_spread([tried[number].roas for number in clearing])
     apart = list(spread.loc[~spread["agree"].astype(bool), "channel"])
@@ -139,22 +140,32 @@ def recommend(tried: Sequence[Tried]) -> Recommendation:
         )
         return Recommendation(table, None, reason, spread, tuple(clearing))
     chosen = clearing[0]
+    cleared = ", ".join(sorted(flags[0] - flags[chosen]))
+    left = ", ".join(sorted(flags[chosen])) or "none"
     reason = (
-        f"{tried[chosen].name}: {_flags(len(flags[0]))} before, {len(flags[chosen])} after, "
-        "and no worse a forecast than one standard error behind the best"
+        f"{tried[chosen].name}: it clears {cleared}, leaves {left}, and forecasts no worse than "
+        "one standard error behind the best"
     )
     reason += "." if len(clearing) == 1 else "; the simplest of those that do so and agree on ROAS."
     return Recommendation(table, chosen, reason, spread, tuple(clearing))
-
-
-def _flags(count: int) -> str:
-    return "1 flag" if count == 1 else f"{count} flags"
 
 
 def _inherited(tried: Sequence[Tried]) -> list[frozenset[str]]:
     """Return the flags of each fit; what only an experiment can clear stays with all of them."""
     kept = tried[0].flags & {*EXPERIMENT_ONLY}
     return [of.flags | kept for of in tried]
+
+
+def _counted(tried: Sequence[Tried]) -> list[int]:
+    """Return how many flags count against each fit: not those that all of them inherit.
+
+    A candidate that raises such a flag anew has lost something, so there it counts; but noise that
+    is allowed to hang together only tells in another place that residuals do.
+    """
+    kept = tried[0].flags & {*EXPERIMENT_ONLY}
+    if tried[0].flags & {*TOGETHER}:
+        kept |= {MEMORY}
+    return [len(of.flags - kept) for of in tried]
 
 
 def _faults(tried: Sequence[Tried]) -> list[str]:
