@@ -569,9 +569,11 @@ def make_parts() -> Decomposition:
         return xr.DataArray(rng.normal(100.0, 10.0, SHAPE + size), dims=("sample", "week", *more))
 
     channels, controls = part("channel", size=(3,)), part("control", size=(2,))
+    events = part("event", size=(2,))
     season, baseline = part() - 100.0, part() + 500.0
     total = channels.sum("channel") + controls.sum("control") + season + baseline
-    return Decomposition(channels, controls, season, baseline, total)
+    total = total + events.sum("event")
+    return Decomposition(channels, controls, events, season, baseline, total)
 
 
 def test_parts_that_add_up_pass() -> None:
@@ -579,7 +581,9 @@ def test_parts_that_add_up_pass() -> None:
     assert check.passed and 0 <= check.value < 1e-12
 
 
-@pytest.mark.parametrize("name", ["channels", "controls", "seasonality", "baseline", "mean"])
+@pytest.mark.parametrize(
+    "name", ["channels", "controls", "events", "seasonality", "baseline", "mean"]
+)
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_part_that_is_not_finite_fails(name: str, bad: float) -> None:
     parts = make_parts()

@@ -43,6 +43,7 @@ def parts(tv: float = 20.0, radio: float = 10.0, baseline: float = 70.0) -> Deco
     return Decomposition(
         channels.transpose("sample", "week", "channel"),
         nothing,
+        nothing.rename(control="event"),
         flat(0.0),
         flat(baseline),
         flat(tv + radio + baseline),

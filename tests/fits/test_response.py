@@ -15,7 +15,8 @@ from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.fits.prior import prior_distribution
 from mmm_demo.fits.response import Response, standardised
 from mmm_demo.fits.trace import WEEKLY_TABLE
-from mmm_demo.forms.registry import FORMS, STORED_NAMES
+from mmm_demo.forms.registry import STORED_NAMES
+from mmm_demo.settings.events import Occurrence
 from mmm_demo.settings.experiment import ModelConfig, ScalingConfig
 from mmm_demo.settings.priors import parameters_of
 from mmm_demo.sources.simulate import simulate_market
@@ -34,6 +35,11 @@ OWN_PRIORS = {
     "adstock_alpha": {"distribution": "Beta", "alpha": [1, 5], "beta": [3, 2], "rationale": "test"},
     "gamma_fourier": {"distribution": "Laplace", "mu": 0, "b": [0.1, 0.3], "rationale": "test"},
 }
+EVENTS = (
+    Occurrence("Sale", "2023-02-06", "2023-02-19"),
+    Occurrence("Fair", "2023-06-07", "2023-06-08"),
+    Occurrence("Sale", "2025-01-06", "2025-01-12"),
+)
 CONFIGS = {
     "logistic": FULL,
     "michaelis-menten": replace(FULL, saturation="michaelis_menten"),
@@ -47,6 +53,8 @@ CONFIGS = {
     "a prior for each channel": replace(FULL, priors=OWN_PRIORS),
     "a trend": replace(FULL, baseline="trend"),
     "a drift": replace(FULL, baseline="drift", control_columns=()),
+    "events": replace(FULL, calendar=EVENTS),
+    "a drift and events": replace(FULL, baseline="drift", calendar=EVENTS),
     "a champion's scaling": replace(FULL, scaling=ScalingConfig(2e6, (1e5, 3e5))),
 }
 
@@ -66,6 +74,8 @@ def drawn_response(config: ModelConfig, table: pd.DataFrame) -> Response:
             continue
         item = parameters_of(config.form)[name]
         dim, items = (item.dim, [*item.items]) if item.items else DIMS.get(name, (None, []))
+        if item.dim == "event":
+            dim, items = item.dim, ["Sale", "Fair"]
         shape = (CHAINS, DRAWS, len(items)) if dim else (CHAINS, DRAWS)
         draws = prior_distribution(prior).rvs(shape, random_state=rng)
         posterior[STORED_NAMES.get(name, name)] = (("chain", "draw", dim)[: len(shape)], draws)
@@ -131,9 +141,9 @@ def test_a_model_that_differs_a_little_is_told_apart(fault):
     assert gap(WRONG[fault](response).mean(TABLE), right) > 1e-4
 
 
-@pytest.mark.parametrize("baseline", FORMS["baseline"])
-def test_weeks_after_the_data_and_their_carryover_are_the_librarys(baseline):
-    config = replace(FULL, baseline=baseline)
+@pytest.mark.parametrize("name", ["logistic", "a trend", "a drift", "events"])
+def test_weeks_after_the_data_and_their_carryover_are_the_librarys(name):
+    config = CONFIGS[name]
     response = drawn_response(config, TABLE)
     after = TABLE.tail(6).assign(Week=TABLE["Week"].tail(6) + 6 * WEEK, TV=0.0, Radio=9000.0)
     weeks = pd.concat([TABLE, after.assign(Trend=1.5)], ignore_index=True)

@@ -202,6 +202,22 @@ def test_a_drift_stays_smooth_over_weeks_and_grows_unsure_after_the_data() -> No
     assert after[25] > 5 * unsure[60]
 
 
+def test_weeks_of_events_by_hand() -> None:
+    day = np.datetime64
+    calendar = (
+        ("Sale", day("2023-01-11"), day("2023-01-24")),  # 5 days, a week, 2 days
+        ("Sunday", day("2023-01-15"), day("2023-01-15")),
+        ("Eve", day("2023-01-22"), day("2023-01-23")),  # a day in each of two weeks
+        ("Sunday", day("2023-02-05"), day("2023-02-05")),
+    )
+    frame = Frame(DATES, 0, calendar)
+    assert frame.events == ("Sale", "Sunday", "Eve")
+    basis = find("event_effects", "pooled").basis(DATES[:6], frame)
+    by_hand = {"Sale": [0, 5 / 7, 1, 2 / 7, 0, 0], "Sunday": [0, 1, 0, 0, 1, 0]}
+    by_hand["Eve"] = [0, 0, 0.5, 0.5, 0, 0]
+    assert basis == pytest.approx(np.column_stack([by_hand[name] for name in frame.events]))
+
+
 # Noise
 
 

@@ -26,7 +26,7 @@ from mmm_demo.planning.surface import ByTotals, Media
 from mmm_demo.planning.window import window_of
 from mmm_demo.settings.experiment import ConfigError, ModelConfig, free_parameters, to_dict
 from mmm_demo.settings.experiment_file import flat_params, from_dict, load_experiment
-from mmm_demo.settings.priors import read_prior
+from mmm_demo.settings.priors import default_prior, read_prior
 from toy_forms import Delayed, Hill, Root, StudentT
 
 SOURCE = PROJECT / "src" / "mmm_demo"
@@ -51,7 +51,7 @@ def test_every_form_is_reached_by_the_name_that_an_experiment_writes() -> None:
         assert from_dict(to_dict(given), "again") == given, form.name
         assert flat_params(given).get(f"model.{kind}.type", default(kind)) == form.name
         for item in form.parameters:
-            usual = given.model.priors[item.name]
+            usual = given.model.priors.get(item.name, default_prior(item))  # without events
             assert read_prior(item, usual, 0) == usual, item.name
 
 
@@ -79,13 +79,13 @@ def test_forms_that_there_was_one_of_leave_stored_experiments_as_they_were() -> 
     assert demo.fingerprint.startswith("72ac4be4")
     stored = list(to_dict(demo)["model"])
     assert stored[-4:] == ["priors", "adstock", "saturation", "scaling"]
-    assert not {"baseline", "seasonality", "noise"} & {*stored}
+    assert not {"baseline", "seasonality", "event_effects", "noise", "calendar"} & {*stored}
     assert not [name for name in flat_params(demo) if "noise" in name or "baseline" in name]
 
 
 def test_no_other_room_asks_for_a_form_by_its_name() -> None:
     """What a form is stands in its file; elsewhere it is asked, never compared."""
-    words = {"constant", "normal"}  # tables have constant columns, fonts a normal weight
+    words = {"static", "normal"}  # folders of sites are static, fonts have a normal weight
     names = {form.name for _, form in every_form()} - words
     found = []
     for path in SOURCE.rglob("*.py"):

@@ -106,7 +106,7 @@ def prove_bundle(
         experiment = read_config(folder)
         gate = GateFile.from_json((folder / GATE).read_text("utf-8"))
         fitted = FittedModel(experiment.model, load_trace(folder / TRACE))
-        data = table_sha256(fitted.table)
+        data = table_sha256(fitted.table, fitted.config.calendar)
     except (ValueError, TraceError) as error:  # ConfigError and GateFileError are ValueErrors
         raise BundleRefused(f"check 'readable' failed: {error}") from None
     _check("market", experiment.registered_model, registered_model)

@@ -293,7 +293,7 @@ def _facts(bundle: Bundle) -> dict[str, str]:
     }
     facts |= {
         "data.weeks_fitted": fitted.span,
-        "data.sha256": table_sha256(fitted.table)[:12],
+        "data.sha256": table_sha256(fitted.table, fitted.config.calendar)[:12],
         "data.sales": f"{fitted.observed.sum():,.0f}",
     }
     facts |= {f"data.spend.{name}": f"{fitted.spend[name].sum():,.0f}" for name in fitted.spend}

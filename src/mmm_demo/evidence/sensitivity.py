@@ -79,7 +79,7 @@ def _worst(values: np.ndarray, names: pd.Series) -> tuple[float, str]:
 
 
 def variants(config: ModelConfig) -> dict[str, ModelConfig]:
-    """Return the model under another lag, saturation family and seasonality."""
+    """Return the model under another lag, saturation, seasonality, and baseline that moves."""
     lag = config.adstock_max_lag // 2 if config.adstock_max_lag > 2 else config.adstock_max_lag * 2
     family = config.form("saturation").other
     modes = config.yearly_seasonality
@@ -91,7 +91,9 @@ def variants(config: ModelConfig) -> dict[str, ModelConfig]:
         else prior
         for name, prior in config.priors.items()
     }
-    return {
+    base = config.form("baseline").other
+    other = {f"{base} baseline": with_forms(config, baseline=base)} if base else {}
+    return other | {
         f"lag of {lag} weeks": replace(config, adstock_max_lag=lag),
         f"{family.replace('_', '-')} saturation": with_forms(config, saturation=family),
         f"{modes} seasonal modes": replace(config, yearly_seasonality=modes, priors=priors),

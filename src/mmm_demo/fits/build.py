@@ -16,7 +16,7 @@ from pymc_marketing.mmm.scaling import FixedScaling, Scaling
 
 import mmm_demo.fits.environment  # noqa: F401 - before anything is compiled
 from mmm_demo.fits.response import frame_of, scaling_of, standardised
-from mmm_demo.forms.graphs import LAG_DATA, own_adstock, own_effect
+from mmm_demo.forms.graphs import LAG_DATA, effect_class, own_adstock, own_effect
 from mmm_demo.forms.kinds import INTERCEPT, Adstock, Form, Saturation, short
 from mmm_demo.forms.parameter import Parameter
 from mmm_demo.forms.registry import FORMS
@@ -103,9 +103,9 @@ def build_model(
         model_config=model_config,
         **parts,
     )
-    for kind in ("baseline",):
+    for kind in ("baseline", "event_effects"):
         form = config.form(kind)
-        if form.dim:
+        if form.dim and (kind == "baseline" or config.calendar):
             own = {item.name: prior(item) for item in form.parameters if item is not INTERCEPT}
             mmm.mu_effects.append(own_effect(form, frame_of(config, table), own))
     mmm.build_model(features(config, table, table), target(config, table))
@@ -136,6 +136,7 @@ for _form in FORMS["saturation"].values():
     saturation_class(_form)
 for _form in FORMS["adstock"].values():
     adstock_class(_form, open_lag=False)
+effect_class()
 
 
 def _fixed_prior(prior: PriorConfig, dims: tuple[str, ...] = ()) -> Prior:

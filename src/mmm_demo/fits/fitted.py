@@ -33,12 +33,15 @@ class Decomposition:
         Dims (sample, week, channel).
     controls
         Dims (sample, week, control); the effect against an average week.
+    events
+        Dims (sample, week, event); what each event adds.
     seasonality, baseline, mean
         Dims (sample, week); `mean` is the model's own expectation, which the parts must add up to.
     """
 
     channels: xr.DataArray
     controls: xr.DataArray
+    events: xr.DataArray
     seasonality: xr.DataArray
     baseline: xr.DataArray
     mean: xr.DataArray
@@ -46,15 +49,25 @@ class Decomposition:
     @property
     def non_media(self) -> xr.DataArray:
         """Sales that the model sees without any media, dims (sample, week)."""
-        return self.baseline + self.seasonality + self.controls.sum("control")
+        return (
+            self.baseline
+            + self.seasonality
+            + self.controls.sum("control")
+            + self.events.sum("event")
+        )
 
     def means(self) -> pd.DataFrame:
-        """Return posterior means by week; columns baseline, seasonality, controls, channels."""
+        """Return posterior means by week; columns baseline, seasonality, controls, channels.
+
+        Events have a column where there are any.
+        """
         parts = {
             "baseline": self.baseline.mean("sample"),
             "seasonality": self.seasonality.mean("sample"),
             "controls": self.controls.sum("control").mean("sample"),
         }
+        if self.events.sizes["event"]:
+            parts["events"] = self.events.sum("event").mean("sample")
         for channel in self.channels["channel"].values:
             name = f"{channel} (channel)" if str(channel) in parts else str(channel)
             parts[name] = self.channels.sel(channel=channel).mean("sample")
@@ -169,6 +182,7 @@ class FittedModel:
         return Decomposition(
             channels=inside["channel_contribution"],
             controls=inside.get("control_contribution", nothing.expand_dims(control=["none"])),
+            events=self.response.events(self.table),
             seasonality=inside.get(self._season, nothing),
             baseline=nothing + xr.DataArray(baseline, dims=("sample", "week")),
             mean=inside["mu"],

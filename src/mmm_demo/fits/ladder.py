@@ -55,9 +55,10 @@ def graph_key(config: ModelConfig, lift_tests: pd.DataFrame | None, longest_lag:
     }
     # Lift tests are compiled in scaled, so there the scaling counts too.
     scaling = None if lift_tests is None else config.scaling
-    shape = replace(config, priors={}, scaling=scaling, adstock_max_lag=longest_lag)
+    shape = replace(config, priors={}, scaling=scaling, adstock_max_lag=longest_lag, calendar=())
+    events = {occurrence.name for occurrence in config.calendar}
     tests = "" if lift_tests is None else lift_sha256(lift_tests)
-    return repr((shape, priors, tests))
+    return repr((shape, priors, tests, sorted(events)))
 
 
 def attempt_params(number: int, attempt: Attempt) -> dict[str, str | float | int]:

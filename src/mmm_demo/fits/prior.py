@@ -13,7 +13,10 @@ from mmm_demo.settings.priors import PriorConfig, parameters_of
 
 PRIOR_DRAWS = 500
 # PyMC draws each parameter from a stream of its own. It hands them out in this order.
-LIBRARYS_ORDER = ("seasonality", "noise", "controls", "adstock", "saturation", "baseline")
+LIBRARYS_ORDER = (
+    *("seasonality", "noise", "controls", "adstock", "saturation", "baseline"),
+    "event_effects",
+)
 
 
 def sample_prior(

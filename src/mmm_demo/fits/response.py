@@ -32,7 +32,11 @@ def standardised(controls: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame
 
 def frame_of(config: ModelConfig, training: pd.DataFrame) -> Frame:
     """Return what the additive terms of a model hang on beside the date."""
-    return Frame(days(config, training), config.yearly_seasonality)
+    calendar = tuple(
+        (time.name, np.datetime64(time.start, "D"), np.datetime64(time.end, "D"))
+        for time in config.calendar
+    )
+    return Frame(days(config, training), config.yearly_seasonality, calendar)
 
 
 def days(config: ModelConfig, weeks: pd.DataFrame) -> np.ndarray:
@@ -121,10 +125,17 @@ class Response:
         return found
 
     def others(self, weeks: pd.DataFrame) -> np.ndarray:
-        """Return baseline, controls and seasonality together, sales units, (sample, week)."""
+        """Return baseline, controls, seasonality and events together, sales units.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (sample, week).
+        """
         parts = [self.draws(INTERCEPT.variable)[:, None], self._coefficients("baseline")]
         parts += [self.draws("gamma_control")] if self.config.control_columns else []
         parts += [self._coefficients("seasonality")] if self.config.yearly_seasonality else []
+        parts += [self._coefficients("event_effects")] if self.config.calendar else []
         basis = np.hstack([np.ones((len(weeks), 1)), self.design(weeks)])
         return np.hstack(parts) @ basis.T * self.scaling.target
 
@@ -133,8 +144,18 @@ class Response:
         moves = self._coefficients("baseline") @ self._basis("baseline", weeks).T
         return (self.draws(INTERCEPT.variable)[:, None] + moves) * self.scaling.target
 
+    def events(self, weeks: pd.DataFrame) -> xr.DataArray:
+        """Return what each event adds, sales units, dims (sample, week, event); none without."""
+        effects, names = np.empty((len(self.draws(INTERCEPT.variable)), 0)), self._frame.events
+        basis = np.empty((len(weeks), 0))
+        if names:
+            effects = self._coefficients("event_effects")
+            basis = self._basis("event_effects", weeks)
+        added = effects[:, None, :] * basis * self.scaling.target
+        return xr.DataArray(added, dims=("sample", "week", "event"), coords={"event": [*names]})
+
     def design(self, weeks: pd.DataFrame) -> np.ndarray:
-        """Return what moves the baseline, standardised controls and the yearly basis.
+        """Return what moves the baseline, standardised controls, the yearly basis and events.
 
         Returns
         -------
@@ -146,6 +167,8 @@ class Response:
             parts.append(standardised(weeks[controls], self.training[controls]).to_numpy())
         if self.config.yearly_seasonality:
             parts.append(self._basis("seasonality", weeks))
+        if self.config.calendar:
+            parts.append(self._basis("event_effects", weeks))
         return np.hstack(parts)
 
     def _coefficients(self, kind: str) -> np.ndarray:

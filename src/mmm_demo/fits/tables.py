@@ -49,6 +49,20 @@ def contribution_table(fitted: FittedModel, parts: Decomposition) -> pd.DataFram
     return means
 
 
+def baseline_table(fitted: FittedModel, parts: Decomposition) -> pd.DataFrame:
+    """Return the baseline by week with its 94 % interval, in sales units."""
+    path = pd.DataFrame(interval(parts.baseline.to_numpy()))
+    path.insert(0, fitted.config.date_column, fitted.weeks, allow_duplicates=True)
+    return path
+
+
+def event_table(parts: Decomposition) -> pd.DataFrame:
+    """Return what each event added in all its weeks, with its 94 % interval, in sales units."""
+    added = parts.events.sum("week").transpose("sample", "event")
+    named = pd.DataFrame({"event": added["event"].values.astype(str)})
+    return named.assign(**interval(added.to_numpy()))
+
+
 def adstock_table(fitted: FittedModel) -> pd.DataFrame:
     """Return the adstock weight by channel and lag in weeks, with its 94 % interval."""
     weights = fitted.adstock_weights()
@@ -120,6 +134,10 @@ def result_tables(
         "adstock": adstock_table(fitted),
         "saturation": saturation_table(fitted),
     }
+    if fitted.config.form("baseline").dim:
+        made["baseline"] = baseline_table(fitted, parts)
+    if fitted.config.calendar:
+        made["events"] = event_table(parts)
     if truth is not None:
         made["truth"] = truth_table(made["roas"], made["channel_shares"], truth)
     return made

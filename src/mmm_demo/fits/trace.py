@@ -1,13 +1,14 @@
 """What is kept of a fit, and how it is stored."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from mmm_demo.settings.events import Occurrence
 from mmm_demo.settings.experiment import ModelConfig
 from mmm_demo.settings.names import ROWS, variable
 from mmm_demo.settings.run_schema import SALES_PARAM
@@ -143,8 +144,15 @@ def lift_table(trace: xr.DataTree) -> pd.DataFrame | None:
     return table[list(COLUMNS)].reset_index(drop=True).astype({"channel": str})
 
 
-def table_sha256(table: pd.DataFrame) -> str:
-    """Return the identity of a weekly table: sha256 over dates, column names and values."""
+def table_sha256(table: pd.DataFrame, calendar: Sequence[Occurrence] = ()) -> str:
+    """Return the identity of the data of a fit.
+
+    Returns
+    -------
+    str
+        Sha256 over dates, column names and values of the weekly table, and over when the events
+        of its model were and will be.
+    """
     digest = hashlib.sha256()
     for name in table.columns:
         column = table[name]
@@ -153,6 +161,8 @@ def table_sha256(table: pd.DataFrame) -> str:
             digest.update("\0".join(column.dt.strftime("%Y-%m-%dT%H:%M:%S")).encode())
         else:
             digest.update(np.ascontiguousarray(column.to_numpy("float64")).tobytes())
+    for time in calendar:
+        digest.update(f"{time.name}\0{time.start}\0{time.end}\0".encode())
     return digest.hexdigest()
 
 
@@ -165,6 +175,8 @@ def sales_sha256(table: pd.DataFrame, config: ModelConfig) -> str:
     return table_sha256(sales.set_axis(["date", "sales"], axis=1))
 
 
-def data_params(table: pd.DataFrame, config: ModelConfig) -> dict[str, str]:
+def data_params(
+    table: pd.DataFrame, config: ModelConfig, calendar: Sequence[Occurrence] = ()
+) -> dict[str, str]:
     """Return the params with which a run says what it is fitted on."""
-    return {"data.sha256": table_sha256(table), SALES_PARAM: sales_sha256(table, config)}
+    return {"data.sha256": table_sha256(table, calendar), SALES_PARAM: sales_sha256(table, config)}

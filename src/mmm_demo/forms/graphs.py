@@ -83,58 +83,89 @@ def own_effect(form: Additive, frame: Frame, priors: Mapping[str, Any]) -> Any:
     priors
         Of the parameters that the terms hang on, by name.
     """
-    return _effect_class()(form=form.name, dim=form.dim).of(form, frame, priors)
+    training = [str(day) for day in frame.training]
+    calendar = [(name, str(first), str(last)) for name, first, last in frame.calendar]
+    terms = effect_class()(form=form.name, training=training, calendar=calendar)
+    return terms.drawn_from(priors)
 
 
 @cache
-def _effect_class() -> type:
+def effect_class() -> type:
+    """Return the class of such effects, which PyMC-Marketing stores and loads with a model."""
     import pymc as pm
     import pymc.dims as pmd
     import pytensor.xtensor as ptx
+    from pymc_extras.prior import Prior
     from pymc_marketing.mmm.additive_effect import MuEffect
 
     class Terms(MuEffect):
         """Terms that are data by week, times coefficients that parameters give."""
 
-        form: str
-        dim: str
-        _of: Any = None
+        __module__ = "mmm_demo.model"
+        __qualname__ = "Terms"
 
-        def of(self, *of: Any) -> "Terms":
-            self._of = of
+        form: str
+        training: list[str]
+        calendar: list[tuple[str, str, str]]
+        _priors: Any = None
+
+        def drawn_from(self, priors: Mapping[str, Any]) -> "Terms":
+            self._priors = priors
             return self
+
+        def to_dict(self) -> dict[str, Any]:
+            priors = {name: prior.to_dict() for name, prior in self._priors.items()}
+            return super().to_dict() | {"priors": priors}
+
+        @classmethod
+        def from_dict(cls, data: dict[str, Any]) -> "Terms":
+            priors = {name: Prior.from_dict(prior) for name, prior in data["priors"].items()}
+            stored = {name: data[name] for name in ("form", "training", "calendar")}
+            return cls(**stored).drawn_from(priors)
 
         @property
         def contribution_var_name(self) -> str:
             return f"{self.form}_contribution"
 
+        @property
+        def _of(self) -> Additive:
+            from mmm_demo.forms.registry import additive
+
+            return additive(self.form)
+
+        def _basis(self, model: Any) -> np.ndarray:
+            days = np.asarray(model.coords["date"]).astype("datetime64[D]")
+            return self._of.basis(days, self._frame)
+
+        @property
+        def _frame(self) -> Frame:
+            calendar = tuple(
+                (name, np.datetime64(first, "D"), np.datetime64(last, "D"))
+                for name, first, last in self.calendar
+            )
+            return Frame(np.array(self.training, dtype="datetime64[D]"), 0, calendar)
+
         def create_data(self, mmm: Any) -> None:
-            form, frame, _ = self._of
-            model, (parameter,) = mmm.model, [item for item in form.parameters if item.items]
-            model.add_coord(self.dim, parameter.items)
-            pm.Data(f"{self.form}_terms", form.basis(_days(model), frame), dims=("date", self.dim))
+            model, dim = mmm.model, self._of.dim
+            (items,) = (item.items for item in self._of.parameters if item.dim == dim)
+            model.add_coord(dim, items or self._frame.events)
+            pm.Data(f"{self.form}_terms", self._basis(model), dims=("date", dim))
 
         def create_effect(self, mmm: Any) -> Any:
-            form, _, priors = self._of
+            form, model = self._of, mmm.model
             parameters = {
-                short(item.name): priors[item.name].create_variable(item.variable, xdist=True)
+                short(item.name): self._priors[item.name].create_variable(item.variable, xdist=True)
                 for item in form.parameters
-                if item.name in priors
+                if item.name in self._priors
             }
-            model = mmm.model
-            terms = ptx.as_xtensor(model[f"{self.form}_terms"], dims=("date", self.dim))
-            moves = (terms * form.graph_coefficients(**parameters)).sum(dim=self.dim)
+            terms = ptx.as_xtensor(model[f"{self.form}_terms"], dims=("date", form.dim))
+            moves = (terms * form.graph_coefficients(**parameters)).sum(dim=form.dim)
             return pmd.Deterministic(self.contribution_var_name, moves)
 
         def set_data(self, mmm: Any, model: Any, X: Any) -> None:
-            form, frame, _ = self._of
-            pm.set_data({f"{self.form}_terms": form.basis(_days(model), frame)}, model=model)
+            pm.set_data({f"{self.form}_terms": self._basis(model)}, model=model)
 
     return Terms
-
-
-def _days(model: Any) -> np.ndarray:
-    return np.asarray(model.coords["date"]).astype("datetime64[D]")
 
 
 def _class(form: Any, base: type, function: Callable[..., Any], known_as: str) -> type:

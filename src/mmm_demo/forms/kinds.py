@@ -16,7 +16,7 @@ from mmm_demo.forms.parameter import POSITIVE, REAL, Parameter
 MakePrior = Callable[[Parameter], Any]  # what the graph takes for a parameter
 BLOCK = 64  # samples at once, which a processor holds close while it adds up their lags
 RATE, HEIGHT = "saturation_lam", "saturation_beta"
-WEEK = np.timedelta64(7, "D")
+DAYS_OF_WEEK = np.timedelta64(7, "D")
 INTERCEPT = Parameter(
     "intercept",
     "sales without media, with average controls and season",
@@ -198,14 +198,22 @@ class Frame:
         Dates of the training weeks, shape (week,).
     modes
         Yearly ones.
+    calendar
+        Name, first and last day of each time that an event was or will be.
     """
 
     training: np.ndarray
     modes: int
+    calendar: tuple[tuple[str, np.datetime64, np.datetime64], ...] = ()
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """Names of the events, each once."""
+        return tuple(dict.fromkeys(name for name, _, _ in self.calendar))
 
     def weeks(self, dates: np.ndarray) -> np.ndarray:
         """Return dates in weeks since the first training week, any shape."""
-        return (dates - self.training[0]) / WEEK
+        return (dates - self.training[0]) / DAYS_OF_WEEK
 
     @property
     def length(self) -> float:
@@ -214,7 +222,7 @@ class Frame:
 
 
 class Additive(Form):
-    """A part of sales that is linear in its coefficients: baseline or seasonality.
+    """A part of sales that is linear in its coefficients: baseline, seasonality or events.
 
     Attributes
     ----------
@@ -253,7 +261,14 @@ class Baseline(Additive):
 
     The first parameter is the level (`INTERCEPT`). Terms are 0 on average over the training weeks,
     so it means the same in every form; their coefficients hang on the other parameters.
+
+    Attributes
+    ----------
+    other
+        Form in its place when a battery asks how much hangs on it; empty where none is asked for.
     """
+
+    other: str = ""
 
     def graph(self, prior: MakePrior, modes: int) -> dict[str, Any]:
         """Return what PyMC-Marketing's model is called with."""
@@ -274,6 +289,14 @@ class Seasonality(Additive):
     @abstractmethod
     def count(self, modes: int) -> int:
         """Return how many values a parameter has that has one each `MODE`."""
+
+
+class EventEffects(Additive):
+    """What events add to sales in their weeks."""
+
+    def graph(self, prior: MakePrior, modes: int) -> dict[str, Any]:
+        """Return nothing: PyMC-Marketing's model has no such part of this kind."""
+        return {}
 
 
 class Noise(Form):

@@ -14,7 +14,7 @@ POSITIVE = {
 UNIT = {"Beta": ("alpha", "beta")}
 
 # Of what a parameter may have one value each; the graph calls its dimensions so.
-CHANNEL, CONTROL, MODE = "channel", "control", "fourier_mode"
+CHANNEL, CONTROL, MODE, EVENT = "channel", "control", "fourier_mode", "event"
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +32,8 @@ class Parameter:
     default
         The project's default prior: distribution and its parameters.
     dim
-        Of what there is one value each (`CHANNEL`, `CONTROL`, `MODE` or the form's own); empty for
-        a single value.
+        Of what there is one value each (`CHANNEL`, `CONTROL`, `MODE`, `EVENT` or the form's own);
+        empty for a single value.
     stored
         As traces call it, where that is another name.
     in_sales

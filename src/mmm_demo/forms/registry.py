@@ -8,6 +8,7 @@ from mmm_demo.forms.adstock.geometric import Geometric
 from mmm_demo.forms.baseline.drift import Drift
 from mmm_demo.forms.baseline.static import Static
 from mmm_demo.forms.baseline.trend import Trend
+from mmm_demo.forms.event_effects.pooled import Pooled
 from mmm_demo.forms.kinds import Additive, Form
 from mmm_demo.forms.noise.normal import Normal
 from mmm_demo.forms.parameter import Parameter
@@ -27,6 +28,7 @@ FORMS: dict[str, dict[str, Form]] = {
     "adstock": _by_name([Geometric(), Binomial()]),
     "saturation": _by_name([Logistic(), MichaelisMenten(), SShaped()]),
     "seasonality": _by_name([Yearly()]),
+    "event_effects": _by_name([Pooled()]),
     "noise": _by_name([Normal()]),
 }
 
@@ -53,6 +55,12 @@ def every_parameter() -> dict[str, Parameter]:
     """Return the parameters of all forms by name."""
     forms = [form for kind in FORMS.values() for form in kind.values()]
     return {item.name: item for form in forms for item in form.parameters}
+
+
+def additive(name: str) -> Additive:
+    """Return the additive form of a name, which no two of them share."""
+    forms = [form for kind in FORMS.values() for form in kind.values()]
+    return next(form for form in forms if isinstance(form, Additive) and form.name == name)
 
 
 def pooled() -> dict[str, str]:

@@ -42,7 +42,7 @@ from mmm_demo.settings.experiment_file import flat_params, to_yaml
 from mmm_demo.settings.names import as_markdown, key
 from mmm_demo.settings.run_schema import SAMPLING_TAG, Bar, Say, by_channel
 from mmm_demo.settings.wording import drew
-from mmm_demo.sources.market import MarketingData, known_truth
+from mmm_demo.sources.market import MarketingData, known_truth, with_events
 from mmm_demo.store import registry
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.runs import Run, open_run, store_errors, temporary_folder
@@ -164,6 +164,7 @@ def fit_in(
     run.log_text(to_yaml(experiment), "experiment.yaml")
     data = load_data(run, experiment, root, say, data)
     with temporary_folder() as folder:
+        experiment = with_events(experiment, data)
         experiment = with_scaling(experiment, data.table, say)
         job = Job(run, experiment, data, publisher, folder, say, bar)
         proof.write_config(folder, experiment)
@@ -323,7 +324,8 @@ def _refuse(job: Job, report: GateReport) -> None:
 def close_gate(job: Job, report: GateReport) -> PassedGate:
     """Write the verdict, which never changes afterwards, and go on only with a pass."""
     verdict = "passed" if report.passed else "failed"
-    gate = proof.write_gate(job.folder, report, job.run.run_id, table_sha256(job.data.table))
+    data = table_sha256(job.data.table, job.data.calendar)
+    gate = proof.write_gate(job.folder, report, job.run.run_id, data)
     for path in (gate, job.folder / proof.CONFIG):
         job.run.log_file(path)
     metrics = report.metrics() | {"gate.passed": float(report.passed)}

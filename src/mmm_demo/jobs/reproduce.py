@@ -196,7 +196,9 @@ def _files(source: Source) -> list[Change]:
         (name, source.sealed.get(name, digest), digest) for name, digest in source.hashes.items()
     ]
     params = source.params
-    found.append(("weekly table of trace.nc", params.get(DATA), table_sha256(source.table)))
+    calendar = source.experiment.model.calendar
+    digest = table_sha256(source.table, calendar)
+    found.append(("weekly table of trace.nc", params.get(DATA), digest))
     if source.lift_tests is not None:
         found.append(("lift tests of trace.nc", params.get(LIFT), lift_sha256(source.lift_tests)))
     elif LIFT in params:
@@ -244,7 +246,7 @@ def _source_today(source: Source, root: Path) -> list[Change]:
         market = load_market(data, source.experiment.model, root)
     except (DataError, OSError) as fault:
         return [Change(name, _short(recorded), f"cannot be read: {fault}", explains=False)]
-    found = [(name, recorded, table_sha256(market.table))]
+    found = [(name, recorded, table_sha256(market.table, market.calendar))]
     tests = "none" if market.lift_tests is None else lift_sha256(market.lift_tests)
     found.append(("lift tests at the source", source.params.get(LIFT, "none"), tests))
     # The fit is made again from its own table, so no draw comes from a changed source.

@@ -130,13 +130,13 @@ def run_sweep(
 
 def _data_sha256(data: MarketingData) -> str:
     tests = "" if data.lift_tests is None else lift_sha256(data.lift_tests)
-    return f"{table_sha256(data.table)} {tests}"
+    return f"{table_sha256(data.table, data.calendar)} {tests}"
 
 
 def _describe(run: Run, space: Space, data: MarketingData) -> None:
     sweep, base = space.sweep, space.base
     params: dict[str, object] = {f"sweep.{name}": getattr(sweep, name) for name in LOGGED}
-    params |= {"sweep.experiment": base.name, **data_params(data.table, base.model)}
+    params |= {"sweep.experiment": base.name, **data_params(data.table, base.model, data.calendar)}
     run.log(params=params)
     searched = (f"{name}: {of}" for name, of in sweep.search.items())
     run.log_text("\n".join(searched) + "\n", "search.txt")

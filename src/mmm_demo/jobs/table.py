@@ -1,6 +1,9 @@
 """The weekly table of a job: loaded, held against the champion's, logged as the run's input."""
 
+from dataclasses import asdict
 from pathlib import Path
+
+import pandas as pd
 
 from mmm_demo.checks import proof
 from mmm_demo.fits.trace import data_params
@@ -43,7 +46,8 @@ def load_data(
     for entry in experiment.data.accept:
         say(f"accepted: {entry}")
     known = hold_to_champion(experiment, data, say)
-    told, target = data_params(data.table, experiment.model), experiment.model.target_column
+    told = data_params(data.table, experiment.model, data.calendar)
+    target = experiment.model.target_column
     run.log_dataset(data.table, experiment.market, told["data.sha256"], target)
     run.log_text(data.table.to_csv(index=False), "data/weekly_table.csv")
     if data.report is not None:
@@ -52,6 +56,9 @@ def load_data(
     if data.lift_tests is not None:
         run.log_text(data.lift_tests.to_csv(index=False), "data/lift_tests.csv")
         run.log(params={"data.lift_tests.sha256": lift_sha256(data.lift_tests)})
+    if data.calendar:
+        events = pd.DataFrame([asdict(time) for time in data.calendar])
+        run.log_text(events.to_csv(index=False), "data/events.csv")
     told |= {"data.span": data.span, "data.made_from": data.source}
     run.log(
         params=told,

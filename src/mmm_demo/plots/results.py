@@ -86,6 +86,50 @@ def channel_contribution(weeks: Any, channel: str, draws: Any, spend: Any) -> Fi
 
 
 @look.styled
+def baseline(weeks: Any, path: pd.DataFrame) -> Figure:
+    """Show a baseline that moves: sales without media, controls, season and events.
+
+    Parameters
+    ----------
+    weeks : array (week,)
+        Dates.
+    path : pd.DataFrame (week,)
+        Columns mean, lower_94, upper_94: sales per week.
+    """
+    x = look.as_weeks(weeks)
+    fig = look.new_figure(10, 4.2, "Baseline: sales without media, controls, season and events")
+    ax = look.tidy(fig.subplots())
+    ax.fill_between(
+        x, path["lower_94"], path["upper_94"], color=MODEL, alpha=0.25, linewidth=0, label="94%"
+    )
+    ax.plot(x, path["mean"], color=MODEL, label="Mean")
+    look.number_axis(ax.yaxis, SALES)
+    ax.set_ylim(bottom=min(0.0, float(path["lower_94"].min())))
+    look.date_axis(ax, x)
+    look.legend(fig, ax)
+    return fig
+
+
+@look.styled
+def events(table: pd.DataFrame) -> Figure:
+    """Show what each event added to sales, in all its weeks together.
+
+    Parameters
+    ----------
+    table : pd.DataFrame (event,)
+        Columns event, mean, lower_94, upper_94: sales.
+    """
+    title = "Sales that each event added, in all its weeks together"
+    fig, ax = look.row_figure(9, title, table["event"], 0.5, 1.6)
+    for row, part in enumerate(table.itertuples()):
+        look.interval(ax, row, (part.lower_94, part.upper_94), None, part.mean)
+    ax.axvline(0, color=INK, linewidth=0.8)
+    look.number_axis(ax.xaxis, "Sales in all weeks of the event")
+    ax.set_title("Dot: mean; line: 94%")
+    return fig
+
+
+@look.styled
 def channel_shares(shares: pd.DataFrame) -> Figure:
     """Set each channel's share of sales beside its share of spend.
 

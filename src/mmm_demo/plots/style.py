@@ -29,7 +29,10 @@ PALETTE: list[str] = sns.color_palette("colorblind", 10).as_hex()
 MODEL, SPEND, FAULT = PALETTE[0], PALETTE[1], PALETTE[3]
 INK, MUTED, PALE = "#22262c", "#5d6570", "#c3c9d1"
 CHANNELS = [colour for i, colour in enumerate(PALETTE) if i != 7]  # 7 is grey: kept for the base
-BASE = {"baseline": "#d3d8df", "seasonality": "#8fa3b8", "controls": "#5f7186"}
+BASE = {
+    **{"baseline": "#d3d8df", "seasonality": "#8fa3b8", "controls": "#5f7186"},
+    "events": "#3d4c5e",
+}
 MARKERS = "osD^vP<>h"
 LOG_SPREAD = 30.0  # values further apart than this factor are shown on a log axis
 SALES = "Sales per week"

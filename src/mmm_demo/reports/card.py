@@ -16,7 +16,7 @@ from mmm_demo.reports.check_names import BASIC, QUESTIONS, battery_name, check_n
 from mmm_demo.reports.page import Section, cell_text, in_percent, render_page
 from mmm_demo.reports.summary import PRIOR_HEADER, prior_rows
 from mmm_demo.settings.batteries import BATTERIES, EVIDENCE_BATTERIES, FIT_BATTERIES
-from mmm_demo.settings.experiment import ExperimentConfig
+from mmm_demo.settings.experiment import ExperimentConfig, ModelConfig
 from mmm_demo.settings.wording import ROAS_UNIT, join_words, roas, roas_with_interval, share
 
 NOT_MEASURED = "not measured"
@@ -540,11 +540,17 @@ def _ground(card: CardInput) -> Section:
         f"{card.experiment.name}, fit run {card.run_id}.",
         f"Carryover of up to {model.adstock_max_lag} weeks, the week of the spend included "
         f"({model.adstock} adstock); {model.saturation.replace('_', '-')} saturation; seasonality: "
-        f"{season}; controls: {', '.join(model.control_columns) or 'none'}.",
+        f"{season}; controls: {', '.join(model.control_columns) or 'none'}; {_base(model)}.",
         *(f"Noticed when the data were read: {text}." for text in card.warnings),
     ]
     tables = {"Priors": priors, "Identity of data and files": hashes}
     return Section("What it rests on", paragraphs, tables)
+
+
+def _base(model: ModelConfig) -> str:
+    """Say what moves the baseline, and which events are known."""
+    events = dict.fromkeys(time.name for time in model.calendar)
+    return f"baseline: {model.baseline}" + (f"; events: {', '.join(events)}" if events else "")
 
 
 def _interval(point: float, low: float, high: float) -> str:

@@ -117,6 +117,10 @@ def result_figures(found: Found) -> Iterator[NamedFigure]:
     yield named("over_time", results.contributions_over_time(weeks, found.means, observed))
     yield named("shares", results.channel_shares(tables["channel_shares"]))
     yield named("roas", results.roas(tables["roas"]))
+    if "baseline" in tables:
+        yield named("baseline", results.baseline(weeks, tables["baseline"]))
+    if "events" in tables:
+        yield named("events", results.events(tables["events"]))
     if "truth" in tables:
         yield named("truth", results.truth_comparison(tables["truth"]))
     yield from _channel_figures(found)

@@ -3,13 +3,14 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import field
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from mmm_demo.settings.dt_mart_options import DtMartOptions
+from mmm_demo.settings.events import Holidays, read_holidays
+from mmm_demo.settings.kinds import as_day
 from mmm_demo.settings.limits import Count
 from mmm_demo.settings.names import require_writable
 from mmm_demo.settings.priors import STRICT
@@ -18,21 +19,6 @@ TREND = "Trend"  # the control that `trend` adds
 Column = Annotated[str, Field(min_length=1), AfterValidator(require_writable)]
 Members = Annotated[tuple[Column, ...], Field(min_length=1)]
 ACCEPTED_KEYS = ("column", "from", "until", "reason")
-
-
-def as_day(start: object) -> str | None:
-    """Return a day as ISO text; YAML makes it a date where it is not quoted.
-
-    Raises
-    ------
-    ValueError
-        When it is neither a day nor None.
-    """
-    day = start.isoformat() if type(start) is date else start
-    try:
-        return None if day is None else date.fromisoformat(day).isoformat()
-    except (TypeError, ValueError):
-        raise ValueError(f"must be a day such as 2026-01-05, got {start!r}") from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,6 +110,10 @@ class DataConfig:
     groups
         Channels that are sums of spend columns, which leave the table; not for `kaggle`, whose
         files are grouped by `dt_mart.groups`.
+    holidays
+        Public holidays of a country as events: `{country, subdivision, names, before, after}`.
+    events
+        CSV file of events: name, start, end (first and last day); relative to the project.
     trend
         `linear` adds the control `Trend`: 0, 1, 2, ... by week.
     decimal, separator
@@ -146,6 +136,13 @@ class DataConfig:
     decimal: Literal[".", ","] = "."
     separator: Literal[",", ";", "\t", "|"] = ","
     accept: tuple[Accepted, ...] = ()
+    holidays: Holidays | None = None
+    events: Column | None = None
+
+    @field_validator("holidays", mode="before")
+    @classmethod
+    def _read_holidays(cls, given: object) -> Holidays | None:
+        return read_holidays(given)
 
     @field_validator("accept", mode="before")
     @classmethod

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from mmm_demo.forms.parameter import CHANNEL, CONTROL, MODE, Parameter
+from mmm_demo.forms.parameter import CHANNEL, CONTROL, EVENT, MODE, Parameter
 from mmm_demo.forms.registry import FORMS, default, every_parameter, find
 from mmm_demo.settings.data import TREND, Column, DataConfig
+from mmm_demo.settings.events import Occurrence
 from mmm_demo.settings.kinds import SLUG, Count, Positive, Slug
 from mmm_demo.settings.limits import EvidenceConfig, GateConfig
 from mmm_demo.settings.priors import (
@@ -27,18 +28,28 @@ from mmm_demo.settings.scenario import BudgetConfig
 from mmm_demo.settings.yaml_file import ConfigError
 
 DEFAULT_ADSTOCK_MAX_LAG = 8
+OF_EVENTS = frozenset(
+    item.name for form in FORMS["event_effects"].values() for item in form.parameters
+)
 # Setting that says how many values a list of a prior has, by what there is one each of.
 LENGTH_FROM = {
     CHANNEL: "channel_columns",
     CONTROL: "control_columns",
     MODE: "yearly_seasonality",
+    EVENT: "calendar",
 }
 
 # Settings of `data` that came after versions were stored, with their defaults. They are written
 # where they say something, so that experiments without them keep their fingerprint.
-ADDED_TO_DATA: dict[str, Any] = {"decimal": ".", "separator": ",", "accept": []}
-# Likewise of `model`: forms of which there was one.
-ADDED_TO_MODEL = {kind: default(kind) for kind in ("baseline", "seasonality", "noise")}
+ADDED_TO_DATA: dict[str, Any] = {
+    **{"decimal": ".", "separator": ",", "accept": []},
+    **{"holidays": None, "events": None},
+}
+# Likewise of `model`: forms of which there was one, and dates of events.
+ADDED_FORMS = {
+    kind: default(kind) for kind in ("baseline", "seasonality", "event_effects", "noise")
+}
+ADDED_TO_MODEL: dict[str, Any] = ADDED_FORMS | {"calendar": []}
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -71,8 +82,11 @@ class ModelConfig:
         Weeks over which spend still works, the week itself included.
     yearly_seasonality
         Number of yearly Fourier modes; 0 for none.
-    adstock, saturation, baseline, seasonality, noise
+    adstock, saturation, baseline, seasonality, event_effects, noise
         Names of forms (`forms.registry`).
+    calendar
+        When the events were and will be (`data.holidays`, `data.events`): decided when the data
+        are read, and kept, so that no other release of a calendar moves a fit's dates.
     priors
         Every prior of the model; the project's defaults where the experiment names none.
     scaling
@@ -90,7 +104,9 @@ class ModelConfig:
     saturation: str = default("saturation")
     baseline: str = default("baseline")
     seasonality: str = default("seasonality")
+    event_effects: str = default("event_effects")
     noise: str = default("noise")
+    calendar: tuple[Occurrence, ...] = ()
     priors: dict[str, PriorConfig] = Field(default_factory=dict, validate_default=True)
     scaling: ScalingConfig | None = None
 
@@ -112,7 +128,11 @@ class ModelConfig:
         faults: list[str] = []
         # A form or a setting that is at fault is reported itself.
         known = parameters_of(lambda kind: find(kind, info.data.get(kind, default(kind))))
-        priors = {name: default_prior(item) for name, item in known.items()}
+        priors = {
+            name: default_prior(item)
+            for name, item in known.items()
+            if name not in OF_EVENTS or info.data.get("calendar")
+        }
         for name, prior in given.items():
             if name not in known and not all(kind in info.data for kind in FORMS):
                 continue
@@ -123,7 +143,7 @@ class ModelConfig:
             if item.dim in LENGTH_FROM and LENGTH_FROM[item.dim] not in info.data:
                 continue
             try:
-                read = read_prior(item, prior, _length_of(item, info.data) if name in known else 0)
+                read = read_prior(item, prior, _length_for(item, info.data) if name in known else 0)
             except ValueError as fault:
                 faults.append(f"{name}: {fault}")
             else:
@@ -165,11 +185,18 @@ class ModelConfig:
         return self
 
 
+def _length_for(parameter: Parameter, columns: Mapping[str, Any]) -> int | None:
+    """Return how many values a list of a prior has; events have one prior for all."""
+    return None if parameter.dim == EVENT else _length_of(parameter, columns)
+
+
 def _length_of(parameter: Parameter, columns: Mapping[str, Any]) -> int | None:
     """Return how many values a per-item prior takes; None where it takes a single one."""
     if not parameter.dim or parameter.items:
         return len(parameter.items) or None
     counted = columns[LENGTH_FROM[parameter.dim]]
+    if parameter.dim == EVENT:
+        return len({occurrence.name for occurrence in counted})
     if parameter.dim != MODE:
         return len(counted)
     kind = "seasonality"
@@ -239,6 +266,12 @@ class ExperimentConfig:
             raise ValueError(f"data.groups adds up {', '.join(gone)}: take out of the model")
         if data.trend == "linear" and TREND not in model.control_columns:
             raise ValueError(f"data.trend: linear makes {TREND}: add to model.control_columns")
+        idle = sorted(OF_EVENTS & {*model.priors})
+        if idle and not (model.calendar or data.holidays or data.events):
+            raise ValueError(
+                f"model.priors has {', '.join(idle)}, but the data name no events: give "
+                "data.holidays or data.events, or leave the prior out"
+            )
         return self
 
     @model_validator(mode="after")
@@ -264,11 +297,18 @@ class ExperimentConfig:
 
 def free_parameters(config: ModelConfig) -> dict[str, int]:
     """Return the parameters that a sampled model must have, with their number of values."""
-    order = ("baseline", "adstock", "saturation", "noise", "controls", "seasonality")
-    items = parameters_of(config.form, order if config.yearly_seasonality else order[:-1])
+    order = ["baseline", "adstock", "saturation", "noise", "controls"]
+    order += ["seasonality"] if config.yearly_seasonality else []
+    order += ["event_effects"] if config.calendar else []
+    items = parameters_of(config.form, order)
     columns = {name: getattr(config, name) for name in (*LENGTH_FROM.values(), "seasonality")}
     sizes = {item.variable: _length_of(item, columns) for item in items.values()}
     return {name: 1 if size is None else size for name, size in sizes.items() if size != 0}
+
+
+def with_calendar(model: ModelConfig, calendar: tuple[Occurrence, ...]) -> ModelConfig:
+    """Return a model of the events that its data know of."""
+    return replace(model, calendar=calendar) if calendar != model.calendar else model
 
 
 def registered_model_name(market: str) -> str:

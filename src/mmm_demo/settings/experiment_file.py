@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from mmm_demo.settings.experiment import (
+    ADDED_FORMS,
     ADDED_TO_DATA,
-    ADDED_TO_MODEL,
     ExperimentConfig,
     to_dict,
 )
@@ -80,7 +80,7 @@ def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
         "model.saturation.type": model.saturation,
         "model.seasonality.modes": model.yearly_seasonality,
     }
-    for kind, usual in ADDED_TO_MODEL.items():
+    for kind, usual in ADDED_FORMS.items():
         if (form := getattr(model, kind)) != usual:
             params[f"model.{kind}.type"] = form
     if data.source == "simulated":
@@ -90,6 +90,10 @@ def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
     for name in ("decimal", "separator"):
         if (value := getattr(data, name)) != ADDED_TO_DATA[name]:
             params[f"data.{name}"] = value
+    if data.holidays:
+        params |= {f"data.holidays.{name}": of for name, of in data.holidays.params().items()}
+    if data.events:
+        params["data.events"] = data.events
     if data.lift_tests:
         params["data.lift_tests"] = data.lift_tests
     if data.dt_mart:

@@ -1,5 +1,6 @@
 """Kinds of values that files may hold."""
 
+from datetime import date
 from typing import Annotated
 
 from pydantic import Field
@@ -9,3 +10,18 @@ Slug = Annotated[str, Field(pattern=SLUG, max_length=60)]
 Count = Annotated[int, Field(strict=True)]  # neither text nor true nor 8.0
 Number = Annotated[float, Field(strict=True)]  # neither text nor true
 Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
+
+
+def as_day(start: object) -> str | None:
+    """Return a day as ISO text; YAML makes it a date where it is not quoted.
+
+    Raises
+    ------
+    ValueError
+        When it is neither a day nor None.
+    """
+    day = start.isoformat() if type(start) is date else start
+    try:
+        return None if day is None else date.fromisoformat(day).isoformat()
+    except (TypeError, ValueError):
+        raise ValueError(f"must be a day such as 2026-01-05, got {start!r}") from None

@@ -55,7 +55,10 @@ def _short(value: float | tuple[float, ...]) -> str:
 
 
 # Kinds of forms, and the controls, in the order in which priors are written.
-PARTS = ("baseline", "adstock", "saturation", "controls", "seasonality", "noise")
+PARTS = (
+    *("baseline", "adstock", "saturation", "controls", "seasonality"),
+    *("event_effects", "noise"),
+)
 
 
 def parameters_of(

@@ -16,8 +16,7 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from mmm_demo.settings.data import as_day
-from mmm_demo.settings.kinds import Count, Number, Positive, Slug
+from mmm_demo.settings.kinds import Count, Number, Positive, Slug, as_day
 from mmm_demo.settings.priors import STRICT
 from mmm_demo.settings.yaml_file import build, read_mapping
 

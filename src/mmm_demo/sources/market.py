@@ -2,20 +2,29 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
-from mmm_demo.settings.experiment import DataConfig, ModelConfig
+from mmm_demo.settings.events import Occurrence
+from mmm_demo.settings.experiment import (
+    DataConfig,
+    ExperimentConfig,
+    ModelConfig,
+    with_calendar,
+)
 from mmm_demo.settings.project import require_project_root
 from mmm_demo.settings.wording import span
 from mmm_demo.sources.download import download_dt_mart
 from mmm_demo.sources.dt_mart import build_weekly_table
+from mmm_demo.sources.holidays import occurrences
 from mmm_demo.sources.simulate import CHANNELS, Truth, simulate_market
 from mmm_demo.tables.contract import validate_table
 from mmm_demo.tables.derived import with_groups, with_trend
+from mmm_demo.tables.events import read_events, require_told
+from mmm_demo.tables.faults import DataError
 from mmm_demo.tables.lift import read_lift_tests
 from mmm_demo.tables.table_file import read_csv
 
@@ -40,6 +49,8 @@ class MarketingData:
         How the table was made, one row per step, where it was made from other files.
     lift_tests
         Experiments that calibrate the model (`lift.COLUMNS`), where the config names any.
+    calendar
+        When the events of the data settings were and will be.
     """
 
     table: pd.DataFrame
@@ -48,6 +59,7 @@ class MarketingData:
     label: str = ""
     report: pd.DataFrame | None = None
     lift_tests: pd.DataFrame | None = None
+    calendar: tuple[Occurrence, ...] = ()
 
     @cached_property
     def span(self) -> str:
@@ -94,7 +106,31 @@ def load_market(
         path = root / data.lift_tests
         lift_tests, noticed = read_lift_tests(path, model, table, data.members, data.decimal)
         warnings = (*warnings, *noticed)
-    return replace(read, table=table, warnings=warnings, lift_tests=lift_tests)
+    calendar = _calendar(data, table.iloc[:, 0], root)
+    noticed = require_told(calendar, table.iloc[:, 0], model.columns, read.source)
+    warnings = (*warnings, *noticed)
+    return replace(read, table=table, warnings=warnings, lift_tests=lift_tests, calendar=calendar)
+
+
+def _calendar(data: DataConfig, weeks: pd.Series, root: Path) -> tuple[Occurrence, ...]:
+    """Return when the events of an experiment were and will be; those of the file first."""
+    found = read_events(root / data.events) if data.events else ()
+    if data.holidays:
+        first, last = weeks.iloc[0].date(), weeks.iloc[-1].date() + timedelta(days=6)
+        public = occurrences(data.holidays, first, last)
+        if twice := sorted({time.name for time in found} & {time.name for time in public}):
+            raise DataError(
+                f"{data.events} and data.holidays both have {', '.join(twice)}; rename it in the "
+                "file, or leave it out of data.holidays.names"
+            )
+        found = (*found, *public)
+    return tuple(found)
+
+
+def with_events(experiment: ExperimentConfig, data: MarketingData) -> ExperimentConfig:
+    """Return an experiment whose model knows when the events of its data were and will be."""
+    model = with_calendar(experiment.model, data.calendar)
+    return experiment if model is experiment.model else replace(experiment, model=model)
 
 
 def _season_warnings(model: ModelConfig, weeks: int) -> Iterator[str]:

@@ -9,7 +9,7 @@ from mmm_demo.settings.experiment import ConfigError, ExperimentConfig
 from mmm_demo.settings.experiment_file import flat_params, to_yaml
 from mmm_demo.settings.limits import EvidenceConfig
 from mmm_demo.settings.sweep import Space, in_words
-from mmm_demo.sources.market import MarketingData, load_market
+from mmm_demo.sources.market import MarketingData, load_market, with_events
 from mmm_demo.store.runs import Run, find_tagged, temporary_folder
 from mmm_demo.sweeps.search import Asked, Link, Search
 from mmm_demo.sweeps.text import score
@@ -70,11 +70,12 @@ class Trials:
                 asked.choice, f"{self.space.sweep.name}_{asked.number}"
             )
             data = self._comparable(experiment)
+            experiment = with_events(experiment, data)
         except (ConfigError, DataError) as fault:
             self._end(asked, run, TrialResult("failed", str(fault)))
             return True
         searched = {f"sweep.{name}": value for name, value in asked.choice.items()}
-        digests = data_params(data.table, experiment.model)
+        digests = data_params(data.table, experiment.model, data.calendar)
         run.log(params=flat_params(experiment) | searched | digests)
         run.log_text(to_yaml(experiment), "experiment.yaml")
         self.running[self._submit(asked, experiment, data)] = (asked, run)

@@ -42,6 +42,7 @@ class Drift(Baseline):
     name = "drift"
     parameters = (INTERCEPT, SIZE, HEIGHTS)
     dim = HEIGHTS.dim
+    other = "trend"
     pooled = (SIZE, HEIGHTS)
 
     def coefficients(self, intercept: np.ndarray, size: np.ndarray, wave: np.ndarray) -> np.ndarray:

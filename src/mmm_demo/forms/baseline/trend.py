@@ -37,6 +37,7 @@ class Trend(Baseline):
     name = "trend"
     parameters = (INTERCEPT, CHANGES)
     dim = CHANGES.dim
+    other = "drift"
 
     def coefficients(self, intercept: np.ndarray, change: np.ndarray) -> np.ndarray:
         """Return the changes of slope, shape (..., bend)."""

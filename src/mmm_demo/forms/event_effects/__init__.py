@@ -1,0 +1,1 @@
+"""What holidays and other events add to sales in their weeks."""
