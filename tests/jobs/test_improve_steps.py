@@ -149,6 +149,14 @@ def test_the_run_says_what_the_page_says(improve, flagged, store):
     assert "run a lift test" in note
 
 
+def test_what_happened_in_a_week_is_asked_and_never_made_up(improve, flagged, demo):
+    broke = Check("residual_cusum", "posterior_predictive", 2.0, "<=", 1.36, "week 3 of 156")
+    done, *_ = improve(flagged(LATER, broke), {"lag 13": judged()})
+    (asked,) = [text for text in done.sentences if "data.events" in text]
+    assert "what_happened,2023-01-16,2023-01-22" in asked
+    assert load_experiment(done.file).data == demo.experiment.data
+
+
 # Where there is nothing to recommend
 
 
