@@ -51,13 +51,14 @@ def main() -> None:
     parser.add_argument("--summary", action="store_true")
     parser.add_argument("--first-seed", type=int)
     parser.add_argument("--faults", default="", help="comma-separated; all when empty")
-    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--folds", type=int)
     parser.add_argument("--replicates", type=int, default=5)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--summarise", type=Path, nargs="+")
     asked = parser.parse_args()
-    usual = {"seeds": 10, "clean": 30, "first_seed": 3001}
-    usual = usual if asked.improve else {"seeds": 3, "clean": 20, "first_seed": 101}
+    usual = {"seeds": 10, "clean": 30, "first_seed": 3001, "folds": 3}
+    others = {"seeds": 3, "clean": 20, "first_seed": 101, "folds": 5}
+    usual = usual if asked.improve else others
     for name, value in usual.items():
         if getattr(asked, name) is None:
             setattr(asked, name, value)
