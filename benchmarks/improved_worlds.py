@@ -27,6 +27,7 @@ from mmm_demo.sweeps.worker import do_candidate
 
 PROJECT = Path(__file__).parents[1]
 MISSED, WORTH = 0.25, 0.05  # as in `worlds.py`
+WORLDS_EACH = 4  # of a process, which keeps every model that it compiled
 Key = tuple[str, int]
 
 
@@ -52,7 +53,7 @@ def run_improved(asked: argparse.Namespace) -> Iterator[dict]:
     known = {(row["fault"], row["seed"]) for row in rows_of(asked.out)}
     left = [key for key in asked_worlds(asked) if key not in known]
     _end_torn_line(asked.out)
-    with processes(asked.workers) as pool:
+    with processes(asked.workers, tasks_each=WORLDS_EACH) as pool:
         started = [pool.submit(improved_world, *key, folds=asked.folds) for key in left]
         for future in as_completed(started):
             row = future.result()
