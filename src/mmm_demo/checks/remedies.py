@@ -111,10 +111,12 @@ def _advised(check: Check, model: ModelConfig) -> Check:
 
 
 def _later(check: Check, model: ModelConfig) -> Iterator[Settings]:
-    lag = model.adstock_max_lag
+    own = getattr(_entry(model, check.where), "max_lag", None)
+    lag = own or model.adstock_max_lag
     if lag < LONGEST_LAG:
         longer = SEEN_LAG if lag < SEEN_LAG else min(2 * lag, LONGEST_LAG)
-        yield {("model", "adstock_max_lag"): longer}
+        place = ("model", "media", check.where, "max_lag") if own else ("model", "adstock_max_lag")
+        yield {place: longer}
     yield from _of_channel(check, model, "adstock", ("delayed",))
 
 
@@ -152,10 +154,15 @@ def _of_channel(
     """Yield another form of the channel that a check names."""
     if not _knows("media") or check.where not in model.channel_columns:
         return
-    own = getattr(model.media.get(check.where), kind, None) or getattr(model, kind)
+    own = getattr(_entry(model, check.where), kind, None) or getattr(model, kind)
     for name in names:
         if name in FORMS[kind] and name != own:
             yield {("model", "media", check.where, kind): name}
+
+
+def _entry(model: ModelConfig, channel: str) -> Any:
+    """Return what a channel has of its own; None where it has nothing."""
+    return getattr(model, "media", {}).get(channel)
 
 
 def _knows(setting: str) -> bool:
