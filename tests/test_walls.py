@@ -55,6 +55,7 @@ WALLS = {
     "arviz": CHECKS,
     "h5netcdf": {"fits.trace"},
     "kagglehub": {"sources.download"},
+    "holidays": {"sources.holidays"},
     "optuna": {"sweeps.search"},
     "distributed": {"sweeps.workers"},
     "psycopg": {"store.locks"},

@@ -94,6 +94,7 @@ def test_a_missing_part_is_found_by_the_decomposition_check(thin):
     without = type(parts)(
         channels=parts.channels.isel(channel=slice(1, None)),
         controls=parts.controls,
+        events=parts.events,
         seasonality=parts.seasonality,
         baseline=parts.baseline,
         mean=parts.mean,

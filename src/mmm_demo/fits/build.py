@@ -16,7 +16,8 @@ from pymc_marketing.mmm.scaling import FixedScaling, Scaling
 
 import mmm_demo.fits.environment  # noqa: F401 - before anything is compiled
 from mmm_demo.fits.response import frame_of, scaling_of, standardised
-from mmm_demo.forms.graphs import LAG_DATA, effect_class, own_adstock, own_effect
+from mmm_demo.forms.effects import effect_class, own_effect
+from mmm_demo.forms.graphs import LAG_DATA, own_adstock
 from mmm_demo.forms.kinds import INTERCEPT, Adstock, Form, Saturation, short
 from mmm_demo.forms.parameter import Parameter
 from mmm_demo.forms.registry import FORMS
