@@ -107,7 +107,7 @@ def _advised(check: Check, model: ModelConfig) -> Check:
     if not found:
         return check
     try_these = f"try {' or '.join(found)} ({FITS_THEM})"
-    return replace(check, advice=f"{check.advice}; {try_these}")
+    return replace(check, advice="; ".join(filter(None, [check.advice, try_these])))
 
 
 def _later(check: Check, model: ModelConfig) -> Iterator[Settings]:
