@@ -44,9 +44,9 @@ WALLS = {
         "store.provenance",
     }
     | {"store.creation", "store.health"},
-    "pymc_marketing": {"fits.build", "fits.sampler", "planning.library"} | FORMS,
-    "pymc_extras": {"fits.build"} | FORMS,
-    "pymc": {"fits.build", "fits.kernel", "fits.sampler"} | FORMS,
+    "pymc_marketing": {"fits.build", "fits.likelihood", "fits.sampler", "planning.library"} | FORMS,
+    "pymc_extras": {"fits.build", "fits.likelihood"} | FORMS,
+    "pymc": {"fits.build", "fits.likelihood", "fits.kernel", "fits.sampler"} | FORMS,
     # environment sets one switch of it, sampler looks into its compile cache
     "pytensor": {"fits.build", "fits.kernel", "fits.sampler", "fits.environment"} | FORMS,
     "numba": {"fits.kernel"},
@@ -63,6 +63,7 @@ WALLS = {
     "psutil": {"store.process"},
     "jinja2": {"reports.page"},
     "scipy": {
+        "forms.noise.student_t",
         "fits.kernel",
         "fits.prior",
         "sources.explore_measures",

@@ -9,6 +9,8 @@ import pytest
 from mmm_demo.checks.convergence import coverage
 from mmm_demo.checks.gate import NOT_ASSESSABLE, REQUIRED, Check
 from mmm_demo.checks.predictive import predictive_checks
+from mmm_demo.forms.autocorrelation import autocorrelated
+from mmm_demo.forms.noise.normal import Normal
 from mmm_demo.settings.limits import FIT_BATTERIES
 
 WEEKS, NOISE, SAMPLES = 156, 0.06, 400
@@ -82,6 +84,42 @@ def test_right_model_is_rarely_flagged() -> None:
 def test_fault_is_seen_in_most_worlds(fault: Callable, seen_by: str) -> None:
     seen = [seen_by in failed(exact_fit(seed, fault)) for seed in range(12)]
     assert sum(seen) >= 9, seen
+
+
+def hanging_together(seed: int, one_step: bool) -> Replica:
+    """Return a world of AR(1) residuals, judged by the law of each week given those before it.
+
+    Where not, by that of weeks of which none is known, as if residuals did not hang together.
+    """
+    form, rng = autocorrelated(Normal()), np.random.default_rng(seed)
+    known = {"sigma": np.array([NOISE]), "rho": np.array([0.6])}
+    mean = np.tile(1 + 0.1 * np.sin(YEAR), (SAMPLES, 1))
+    observed = form.draw(mean[0], rng, **known)
+    if one_step:
+        draws = form.draw_each(observed, mean, rng, **known)
+        return observed, draws, form.expected(observed, mean, **known)
+    return observed, mean + rng.normal(size=mean.shape) * form.spread(**known), mean
+
+
+def test_residuals_that_hang_together_are_judged_by_what_is_new_in_each_week() -> None:
+    own, plain = (
+        [failed(hanging_together(seed, on)) for seed in range(40)] for on in (True, False)
+    )
+    assert sum(map(bool, own)) <= 4, own
+    assert sum("p_lag1_residuals" in names for names in plain) >= 36  # control
+    observed, draws, mean = hanging_together(3, one_step=True)
+    observed = observed + heavy_tails(np.random.default_rng(3)) * 3
+    assert "p_largest_residual" in failed((observed, draws, mean))  # control: nothing is forgiven
+
+
+def test_coverage_says_what_is_taken_as_known() -> None:
+    replica = exact_fit(0, nothing)
+    plain, given = (
+        by_name(predictive_checks(*replica, given=known))["coverage_94"].where
+        for known in ("", "each week given the sales before it")
+    )
+    assert plain == "share of weeks inside the 94 % interval"
+    assert given == f"{plain}, each week given the sales before it"
 
 
 def test_maximum_that_the_model_never_makes() -> None:

@@ -1,6 +1,7 @@
 """Specification checks: silent on right models at the rate they claim, each sees its own fault."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,6 +25,8 @@ from mmm_demo.checks.specification import (
 )
 from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.fits.trace import WEEKLY_TABLE
+from mmm_demo.forms.autocorrelation import autocorrelated
+from mmm_demo.forms.noise.normal import Normal
 
 WEEKS, CHANNELS, NOISE = 156, ["TV", "Radio", "Search"], 0.06
 TIME = np.linspace(0.0, 1.0, WEEKS)
@@ -70,11 +73,17 @@ def effect(spend: np.ndarray) -> np.ndarray:
     return 0.3 * np.tanh(carried(spend, [0.6, 0.3, 0.1]) / 3)
 
 
-def world(fault: str, seed: int) -> World:
-    """Return a market with one fault in its third channel or in its baseline."""
+def world(fault: str, seed: int, rho: float = 0.0) -> World:
+    """Return a market with one fault in its third channel or in its baseline.
+
+    Of a week's residual `rho` is left in the next.
+    """
     rng = np.random.default_rng(seed)
     spend = rng.lognormal(0, 0.7, (WEEKS, 3))
     noise = rng.normal(0, NOISE, WEEKS)
+    noise[0] /= np.sqrt(1 - rho**2)
+    for week in range(1, WEEKS):
+        noise[week] += rho * noise[week - 1]
     extra = np.zeros(WEEKS)
     if fault == "unobserved demand":
         demand = stats.zscore(carried(rng.normal(size=WEEKS), [0.85**lag for lag in range(40)]))
@@ -174,6 +183,46 @@ def test_the_smallest_p_value_counts_as_often_as_there_are_channels():
 def test_a_product_above_one_is_one():
     values = [check.value for seed in range(5) for check in world("none", seed).checks().values()]
     assert max(values) == 1.0
+
+
+# Residuals that hang together
+
+
+def turned(rho: float) -> Callable[[np.ndarray], np.ndarray]:
+    def turn(series: np.ndarray) -> np.ndarray:
+        moved = autocorrelated(Normal()).innovations(series.T, rho=np.array([rho]))
+        return moved.T
+
+    return turn
+
+
+def in_own_law(it: World, rho: float) -> dict[str, Check]:
+    turn = turned(rho)
+    known = np.column_stack([np.ones(WEEKS), DESIGN, it.media])
+    effects = np.linalg.lstsq(turn(known), turn(it.observed), rcond=None)[0]
+    found = added_variable_checks(it.observed, it.media, it.spend, DESIGN, CHANNELS, turn)
+    found = (*found, cusum_check(turn(it.observed - known @ effects)))
+    return {check.name: check for check in found}
+
+
+def test_what_is_new_in_each_week_is_judged_as_independent_weeks_are() -> None:
+    worlds = [world("none", seed, 0.8) for seed in range(100)]
+    own, plain = [in_own_law(it, 0.8) for it in worlds], [it.checks() for it in worlds]
+    for name in P_CHECKS:
+        below = sum(checks[name].value < 0.05 for checks in own)
+        assert stats.binom.sf(below - 1, len(own), 0.049) > 0.001, name
+    broken = [sum(not of["residual_cusum"].passed for of in all_of) for all_of in (own, plain)]
+    assert broken[0] <= 12 < 40 < broken[1]  # control: taken for independent, they look broken
+
+
+@pytest.mark.parametrize(
+    ("fault", "name"), [("squared", "p_other_curve"), ("later", "p_later_lags")]
+)
+def test_a_fault_is_still_seen_in_what_is_new(fault, name):
+    found = [in_own_law(world(fault, seed, 0.4), 0.4)[name] for seed in range(20)]
+    seen = [check for check in found if check.status == FAILED]
+    assert len(seen) >= 12
+    assert Counter(check.where for check in seen)["Search"] >= len(seen) - 1
 
 
 # What cannot be told

@@ -46,7 +46,7 @@ def posterior_of(config: ModelConfig, seed: int, draws: int = 40) -> xr.Dataset:
     """Return draws that depend on the seed alone, with little noise."""
     rng, found = np.random.default_rng(seed), {}
     for name, size in free_parameters(config).items():
-        single = name in ("intercept_contribution", "y_sigma")
+        single = name in ("intercept_contribution", "y_sigma", "y_rho")
         shape = (2, draws) if single else (2, draws, size)
         dims = ("chain", "draw") if single else ("chain", "draw", name)
         low, high = (0.001, 0.005) if name == "y_sigma" else (0.05, 0.5)
@@ -154,6 +154,36 @@ def test_the_forecast_is_the_refits_own_for_the_spend_that_came(fitted, refitter
     assert response.mean(idle)[:, train:].mean(axis=0) != pytest.approx(mean, rel=0.01)
     # Carryover of earlier spend counts: the weeks to forecast do not stand alone.
     assert response.mean(fitted.table.iloc[train:end]).mean(axis=0)[0] < mean[0]
+
+
+def test_where_residuals_hang_together_a_forecast_starts_from_the_last_one_it_knows(fitted, steps):
+    config, changed = replace(fitted.config, autocorrelation=True), fitted.table.copy()
+    train, end = folds(len(changed), 5, 6)[-1]
+    changed.loc[train - 1, "Sales"] += 1e6  # in the last week that the last fold knows
+    means = []
+    for table in (fitted.table, changed):
+        refitter = Canned(config, fitted.table, EVIDENCE)
+        rows = run_backtest(refitter, table, None, 7, steps.append)
+        means.append(rows.loc[rows["fold"] == 5, "mean"].to_numpy())
+    rho = refitter.refits[-1].response.draws("y_rho")
+    fades = (1e6 * rho[:, None] ** np.arange(1, end - train + 1)).mean(axis=0)
+    assert means[1] - means[0] == pytest.approx(fades, rel=1e-6)
+
+
+def test_truths_of_recovery_hang_together_as_the_posterior_says(fitted, steps):
+    """Simulated sales keep a part of each week's residual, from the first week on."""
+    config = replace(fitted.config, autocorrelation=True)
+    posterior = posterior_of(config, 3)
+    posterior["y_rho"] = xr.full_like(posterior["y_rho"], 0.9)
+    response = Response(config, scaling_of(config, fitted.table), posterior, fitted.table)
+    refitter = Canned(config, fitted.table, EVIDENCE)
+    run_recovery(refitter, response, 5, steps.append)
+    found = []
+    for asked in refitter.asked:
+        left = asked.table["Sales"].to_numpy() - response.mean(fitted.table)
+        nearest = left[np.argmin((left**2).sum(axis=1))]
+        found.append(np.corrcoef(nearest[1:], nearest[:-1])[0, 1])
+    assert len(found) == EVIDENCE.replicates and min(found) > 0.6
 
 
 def test_folds_that_did_not_converge_are_marked_and_one_in_five_is_left_out(

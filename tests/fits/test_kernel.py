@@ -175,6 +175,13 @@ def test_so_it_is_with_and_without_controls_and_seasonality(parts: dict) -> None
     assert_shifted(replace(CONFIG, **parts), None)
 
 
+@pytest.mark.parametrize("noise", FORMS["noise"])
+@pytest.mark.parametrize("autocorrelation", [False, True])
+def test_so_it_is_of_every_noise_with_lift_tests(noise: str, autocorrelation: bool) -> None:
+    config = replace(CONFIG, noise=noise, autocorrelation=autocorrelation)
+    assert_shifted(config, LIFT)
+
+
 def assert_shifted(config: ModelConfig, tests: pd.DataFrame | None) -> None:
     model = build_model(config, TABLE, tests, LONGEST).model
     level, same = (
@@ -319,6 +326,38 @@ def test_a_kernel_with_other_data_has_their_density_and_lets_the_first_keep_its_
     assert called(other, at)[1] != pytest.approx(before[1], rel=1e-6)
     after = called(kernel, at)
     assert after[:2] == before[:2] and np.array_equal(after[2], before[2])
+
+
+@pytest.mark.parametrize(
+    ("noise", "autocorrelation"),
+    [
+        ("student_t", True),
+        pytest.param("normal", True, marks=pytest.mark.slow),
+        pytest.param("student_t", False, marks=pytest.mark.slow),
+    ],
+)
+def test_a_kernel_of_every_noise_takes_other_data(noise: str, autocorrelation: bool) -> None:
+    config = replace(CONFIG, noise=noise, autocorrelation=autocorrelation)
+    kernel = compile_kernel(build_model(config, TABLE, None, LONGEST).model)
+    assert {item.name: item.size for item in kernel.items} == free_parameters(config)
+    assert_same(kernel, config, TABLE)
+    own = {
+        "y_sigma": PriorConfig("HalfNormal", {"sigma": 0.3}, "other"),
+        "y_rho": PriorConfig("Beta", {"alpha": 4.0, "beta": 2.0}, "other"),
+        "y_nu_above_2": PriorConfig("LogNormal", {"mu": 1.0, "sigma": 0.5}, "other"),
+    }
+    known = {name: own.get(name, prior) for name, prior in config.priors.items()}
+    for table in (other_weeks(), TABLE.head(30)):
+        other = replace(config, priors=known, adstock_max_lag=2)
+        assert_same(kernel.with_data(build_model(other, table, None, LONGEST).model), other, table)
+    at = flat(kernel, places(build_model(config, TABLE).model)[0])
+    for name in {"y_rho", "y_nu_above_2"} & {*config.priors}:
+        place = [item.name for item in kernel.items].index(name)
+        start = sum(item.size for item in kernel.items[:place])
+        for far in (np.nan, np.inf, 800.0):  # where rho rounds to 1
+            odd = at.copy()
+            odd[start] = far
+            assert called(kernel, odd)[0] > 0, (name, far)
 
 
 # What the sampler is told of places where there is no density

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.stats import norm
 
 from mmm_demo.forms.baseline.drift import LENGTHS, LIKELY
 from mmm_demo.forms.kinds import Additive, Frame, carried
@@ -216,29 +215,3 @@ def test_weeks_of_events_by_hand() -> None:
     by_hand = {"Sale": [0, 5 / 7, 1, 2 / 7, 0, 0], "Sunday": [0, 1, 0, 0, 1, 0]}
     by_hand["Eve"] = [0, 0, 0.5, 0.5, 0, 0]
     assert basis == pytest.approx(np.column_stack([by_hand[name] for name in frame.events]))
-
-
-# Noise
-
-
-@pytest.mark.parametrize("name", FORMS["noise"])
-@pytest.mark.parametrize("lead", LEADING)
-def test_noise_scatters_as_it_says_whatever_leads(name, lead) -> None:
-    form, mean = find("noise", name), np.full((*lead, 20_000), 7.0)
-    parameters = drawn(form, (*lead, 1))
-    sales = form.draw(mean, np.random.default_rng(1), **parameters)
-    assert sales.shape == mean.shape
-    spread = form.spread(**{name: value[..., 0] for name, value in parameters.items()})
-    assert spread.shape == lead
-    assert sales.std(axis=-1) == pytest.approx(spread, rel=0.05)
-    density = form.log_density(sales, mean, **parameters)
-    assert density.shape == mean.shape
-    # What it draws is what it calls likely: the mean density of its own draws is the highest.
-    wider = {name: 1.5 * value for name, value in parameters.items()}
-    assert (density.mean(axis=-1) > form.log_density(sales, mean, **wider).mean(axis=-1)).all()
-
-
-def test_normal_noise_has_the_normal_density() -> None:
-    form, observed = find("noise", "normal"), RNG.normal(size=9)
-    expected = norm.logpdf(observed, 0.3, 2.0)
-    assert form.log_density(observed, np.array(0.3), np.array(2.0)) == pytest.approx(expected)

@@ -27,7 +27,7 @@ from mmm_demo.planning.window import window_of
 from mmm_demo.settings.experiment import ConfigError, ModelConfig, free_parameters, to_dict
 from mmm_demo.settings.experiment_file import flat_params, from_dict, load_experiment
 from mmm_demo.settings.priors import default_prior, read_prior
-from toy_forms import Delayed, Hill, Root, StudentT
+from toy_forms import Delayed, Hill, Root, Tailed
 
 SOURCE = PROJECT / "src" / "mmm_demo"
 ROOM = SOURCE / "forms"
@@ -111,7 +111,7 @@ def toys(monkeypatch) -> ModelConfig:
         ("adstock", Delayed()),
         ("saturation", Hill()),
         ("saturation", Root()),
-        ("noise", StudentT()),
+        ("noise", Tailed()),
     ):
         monkeypatch.setitem(FORMS[kind], form.name, form)
     own = {"saturation_slope": {"distribution": "Gamma", "alpha": [4, 2], "beta": 2}}
@@ -123,7 +123,7 @@ def toys(monkeypatch) -> ModelConfig:
         yearly_seasonality=1,
         adstock="delayed",
         saturation="hill",
-        noise="student_t",
+        noise="tailed",
         priors=own,
     )
 
@@ -147,9 +147,9 @@ def test_a_new_form_has_its_parameters_and_priors(toys) -> None:
         replace(toys, saturation="logistic")
     usual = replace(toys, priors={}, saturation="hill")  # a default prior is in nobody's way
     assert "saturation_slope" not in replace(usual, saturation="root").priors
-    plain = make_experiment(model=small_model(noise="student_t"))
-    assert to_dict(plain)["model"]["noise"] == "student_t"
-    assert flat_params(plain)["model.noise.type"] == "student_t"
+    plain = make_experiment(model=small_model(noise="tailed"))
+    assert to_dict(plain)["model"]["noise"] == "tailed"
+    assert flat_params(plain)["model.noise.type"] == "tailed"
     assert from_dict(to_dict(plain), "again") == plain
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from drawn_model import CHAINS, DRAWS, drawn_model
 from mmm_demo.checks.gate import NOT_ASSESSABLE
@@ -242,3 +243,20 @@ def test_money_where_none_was_planned_is_no_followed_plan() -> None:
     nothing = make_outcome(spent, 0 * plan)
     assert np.isinf(nothing.deviation) and nothing.status == NOT_FOLLOWED
     assert make_outcome(0 * spent, 0 * plan).deviation == 0
+
+
+def test_where_residuals_hang_together_a_promise_goes_on_from_the_last_week_of_the_data() -> None:
+    drawn, rho, gap = drawn_model(), 0.9, 5
+    posterior = drawn.trace["posterior"].to_dataset()
+    posterior["y_sigma"] = xr.full_like(posterior["y_sigma"], 1e-9)  # all but nothing is new
+    posterior["y_rho"] = xr.full_like(posterior["y_sigma"], rho)
+    trace = drawn.trace.copy()
+    trace["posterior"] = xr.DataTree(posterior)
+    fitted = FittedModel(replace(drawn.config, autocorrelation=True), trace)
+    table = make_table(fitted, gap=gap)
+    outcome = outcome_of(fitted, make_planned(table["Week"].iloc[-WEEKS:]), table)
+    mean = fitted.response.mean(table)
+    left = fitted.observed[-1] - mean[:, len(fitted.table) - 1]
+    fades = left[:, None] * rho ** np.arange(gap + 1, gap + 1 + WEEKS)
+    np.testing.assert_allclose(outcome.promised.draws, mean[:, -WEEKS:] + fades, rtol=1e-5)
+    assert (np.abs(left) > 1e4).all()  # or nothing would be shown

@@ -79,6 +79,13 @@ def test_only_nan_draws_still_give_a_figure(draw: Callable[[np.ndarray], Figure]
     assert "20 of 20 draws are not finite" in subtitle(fig)
 
 
+def test_figures_say_what_the_draws_take_as_known() -> None:
+    known = "each week given the sales before it"
+    for draw in (checks.posterior_predictive, checks.residuals):
+        assert known in subtitle(draw(WEEKS, SALES, DRAWS, known))
+        assert "given" not in subtitle(draw(WEEKS, SALES, DRAWS))
+
+
 def test_draws_of_another_shape_are_refused() -> None:
     with pytest.raises(ValueError, match=r"week=60.*\(60, 200\)"):
         checks.posterior_predictive(WEEKS, SALES, DRAWS.T)

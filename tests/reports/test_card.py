@@ -251,6 +251,26 @@ def test_without_evidence_the_card_names_the_command_instead_of_a_hole() -> None
     assert (results[[*EVIDENCE_BATTERIES]] == "not measured").all()
 
 
+@pytest.mark.parametrize(
+    ("settings", "said_of_it"),
+    [
+        ({}, "; normal noise."),
+        ({"noise": "student_t"}, "; noise with heavy tails (Student's t)."),
+        ({"autocorrelation": True}, "of which a part is left in the week after it (AR(1))."),
+    ],
+    ids=str,
+)
+def test_the_ground_says_the_noise_and_what_is_judged_by_it(settings, said_of_it) -> None:
+    model = {"channel_columns": CHANNELS, "control_columns": ["Trend"]} | settings
+    page = Page(
+        version_card(make_card(experiment=from_dict(plain_experiment(model=model), "here")))
+    )
+    text = " ".join(page.texts)
+    assert said_of_it in text
+    judged = "residuals and leave-one-out are about each week given the sales before it."
+    assert (judged in text) == ("autocorrelation" in settings)
+
+
 def test_a_battery_that_could_not_run_says_why_and_is_no_pass() -> None:
     evidence = Evidence({}, RUN, {}, {"backtest": "20 weeks are too few"})
     card = make_card(evidence=evidence)

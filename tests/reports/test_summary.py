@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from helpers import GOOD_VALUES, good_report, make_experiment
+from helpers import GOOD_VALUES, good_report, make_experiment, small_model
 from mmm_demo.checks.gate import Check, GateReport
 from mmm_demo.plots.style import human
 from mmm_demo.reports.plan_tables import changes
@@ -101,6 +101,18 @@ def test_headline_counts_the_flags() -> None:
     early = GateReport(good_report().checks[:1])  # refused before any sampling
     assert headline(EXPERIMENT, early, None)[0] == (
         "Gate failed: 1 check, 9 not made, 0 flags; adstock up to 8 weeks"
+    )
+
+
+def test_headline_says_the_noise_where_it_is_not_the_usual_one() -> None:
+    assert not any("noise" in line for line in headline(EXPERIMENT, good_report(), ROAS))
+    tailed = make_experiment(model=small_model(noise="student_t"))
+    lines = headline(tailed, good_report(), ROAS)
+    assert len(lines) == 4 and lines[2] == "Noise with heavy tails (Student's t)"
+    both = make_experiment(model=small_model(autocorrelation=True))
+    assert headline(both, good_report(), None)[1] == (
+        "Normal noise, of which a part is left in the week after it (AR(1)); coverage, p-values, "
+        "residuals and leave-one-out are about each week given the sales before it"
     )
 
 

@@ -59,7 +59,7 @@ def test_all_faults_are_reported_together() -> None:
     [
         (None, "modle", "budget, data, description, evidence, gate, market, model, name, sampler"),
         ("data", "sorce", "lift_tests, missing_spend, path, seed, separator, source, trend, weeks"),
-        ("model", "max_lag", "adstock, adstock_max_lag, baseline, calendar, channel_columns"),
+        ("model", "max_lag", "adstock_max_lag, autocorrelation, baseline, calendar, channel"),
         ("sampler", "drawz", "chains, draws, seed, target_accept, tune"),
         ("gate", "rhat", "rhat_max"),
         ("gate", "requires", "require, rhat_max, roas_range, worse_crps_max"),

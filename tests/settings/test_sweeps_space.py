@@ -300,6 +300,29 @@ def test_the_trend_is_a_set_as_well(load):
     assert space.experiment({"trend": "none"}).model.control_columns == ()
 
 
+def test_noise_is_swept_as_any_other_form(load, write, tmp_path):
+    search = {"model.noise": ["normal", "student_t"], "model.autocorrelation": [False, True]}
+    space = load(search)
+    for noise, on in ((n, on) for n in search["model.noise"] for on in (False, True)):
+        choice = {"model.noise": noise, "model.autocorrelation": on}
+        model = space.experiment(choice).model
+        assert (model.noise, model.autocorrelation) == (noise, on)
+        assert ("y_rho" in model.priors) == on
+        assert ("y_nu_above_2" in model.priors) == (noise == "student_t")
+    path, base = write(search), small_model(noise="student_t", autocorrelation=True)
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(plain_experiment(model=base)))
+    plain = {"model.noise": "normal", "model.autocorrelation": False}
+    found = Space.load(path, tmp_path).experiment(plain).model
+    assert {*found.priors}.isdisjoint({"y_rho", "y_nu_above_2"})
+
+
+def test_a_noise_that_cannot_be_is_refused_with_its_trial(load):
+    with pytest.raises(ConfigError, match="unknown noise 'students'; known: normal, student_t"):
+        load({"model.noise": ["normal", "students"]})
+    with pytest.raises(ConfigError, match="autocorrelation: must be true or false, got 'ar1'"):
+        load({"model.autocorrelation": [False, "ar1"]})
+
+
 @pytest.mark.parametrize(
     ("search", "lag"),
     [

@@ -85,10 +85,12 @@ class Root(Saturation):
 DEGREES = Parameter("y_nu", "degrees of freedom", POSITIVE, ("Gamma", {"alpha": 9.0, "beta": 1.0}))
 
 
-class StudentT(Noise):
-    """Noise with heavy tails."""
+class Tailed(Noise):
+    """Noise with heavy tails, as PyMC-Marketing has it, with any degrees of freedom."""
 
-    name = "student_t"
+    name = "tailed"
+    words = "noise with tails"
+    distribution = "StudentT"
     parameters = (DEGREES, SIGMA)
 
     def draw(
@@ -106,6 +108,9 @@ class StudentT(Noise):
 
     def spread(self, nu: np.ndarray, sigma: np.ndarray) -> np.ndarray:
         return sigma * np.sqrt(nu / (nu - 2))
+
+    def law(self, observed: Any, mean: Any, nu: Any, sigma: Any) -> dict[str, Any]:
+        return {"mu": mean, "nu": nu, "sigma": sigma}
 
     def graph(self, prior: MakePrior) -> Any:
         from pymc_extras.prior import Prior

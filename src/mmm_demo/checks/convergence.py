@@ -205,7 +205,7 @@ def predictive_metrics(observed: np.ndarray, draws: np.ndarray) -> dict[str, flo
     observed
         Sales, shape (week,).
     draws
-        Posterior predictive sales, shape (sample, week).
+        Posterior predictive sales (`FittedModel.predictive`), shape (sample, week).
 
     Returns
     -------

@@ -61,7 +61,11 @@ def judge(
     checks = (
         decomposition_check(parts),
         *predictive.predictive_checks(
-            fitted.observed, fitted.predictive(), mean, limits.coverage_94_min
+            fitted.observed,
+            fitted.predictive(),
+            fitted.response.expected(mean),
+            limits.coverage_94_min,
+            fitted.config.form("noise").given,
         ),
         *specification.specification_checks(fitted),
         *identification.identification_checks(table, roas),

@@ -2,6 +2,10 @@
 
 A trace holds the free parameters only, and the model's mean comes from its decomposition. Both
 densities are simple functions of these; asking PyMC for them would compile a graph each time.
+
+The log-likelihood takes the one-step law of the noise (`forms.kinds.Noise`): each week given the
+sales before it. So fits compare whether or not their residuals hang together; where they do,
+leave-one-out leaves out what a week adds to the weeks before it, not that week from those after.
 """
 
 import warnings

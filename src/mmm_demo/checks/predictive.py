@@ -25,6 +25,7 @@ def predictive_checks(
     draws: np.ndarray,
     mean: np.ndarray,
     coverage_94_min: float = REQUIRED["coverage_94"][1],
+    given: str = "",
 ) -> tuple[Check, ...]:
     """Judge posterior predictive draws by the weeks that the model was fitted on.
 
@@ -33,6 +34,10 @@ def predictive_checks(
     residual and the lag-1 autocorrelation of residuals. Residuals are taken from the mean of the
     same draw, so uncertainty about the parameters counts on both sides.
 
+    All of them take the one-step law of the noise (`forms.kinds.Noise`): where residuals hang
+    together, draws and mean are those of each week given the sales before it, so that what is
+    judged is what was new in each week.
+
     Parameters
     ----------
     observed
@@ -40,9 +45,11 @@ def predictive_checks(
     draws
         Posterior predictive sales, shape (sample, week), same units.
     mean
-        The model's mean, shape (sample, week), same units and samples.
+        The mean of these draws by sample, shape (sample, week), same units and samples.
     coverage_94_min
         Limit of the one required check among these.
+    given
+        What draws and mean take as known, in words.
 
     Returns
     -------
@@ -68,7 +75,7 @@ def predictive_checks(
             value=coverage(observed, draws, level / 100) if measured else float("nan"),
             comparison=">=",
             limit=limit,
-            where=f"share of weeks inside the {level} % interval",
+            where=", ".join(filter(None, [f"share of weeks inside the {level} % interval", given])),
             advice=ADVICE["coverage"],
         )
         for level, limit in (COVERAGE_MIN | {94: coverage_94_min}).items()

@@ -4,6 +4,10 @@ Added-variable tests. Sales are regressed on what the model has (controls, seaso
 contributions) and on something that a right model leaves without effect; the F-test says whether
 that improves the regression more than chance would. They need no refit, and see faults that
 neither convergence nor coverage shows (`benchmarks/worlds.py`).
+
+All but the demand check take the one-step law of the noise (`forms.kinds.Noise`): where residuals
+hang together, sales and all that explains them are first turned into what is new in each week
+(`Response.innovations`), which chance then scatters independently.
 """
 
 from collections.abc import Callable
@@ -25,6 +29,7 @@ LEADS = (1, 2)
 MIN_FREE_WEEKS = 12  # that must be left to judge by
 CONSTANT_TOLERANCE = 1e-9  # relative spread below which something is constant up to float noise
 
+Turn = Callable[[np.ndarray], np.ndarray]  # (week, ...) -> the same shape
 Added = Callable[[np.ndarray, np.ndarray], np.ndarray]  # spend, contribution -> (week, variable)
 
 
@@ -37,8 +42,10 @@ def specification_checks(fitted: FittedModel) -> tuple[Check, ...]:
     spend, channels = fitted.spend.to_numpy(), list(fitted.config.channel_columns)
     design = response.design(table)
     checks = (
-        *added_variable_checks(fitted.observed, media, spend, design, channels),
-        cusum_check(residuals),
+        *added_variable_checks(
+            fitted.observed, media, spend, design, channels, response.innovations
+        ),
+        cusum_check(response.innovations(residuals)),
     )
     if MEMORY_DRAWS in (posterior := fitted.trace["posterior"].to_dataset()):
         checks = (*checks, memory_check(posterior[MEMORY_DRAWS].to_numpy().ravel()))
@@ -53,6 +60,7 @@ def added_variable_checks(
     spend: np.ndarray,
     design: np.ndarray,
     channels: list[str],
+    turn: Turn = np.asarray,
 ) -> tuple[Check, ...]:
     """Judge whether another curve, later lags, drift or future spend would explain sales better.
 
@@ -70,6 +78,8 @@ def added_variable_checks(
         Controls and seasonal basis, shape (week, variable).
     channels
         Names.
+    turn
+        Makes of weeks that hang together what is new in each.
     """
     tests: dict[str, tuple[str, Added, str]] = {
         "p_other_curve": (
@@ -91,11 +101,11 @@ def added_variable_checks(
             "that control or calibrate with a lift test",
         ),
     }
-    base = np.column_stack([np.ones(len(observed)), design, media])
+    base = turn(np.column_stack([np.ones(len(observed)), design, media]))
     usable, checks = _varies(spend) & _varies(media), []
     for name, (stage, added, advice) in tests.items():
         found = [
-            added_variable_p(observed, base, added(spend[:, index], media[:, index]))
+            added_variable_p(turn(observed), base, turn(added(spend[:, index], media[:, index])))
             if usable[index]
             else float("nan")
             for index in range(len(channels))

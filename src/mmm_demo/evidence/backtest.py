@@ -176,6 +176,7 @@ def run_backtest(
 ) -> pd.DataFrame:
     """Forecast the last weeks from rolling origins, each by a model that never saw them.
 
+    Where residuals hang together, a forecast starts from the last one that it knows.
     The scaling stays the fit's: it says what the priors mean, so all folds have the same priors.
 
     Parameters
@@ -215,9 +216,9 @@ def backtest_folds(
     for number, (train, end) in enumerate(plan, 1):
         known = table.head(train).reset_index(drop=True)
         refit = refitter.fit(known, seed + number, lift_tests)
-        sales = refit.response.sales(table.head(end), np.random.default_rng(seed + number))
+        sales = refit.response.forecast(table.head(end), np.random.default_rng(seed + number))
         observed = table[config.target_column].to_numpy()
-        scores = score_weeks(observed[train:end], sales[:, train:], observed[:train])
+        scores = score_weeks(observed[train:end], sales, observed[:train])
         scores.insert(0, "fold", number)
         scores.insert(1, "week", table[config.date_column].iloc[train:end].to_numpy())
         yield Fold(number, len(plan), refit, scores.assign(converged=refit.converged))

@@ -15,10 +15,11 @@ from pymc_marketing.mmm import MMM
 from pymc_marketing.mmm.scaling import FixedScaling, Scaling
 
 import mmm_demo.fits.environment  # noqa: F401 - before anything is compiled
+from mmm_demo.fits.likelihood import OwnLikelihood
 from mmm_demo.fits.response import frame_of, scaling_of, standardised
 from mmm_demo.forms.effects import effect_class, own_effect
 from mmm_demo.forms.graphs import LAG_DATA, own_adstock
-from mmm_demo.forms.kinds import INTERCEPT, Adstock, Form, Saturation, short
+from mmm_demo.forms.kinds import INTERCEPT, Adstock, Form, Noise, Saturation, short
 from mmm_demo.forms.parameter import Parameter
 from mmm_demo.forms.registry import FORMS
 from mmm_demo.settings.experiment import ModelConfig
@@ -79,10 +80,14 @@ def build_model(
     def priors(form: Form) -> dict[str, Prior]:
         return {short(item.name): prior(item) for item in form.parameters}
 
+    def likelihood(noise: Noise) -> Any:
+        own = {item.name: prior(item) for item in noise.parameters}
+        return noise.graph(prior) or OwnLikelihood(noise, own)
+
     adstock, saturation = config.form("adstock"), config.form("saturation")
     modes = config.yearly_seasonality
     parts = config.form("baseline").graph(prior, modes)
-    model_config = parts.pop("model_config") | {"likelihood": config.form("noise").graph(prior)}
+    model_config = parts.pop("model_config") | {"likelihood": likelihood(config.form("noise"))}
     if config.control_columns:
         model_config["gamma_control"] = prior(CONTROL_EFFECT)
     if modes:

@@ -129,10 +129,15 @@ class FittedModel:
         return self._run(pd.concat([self.table, after], ignore_index=True), seed=0)
 
     def _run(self, weeks: pd.DataFrame, seed: int) -> xr.Dataset:
-        """Run the model over contiguous weeks that start with its first; original units."""
+        """Run the model over contiguous weeks that start with its first; original units.
+
+        Sales (`y`) are drawn where no week says anything of the next: the library knows of no
+        sales but those that it was built with.
+        """
         from mmm_demo.fits.build import features
 
-        names = ["channel_contribution", "mu", "y"]
+        names = ["channel_contribution", "mu"]
+        names += ["y"] if self._independent else []
         names += ["control_contribution"] if self.config.control_columns else []
         names += [self._season] if self.config.yearly_seasonality else []
         draws = self.mmm.sample_posterior_predictive(
@@ -145,6 +150,10 @@ class FittedModel:
         )
         draws = as_written(draws, self.config).reset_index("sample", drop=True).rename(date="week")
         return draws.transpose("sample", "week", ...) * self.target_scale
+
+    @property
+    def _independent(self) -> bool:
+        return self.config.form("noise").independent
 
     @property
     def _season(self) -> str:
@@ -171,8 +180,15 @@ class FittedModel:
         return self.table[list(self.config.channel_columns)]
 
     def predictive(self) -> np.ndarray:
-        """Return posterior predictive sales of the training weeks, shape (sample, week)."""
-        return self._passes["y"].isel(week=slice(0, len(self.table))).to_numpy()
+        """Return posterior predictive sales of the training weeks, shape (sample, week).
+
+        Each week is drawn given the sales of the weeks before it; where residuals do not hang
+        together, these say nothing.
+        """
+        inside = self._passes.isel(week=slice(0, len(self.table)))
+        if self._independent:
+            return inside["y"].to_numpy()
+        return self.response.predictive(inside["mu"].to_numpy(), np.random.default_rng(0))
 
     def decompose(self) -> Decomposition:
         """Return the parts of sales in the training weeks."""
@@ -228,7 +244,7 @@ class FittedModel:
         )
 
     def predict(self, weeks: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-        """Predict sales.
+        """Predict sales, given those of the weeks before the first one.
 
         Parameters
         ----------
@@ -251,8 +267,12 @@ class FittedModel:
         wanted = self._check_prediction_weeks(weeks)
         date = self.config.date_column
         history = self.table[self.table[date] < wanted[date].min()]
-        run = self._run(pd.concat([history, wanted], ignore_index=True), seed)
-        sales = run["y"].isel(week=slice(len(history), None)).to_numpy()
+        weeks = pd.concat([history, wanted], ignore_index=True)
+        if self._independent:
+            sales = self._run(weeks, seed)["y"].isel(week=slice(len(history), None)).to_numpy()
+        else:
+            rng = np.random.default_rng(seed)
+            sales = self.response.forecast(weeks, rng, known=len(history))
         predicted = pd.DataFrame(interval(sales))
         predicted.insert(0, date, wanted[date].to_numpy(), allow_duplicates=True)
         return predicted

@@ -24,7 +24,7 @@ def sample_prior(
 ) -> np.ndarray:
     """Draw sales from the prior alone; lift tests are evidence and have no part in it.
 
-    The draws are those of PyMC-Marketing for this seed, without its graph.
+    The draws are those of PyMC-Marketing for this seed, without its graph, where it has the noise.
 
     Returns
     -------

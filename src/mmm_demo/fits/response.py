@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mmm_demo.forms.kinds import BLOCK, INTERCEPT, Frame, carried, short
+from mmm_demo.forms.kinds import BLOCK, INTERCEPT, Frame, Noise, carried, short
 from mmm_demo.settings.experiment import ModelConfig, ScalingConfig
 
 
@@ -188,20 +188,85 @@ class Response:
         return self.others(weeks) + self.contributions(spend).sum(axis=2)
 
     def sales(self, weeks: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
-        """Draw sales of contiguous weeks, noise included, shape (sample, week)."""
-        parameters = {name: value[..., None] for name, value in self._noise.items()}
-        return self.config.form("noise").draw(self.mean(weeks), rng, **parameters)
+        """Draw sales of contiguous weeks of which none is known, shape (sample, week)."""
+        return self._law.draw(self.mean(weeks), rng, **self._by_week)
+
+    def forecast(
+        self, weeks: pd.DataFrame, rng: np.random.Generator, known: int | None = None
+    ) -> np.ndarray:
+        """Draw sales of weeks given those before them.
+
+        Parameters
+        ----------
+        weeks
+            Contiguous; those before them from which spend still works may lead.
+        rng
+            Of the draws.
+        known
+            So many of the training weeks are known; all by default.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of the weeks after the last known one, shape (sample, week).
+        """
+        past = self.training.head(len(self.training) if known is None else known)
+        if past.empty:
+            return self.sales(weeks, rng)
+        date, target = self.config.date_column, self.config.target_column
+        after = (weeks[date] > past[date].iloc[-1]).to_numpy()
+        if self._law.independent or not after.any():
+            return self.sales(weeks, rng)[:, after]
+        left = past[target].iloc[-1] - self.mean(past)[:, -1:]
+        gap = (weeks.loc[after, date].iloc[0] - past[date].iloc[-1]).days // 7 - 1
+        mean = np.pad(self.mean(weeks)[:, after], ((0, 0), (gap, 0)))
+        return self._law.draw_after(left, mean, rng, **self._by_week)[:, gap:]
+
+    def predictive(self, mean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw sales of each training week given those before it; shape of `mean`."""
+        return self._law.draw_each(self._observed, mean, rng, **self._by_week)
+
+    def expected(self, mean: np.ndarray) -> np.ndarray:
+        """Return the mean of each training week given the sales before it; shape of `mean`."""
+        return self._law.expected(self._observed, mean, **self._by_week)
+
+    def innovations(self, series: np.ndarray) -> np.ndarray:
+        """Return what is new in each training week, by the mean parameters of the noise.
+
+        Parameters
+        ----------
+        series
+            Residuals, or what explains them; the first weeks, shape (week, ...).
+        """
+        parameters = {name: value.mean()[None] for name, value in self._noise.items()}
+        return np.moveaxis(self._law.innovations(np.moveaxis(series, 0, -1), **parameters), -1, 0)
 
     @property
     def noise(self) -> np.ndarray:
         """Standard deviation of a week's noise, sales units, shape (sample,)."""
-        return self.config.form("noise").spread(**self._noise)
+        return self._law.spread(**self._noise)
 
     def log_density(self, mean: np.ndarray) -> np.ndarray:
-        """Return the log density of the training weeks' sales around a mean, (sample, week)."""
-        parameters = {name: value[..., None] for name, value in self._noise.items()}
-        observed = self.training[self.config.target_column].to_numpy()
-        return self.config.form("noise").log_density(observed, mean, **parameters)
+        """Return the log density of each training week's sales given those before it.
+
+        Parameters
+        ----------
+        mean
+            Of the training weeks, shape (sample, week).
+        """
+        return self._law.log_density(self._observed, mean, **self._by_week)
+
+    @property
+    def _law(self) -> Noise:
+        return self.config.form("noise")
+
+    @property
+    def _observed(self) -> np.ndarray:
+        return self.training[self.config.target_column].to_numpy()
+
+    @property
+    def _by_week(self) -> dict[str, np.ndarray]:
+        return {name: value[:, None] for name, value in self._noise.items()}
 
     @cached_property
     def _noise(self) -> dict[str, np.ndarray]:

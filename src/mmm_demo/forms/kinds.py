@@ -302,28 +302,95 @@ class EventEffects(Additive):
 class Noise(Form):
     """How sales scatter around their mean.
 
-    Parameters that are amounts of sales come in sales units. All broadcast with the mean.
+    Parameters that are amounts of sales come in sales units. All broadcast with the mean, whose
+    last axis is the week. There are two laws: the *marginal* one, of weeks of which none is known,
+    and the *one-step* one, of each week given the sales of the weeks before it. Where weeks are
+    independent they are the same, which is what this class says where a form does not.
+
+    Attributes
+    ----------
+    words
+        The law, as it is read in reports.
+    distribution
+        What PyMC calls the law of each week; it has a `mu` and a `sigma`, which scales it.
+    given
+        What the one-step law takes as known, in words; empty where both laws are the same.
     """
+
+    words: str
+    distribution: str
+    given: str = ""
+
+    @property
+    def independent(self) -> bool:
+        """Whether a week says nothing of the next."""
+        return not self.given
 
     @abstractmethod
     def draw(
         self, mean: np.ndarray, rng: np.random.Generator, **parameters: np.ndarray
     ) -> np.ndarray:
-        """Draw sales, shape of `mean` (..., week)."""
+        """Draw sales by the marginal law, all weeks together; shape of `mean` (..., week)."""
 
     @abstractmethod
     def log_density(
         self, observed: np.ndarray, mean: np.ndarray, **parameters: np.ndarray
     ) -> np.ndarray:
-        """Return the log density of observed sales, shape of `mean` (..., week)."""
+        """Return the log density of observed sales by the one-step law, shape of `mean`.
+
+        It adds up to the log density of all weeks.
+        """
 
     @abstractmethod
     def spread(self, **parameters: np.ndarray) -> np.ndarray:
-        """Return the standard deviation, shape of the parameters."""
+        """Return the standard deviation by the marginal law, shape of the parameters."""
 
     @abstractmethod
+    def law(self, observed: Any, mean: Any, **parameters: Any) -> dict[str, Any]:
+        """Return the arguments of `distribution` by the one-step law, in the graph, over `date`."""
+
     def graph(self, prior: MakePrior) -> Any:
-        """Return the likelihood as PyMC-Marketing takes it."""
+        """Return the likelihood as PyMC-Marketing has it itself; None where it is made of `law`."""
+        return None
+
+    def draw_after(
+        self,
+        before: np.ndarray,
+        mean: np.ndarray,
+        rng: np.random.Generator,
+        **parameters: np.ndarray,
+    ) -> np.ndarray:
+        """Draw sales of the weeks after a known one, shape of `mean`.
+
+        Parameters
+        ----------
+        before
+            Residual of the week before the first, shape (..., 1).
+        """
+        return self.draw(mean, rng, **parameters)
+
+    def draw_each(
+        self,
+        observed: np.ndarray,
+        mean: np.ndarray,
+        rng: np.random.Generator,
+        **parameters: np.ndarray,
+    ) -> np.ndarray:
+        """Draw sales by the one-step law, shape of `mean`."""
+        return self.draw(mean, rng, **parameters)
+
+    def expected(
+        self, observed: np.ndarray, mean: np.ndarray, **parameters: np.ndarray
+    ) -> np.ndarray:
+        """Return the mean by the one-step law, shape of `mean`."""
+        return mean
+
+    def innovations(self, residuals: np.ndarray, **parameters: np.ndarray) -> np.ndarray:
+        """Return what is new in each week's residual: independent and alike; shape (..., week).
+
+        It is linear in the residuals, so what explains them is turned in the same way.
+        """
+        return residuals
 
 
 def defaults(form: Form) -> Mapping[str, tuple[str, Mapping[str, float]]]:

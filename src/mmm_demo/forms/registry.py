@@ -1,16 +1,18 @@
 """Every form by its name: the one list. A new form is a file beside the others and a line here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mmm_demo.forms.adstock.binomial import Binomial
 from mmm_demo.forms.adstock.geometric import Geometric
+from mmm_demo.forms.autocorrelation import RHO, autocorrelated
 from mmm_demo.forms.baseline.drift import Drift
 from mmm_demo.forms.baseline.static import Static
 from mmm_demo.forms.baseline.trend import Trend
 from mmm_demo.forms.event_effects.pooled import Pooled
 from mmm_demo.forms.kinds import Additive, Form
 from mmm_demo.forms.noise.normal import Normal
+from mmm_demo.forms.noise.student_t import StudentT
 from mmm_demo.forms.parameter import Parameter
 from mmm_demo.forms.saturation.logistic import Logistic
 from mmm_demo.forms.saturation.michaelis_menten import MichaelisMenten
@@ -29,8 +31,11 @@ FORMS: dict[str, dict[str, Form]] = {
     "saturation": _by_name([Logistic(), MichaelisMenten(), SShaped()]),
     "seasonality": _by_name([Yearly()]),
     "event_effects": _by_name([Pooled()]),
-    "noise": _by_name([Normal()]),
+    "noise": _by_name([Normal(), StudentT()]),
 }
+
+# Setting that says whether residuals hang together from week to week.
+AUTOCORRELATION = "autocorrelation"
 
 
 def find(kind: str, name: str) -> Any:
@@ -46,6 +51,18 @@ def find(kind: str, name: str) -> Any:
     return FORMS[kind][name]
 
 
+def chosen(kind: str, settings: Mapping[str, Any]) -> Any:
+    """Return the form of a kind that a model's settings choose; the default where they are silent.
+
+    Raises
+    ------
+    ValueError
+        When there is none of this name.
+    """
+    form = find(kind, settings.get(kind, default(kind)))
+    return autocorrelated(form) if kind == "noise" and settings.get(AUTOCORRELATION) else form
+
+
 def default(kind: str) -> str:
     """Return the name of the form that a model has when it names none."""
     return next(iter(FORMS[kind]))
@@ -54,7 +71,7 @@ def default(kind: str) -> str:
 def every_parameter() -> dict[str, Parameter]:
     """Return the parameters of all forms by name."""
     forms = [form for kind in FORMS.values() for form in kind.values()]
-    return {item.name: item for form in forms for item in form.parameters}
+    return {item.name: item for form in forms for item in form.parameters} | {RHO.name: RHO}
 
 
 def additive(name: str) -> Additive:

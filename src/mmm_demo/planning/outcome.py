@@ -191,7 +191,7 @@ def outcome_of(fitted: FittedModel, planned: Planned, table: pd.DataFrame) -> Pl
     as_planned.loc[len(real) - so_far :, channels] = units.to_numpy()
     sales = real[fitted.config.target_column].to_numpy()[-so_far:]
     promised, expected = (
-        Forecast(fitted.response.sales(spent, np.random.default_rng(SEED))[:, -so_far:], sales)
+        Forecast(fitted.response.forecast(spent, np.random.default_rng(SEED))[:, -so_far:], sales)
         for spent in (as_planned, real)
     )
     spend = _spend(planned, real[channels].tail(so_far).set_axis(weeks))

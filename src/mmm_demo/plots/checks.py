@@ -65,7 +65,7 @@ def _prior_note(bands: look.Bands, limit: float, view: tuple[float, float]) -> s
 
 
 @look.styled
-def posterior_predictive(weeks: Any, observed: Any, draws: Any) -> Figure:
+def posterior_predictive(weeks: Any, observed: Any, draws: Any, given: str = "") -> Figure:
     """Lay the fitted model's predictions over the observed sales.
 
     Parameters
@@ -74,6 +74,8 @@ def posterior_predictive(weeks: Any, observed: Any, draws: Any) -> Figure:
         Dates, and sales per week.
     draws : array (sample, week)
         Posterior predictive sales per week.
+    given : str
+        What the draws take as known, in words.
 
     Returns
     -------
@@ -88,7 +90,7 @@ def posterior_predictive(weeks: Any, observed: Any, draws: Any) -> Figure:
     ax.plot(x, sales, color=INK, linewidth=1.3, marker="o", markersize=2.5, label="Observed")
     inside = int(((sales >= bands.outer[0]) & (sales <= bands.outer[1])).sum())
     counted = f"{inside} of {len(x)} weeks ({inside / len(x):.0%}) lie in the 94% interval"
-    ax.set_title("; ".join(filter(None, [counted, bands.note])))
+    ax.set_title("; ".join(filter(None, [counted, given, bands.note])))
     look.number_axis(ax.yaxis, SALES)
     look.date_axis(ax, x)
     look.legend(fig, ax)
@@ -96,7 +98,7 @@ def posterior_predictive(weeks: Any, observed: Any, draws: Any) -> Figure:
 
 
 @look.styled
-def residuals(weeks: Any, observed: Any, draws: Any) -> Figure:
+def residuals(weeks: Any, observed: Any, draws: Any, given: str = "") -> Figure:
     """Show what the model leaves unexplained: over time, as a histogram, and by lag.
 
     Parameters
@@ -105,6 +107,8 @@ def residuals(weeks: Any, observed: Any, draws: Any) -> Figure:
         Dates, and sales per week.
     draws : array (sample, week)
         Posterior predictive sales per week.
+    given : str
+        What the draws take as known, in words.
 
     Returns
     -------
@@ -124,7 +128,7 @@ def residuals(weeks: Any, observed: Any, draws: Any) -> Figure:
     out = (left < low) | (left > high)
     time.plot(x[out], left[out], "o", color=FAULT, markersize=5, label=f"Outside ({out.sum()})")
     time.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0)
-    time.set_title(bands.note)
+    time.set_title("; ".join(filter(None, [given, bands.note])))
     if not np.any(np.isfinite(left) & (left != 0)):
         time.set_ylim(-1, 1)
     look.number_axis(time.yaxis, f"Residual, {SALES.lower()}")

@@ -14,7 +14,7 @@ from mmm_demo.evidence.recovery import recovery_summary
 from mmm_demo.plots.evidence import FIGURES, roas_labelled
 from mmm_demo.reports.check_names import BASIC, QUESTIONS, battery_name, check_name
 from mmm_demo.reports.page import Section, cell_text, in_percent, render_page
-from mmm_demo.reports.summary import PRIOR_HEADER, prior_rows
+from mmm_demo.reports.summary import JUDGED, PRIOR_HEADER, prior_rows
 from mmm_demo.settings.batteries import BATTERIES, EVIDENCE_BATTERIES, FIT_BATTERIES
 from mmm_demo.settings.experiment import ExperimentConfig, ModelConfig
 from mmm_demo.settings.wording import ROAS_UNIT, join_words, roas, roas_with_interval, share
@@ -532,6 +532,8 @@ def _counted(part: float, whole: float) -> str:
 
 def _ground(card: CardInput) -> Section:
     model = card.experiment.model
+    noise = model.form("noise")
+    given = [f"Here {JUDGED} {noise.given}."] if noise.given else []
     season = f"{model.yearly_seasonality} yearly modes" if model.yearly_seasonality else "none"
     priors = pd.DataFrame(prior_rows(card.experiment), columns=[*PRIOR_HEADER])
     hashes = pd.DataFrame(card.hashes.items(), columns=["what", "sha256"])
@@ -540,7 +542,9 @@ def _ground(card: CardInput) -> Section:
         f"{card.experiment.name}, fit run {card.run_id}.",
         f"Carryover of up to {model.adstock_max_lag} weeks, the week of the spend included "
         f"({model.adstock} adstock); {model.saturation.replace('_', '-')} saturation; seasonality: "
-        f"{season}; controls: {', '.join(model.control_columns) or 'none'}; {_base(model)}.",
+        f"{season}; controls: {', '.join(model.control_columns) or 'none'}; {_base(model)}; "
+        f"{noise.words}.",
+        *given,
         *(f"Noticed when the data were read: {text}." for text in card.warnings),
     ]
     tables = {"Priors": priors, "Identity of data and files": hashes}

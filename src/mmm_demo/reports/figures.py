@@ -79,6 +79,8 @@ class Found:
         By week and channel.
     tables
         What the fit says (`tables.result_tables`).
+    given
+        What the predictive sales take as known, in words.
     """
 
     weeks: np.ndarray
@@ -88,6 +90,7 @@ class Found:
     channels: Mapping[str, np.ndarray]
     spend: pd.DataFrame
     tables: Mapping[str, pd.DataFrame]
+    given: str = ""
 
     @classmethod
     def of(
@@ -103,16 +106,17 @@ class Found:
             {name: parts.channels.sel(channel=name).to_numpy() for name in channels},
             fitted.spend,
             tables,
+            fitted.config.form("noise").given,
         )
 
 
 def result_figures(found: Found) -> Iterator[NamedFigure]:
     """Yield the plots of a fit that passed the convergence gate."""
     weeks, observed, tables = found.weeks, found.observed, found.tables
-    predictive = found.predictive
+    predictive, given = found.predictive, found.given
     named = partial(NamedFigure, "diagnostics", "posterior")
-    yield named("predictive", checks.posterior_predictive(weeks, observed, predictive))
-    yield named("residuals", checks.residuals(weeks, observed, predictive))
+    yield named("predictive", checks.posterior_predictive(weeks, observed, predictive, given))
+    yield named("residuals", checks.residuals(weeks, observed, predictive, given))
     named = partial(NamedFigure, "contributions", "all_channels")
     yield named("over_time", results.contributions_over_time(weeks, found.means, observed))
     yield named("shares", results.channel_shares(tables["channel_shares"]))

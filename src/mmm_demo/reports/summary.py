@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from mmm_demo.checks.gate import PASSED, Check, GateReport
+from mmm_demo.forms.registry import default, find
 from mmm_demo.planning.plan import Plan, spread
 from mmm_demo.reports.check_names import check_name
 from mmm_demo.reports.plan_text import chance, channel_flags, plan_sentences
@@ -27,6 +28,7 @@ from mmm_demo.sources.market import MarketingData
 
 GATE_HEADER = ("check", "value", "limit", "verdict")
 PRIOR_HEADER = ("parameter", "prior", "rationale")
+JUDGED = "coverage, p-values, residuals and leave-one-out are about"
 ROAS_TITLE = f"Incremental ROAS ({ROAS_UNIT}, all weeks of the data)"
 
 
@@ -102,6 +104,10 @@ def headline(
     if roas is not None:
         shown = (f"{channel} {value} ({between})" for channel, value, between in roas_rows(roas))
         lines.append(f"Incremental ROAS: {', '.join(shown)}")
+    noise = model.form("noise")
+    if noise is not find("noise", default("noise")):
+        given = f"; {JUDGED} {noise.given}" if noise.given else ""
+        lines.append(f"{noise.words[0].upper()}{noise.words[1:]}{given}")
     priors = (f"{name} {prior}" for name, prior in model.priors.items())
     lines.append(f"Priors: {', '.join(priors)}")
     return lines

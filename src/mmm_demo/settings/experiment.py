@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from mmm_demo.forms.parameter import CHANNEL, CONTROL, EVENT, MODE, Parameter
-from mmm_demo.forms.registry import FORMS, default, every_parameter, find
+from mmm_demo.forms.registry import AUTOCORRELATION, FORMS, chosen, default, every_parameter, find
 from mmm_demo.settings.data import TREND, Column, DataConfig
 from mmm_demo.settings.events import Occurrence
 from mmm_demo.settings.kinds import SLUG, Count, Positive, Slug
@@ -49,7 +49,7 @@ ADDED_TO_DATA: dict[str, Any] = {
 ADDED_FORMS = {
     kind: default(kind) for kind in ("baseline", "seasonality", "event_effects", "noise")
 }
-ADDED_TO_MODEL: dict[str, Any] = ADDED_FORMS | {"calendar": []}
+ADDED_TO_MODEL: dict[str, Any] = ADDED_FORMS | {AUTOCORRELATION: False, "calendar": []}
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -84,6 +84,8 @@ class ModelConfig:
         Number of yearly Fourier modes; 0 for none.
     adstock, saturation, baseline, seasonality, event_effects, noise
         Names of forms (`forms.registry`).
+    autocorrelation
+        Whether a part of a week's residual is left in the next (AR(1)).
     calendar
         When the events were and will be (`data.holidays`, `data.events`): decided when the data
         are read, and kept, so that no other release of a calendar moves a fit's dates.
@@ -106,6 +108,7 @@ class ModelConfig:
     seasonality: str = default("seasonality")
     event_effects: str = default("event_effects")
     noise: str = default("noise")
+    autocorrelation: bool = False
     calendar: tuple[Occurrence, ...] = ()
     priors: dict[str, PriorConfig] = Field(default_factory=dict, validate_default=True)
     scaling: ScalingConfig | None = None
@@ -120,6 +123,13 @@ class ModelConfig:
     def _is_a_form(cls, name: str, info: ValidationInfo) -> str:
         return find(str(info.field_name), name).name
 
+    @field_validator(AUTOCORRELATION, mode="before")
+    @classmethod
+    def _is_true_or_false(cls, given: object) -> object:
+        if not isinstance(given, bool):
+            raise ValueError(f"must be true or false, got {given!r}")
+        return given
+
     @field_validator("priors", mode="before")
     @classmethod
     def _complete_priors(cls, given: object, info: ValidationInfo) -> dict[str, PriorConfig]:
@@ -127,14 +137,14 @@ class ModelConfig:
             raise ValueError(f"must map parameters to priors, got {given!r}")
         faults: list[str] = []
         # A form or a setting that is at fault is reported itself.
-        known = parameters_of(lambda kind: find(kind, info.data.get(kind, default(kind))))
+        known = parameters_of(lambda kind: chosen(kind, info.data))
         priors = {
             name: default_prior(item)
             for name, item in known.items()
             if name not in OF_EVENTS or info.data.get("calendar")
         }
         for name, prior in given.items():
-            if name not in known and not all(kind in info.data for kind in FORMS):
+            if name not in known and not {*FORMS, AUTOCORRELATION} <= {*info.data}:
                 continue
             item = known.get(name) or every_parameter().get(name)
             if item is None:
@@ -154,7 +164,7 @@ class ModelConfig:
 
     def form(self, kind: str) -> Any:
         """Return the model's form of a kind, e.g. of its `adstock`."""
-        return find(kind, getattr(self, kind))
+        return chosen(kind, vars(self))
 
     @property
     def channel_parameters(self) -> tuple[str, ...]:
@@ -205,8 +215,7 @@ def _length_of(parameter: Parameter, columns: Mapping[str, Any]) -> int | None:
 
 def with_forms(config: ModelConfig, **forms: str) -> ModelConfig:
     """Return a model in other forms, with the priors of the parameters that it still has."""
-    chosen = {kind: forms.get(kind, getattr(config, kind)) for kind in FORMS}
-    known = parameters_of(lambda kind: find(kind, chosen[kind]))
+    known = parameters_of(lambda kind: chosen(kind, vars(config) | forms))
     kept = {name: prior for name, prior in config.priors.items() if name in known}
     return replace(config, **forms, priors=kept)
 

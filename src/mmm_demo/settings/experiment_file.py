@@ -83,6 +83,8 @@ def flat_params(experiment: ExperimentConfig) -> dict[str, str | int | float]:
     for kind, usual in ADDED_FORMS.items():
         if (form := getattr(model, kind)) != usual:
             params[f"model.{kind}.type"] = form
+    if model.autocorrelation:
+        params["model.autocorrelation"] = "true"
     if data.source == "simulated":
         params |= {"data.seed": data.seed, "data.weeks": data.weeks}
     if data.path:

@@ -9,7 +9,7 @@ from mmm_demo.forms.parameter import POSITIVE, Parameter
 
 SIGMA = Parameter(
     "y_sigma",
-    "standard deviation of a week's sales around their mean",
+    "scale of a week's sales around their mean; of normal noise their standard deviation",
     POSITIVE,
     ("HalfNormal", {"sigma": 0.15}),
     in_sales=True,
@@ -20,6 +20,8 @@ class Normal(Noise):
     """Normal, as strong in every week."""
 
     name = "normal"
+    words = "normal noise"
+    distribution = "Normal"
     parameters = (SIGMA,)
 
     def draw(self, mean: np.ndarray, rng: np.random.Generator, sigma: np.ndarray) -> np.ndarray:
@@ -33,6 +35,10 @@ class Normal(Noise):
     def spread(self, sigma: np.ndarray) -> np.ndarray:
         """Return the standard deviation, shape of the parameter."""
         return sigma
+
+    def law(self, observed: Any, mean: Any, sigma: Any) -> dict[str, Any]:
+        """Return what the graph's distribution is made of."""
+        return {"mu": mean, "sigma": sigma}
 
     def graph(self, prior: MakePrior) -> Any:
         """Return the likelihood as PyMC-Marketing takes it."""
