@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mmm_demo.evidence.battery import Step
     from mmm_demo.jobs.evidence import EvidenceResult
     from mmm_demo.jobs.fit import FitResult
+    from mmm_demo.jobs.improve import ImproveResult
     from mmm_demo.jobs.plan import PlanResult
     from mmm_demo.jobs.promote import Promotion
     from mmm_demo.jobs.track import TrackResult
@@ -24,6 +25,7 @@ __all__ = [
     "explore",
     "fit",
     "gather_evidence",
+    "improve",
     "load_champion",
     "load_experiment",
     "plan",
@@ -204,6 +206,46 @@ def gather_evidence(
     run_id = of if isinstance(of, str) else of.run.run_id
     wanted = (batteries,) if isinstance(batteries, str) else batteries
     return run_evidence(run_id, wanted, told, _watch(told))
+
+
+def improve(
+    of: "FitResult | str", *, workers: int | None = None, say: Say | None = print
+) -> "ImproveResult":
+    """Fit the remedies of a fit's flags, and say which of them to go on with, if any.
+
+    Parameters
+    ----------
+    of
+        A fit that passed, or its run: the id or its first characters.
+    workers
+        Processes of this machine that fit them; one per core when omitted.
+    say
+        Is told of each fit; None for silence.
+
+    Returns
+    -------
+    ImproveResult
+        ``sentences`` with what was found, ``table`` with every fit, ``file`` with the recommended
+        experiment, None where none is. A notebook shows the page of its run.
+
+    Raises
+    ------
+    NotImprovableError
+        When the run has no result to improve, or its data are others now.
+    GateRefused
+        When the fit does not prove its pass.
+
+    Examples
+    --------
+    >>> from mmm_demo import improve
+    >>> improve("1a2b3c4d").sentences  # doctest: +SKIP
+    """
+    from mmm_demo.fits.cores import usable_cores
+    from mmm_demo.jobs.improve import run_improve
+
+    root = _project()
+    run_id = of if isinstance(of, str) else of.run.run_id
+    return run_improve(run_id, root, say or _quiet, workers=workers or usable_cores())
 
 
 def promote(

@@ -130,6 +130,18 @@ def test_maximum_that_the_model_never_makes() -> None:
     assert not checks["p_maximum"].passed
 
 
+def test_the_extremes_name_their_weeks() -> None:
+    observed, draws, mean = exact_fit(0, nothing)
+    observed[40] -= 30 * NOISE
+    observed[9] = draws.max() + 1
+    checks = by_name(predictive_checks(observed, draws, mean))
+    assert checks["p_maximum"].where == f"week 10 of {WEEKS}"
+    assert checks["p_largest_residual"].where == f"week 41 of {WEEKS}"
+    observed[9] = np.nan
+    checks = by_name(predictive_checks(observed, draws, mean))
+    assert checks["p_maximum"].where == checks["p_largest_residual"].where == ""
+
+
 def test_every_draw_above_the_maximum_fails_too() -> None:
     observed, draws, mean = exact_fit(0, nothing)
     assert by_name(predictive_checks(observed, draws + 5, mean))["p_maximum"].value == 0

@@ -20,6 +20,7 @@ from mmm_demo.checks.specification import (
     added_variable_p,
     cusum_check,
     demand_check,
+    memory_check,
     specification_checks,
 )
 from mmm_demo.fits.fitted import FittedModel
@@ -484,3 +485,22 @@ def test_an_effect_that_fades_is_seen_in_the_fitted_models_own_media(expected_sa
     fading = with_sales(expected_sales + noise + radio * np.linspace(1, -1, len(radio)))
     (check,) = [c for c in specification_checks(fading) if c.name == "p_drifting_effect"]
     assert (check.status, check.where) == (FAILED, "Radio")
+
+
+# --- memory of the residuals ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shares", "passed"),
+    [([0.05] * 9, True), ([0.2] * 9, True), ([0.21] * 9, False), ([0.1] * 4 + [0.7] * 5, False)],
+)
+def test_residuals_that_follow_each_other_are_flagged_by_the_median_share(shares, passed):
+    check = memory_check(np.array(shares))
+    assert check.passed is passed
+    assert (check.name, check.stage) == ("residual_memory", "identification")
+    assert "lift test" in check.advice
+
+
+@pytest.mark.parametrize("shares", [[], [np.nan, 0.1], [np.inf, 0.1]])
+def test_a_memory_that_is_not_measured_does_not_pass(shares):
+    assert memory_check(np.array(shares)).status == NOT_ASSESSABLE

@@ -288,7 +288,7 @@ def shares(config: ModelConfig, table: pd.DataFrame, monkeypatch) -> list[float]
     """Return the share of impossible sales that the trial finds, and that the main job finds."""
     monkeypatch.setattr(trial, "PRIOR_DRAWS", 4000)
     given = replace(make_experiment(), model=config)
-    ours = trial._prior_check(task(experiment=given, table=table))
+    ours = trial.prior_check_of(given, table)
     observed = table[config.target_column].to_numpy()
     theirs = prior_check(sample_prior(config, table, 3, draws=4000), observed, given.gate)
     assert ours == replace(theirs, value=ours.value)
@@ -322,6 +322,7 @@ def test_the_prior_check_is_that_of_the_main_job(monkeypatch):
 
 
 def test_the_seed_decides_the_prior_check():
-    one, same = (trial._prior_check(task()).value for _ in range(2))
+    table = task().table
+    one, same = (trial.prior_check_of(experiment(), table).value for _ in range(2))
     other = replace(experiment(), sampler=replace(experiment().sampler, seed=9))
-    assert one == same != trial._prior_check(task(experiment=other)).value
+    assert one == same != trial.prior_check_of(other, table).value

@@ -8,6 +8,7 @@ import pandas as pd
 from mmm_demo.checks import identification, plausibility, pointwise, predictive, specification
 from mmm_demo.checks.convergence import decomposition_check
 from mmm_demo.checks.gate import Check
+from mmm_demo.checks.remedies import with_remedies
 from mmm_demo.fits.fitted import Decomposition, FittedModel
 from mmm_demo.settings.data import Accepted
 from mmm_demo.settings.limits import GateConfig
@@ -79,4 +80,5 @@ def judge(
         ),
     )
     by_week = pointwise.loo_table(estimate)
-    return Judged(checks, table, identification.inseparable_pairs(roas), by_week)
+    advised = with_remedies(checks, fitted.config)
+    return Judged(advised, table, identification.inseparable_pairs(roas), by_week)

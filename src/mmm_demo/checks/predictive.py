@@ -81,12 +81,28 @@ def predictive_checks(
         for level, limit in (COVERAGE_MIN | {94: coverage_94_min}).items()
     ]
     values = _p_values(observed, draws, mean) if measured else {}
+    places = _places(observed, mean) if measured else {}
     features = [name for name in ADVICE if name.startswith("p_")]
     p_values = [
-        Check(name, STAGE, values.get(name, float("nan")), ">=", P_VALUE_MIN, advice=ADVICE[name])
+        Check(
+            name,
+            STAGE,
+            values.get(name, float("nan")),
+            ">=",
+            P_VALUE_MIN,
+            places.get(name, ""),
+            ADVICE[name],
+        )
         for name in features
     ]
     return (*coverages, *p_values)
+
+
+def _places(observed: np.ndarray, mean: np.ndarray) -> dict[str, str]:
+    """Name the weeks that the two extremes are about."""
+    far = np.abs(observed - mean.mean(axis=0))
+    weeks = {"p_maximum": observed.argmax(), "p_largest_residual": far.argmax()}
+    return {name: f"week {int(week) + 1} of {len(observed)}" for name, week in weeks.items()}
 
 
 def _p_values(observed: np.ndarray, draws: np.ndarray, mean: np.ndarray) -> dict[str, float]:

@@ -22,6 +22,8 @@ PREDICTIVE, IDENTIFICATION = "posterior_predictive", "identification"
 P_MIN = 0.01  # of the smallest p-value times the number of channels
 CUSUM_MAX = 1.36  # 5 % critical value of the largest cumulated residual
 FOLLOWS_MAX = 0.5
+MEMORY_DRAWS = "y_rho"  # of a model whose noise hangs together
+MEMORY_MAX = 0.2  # about where 156 weeks show that residuals follow each other
 LATER_LAGS = ((3, 5), (6, 8), (9, 12))  # weeks after the spend, first and last
 LEADS = (1, 2)
 MIN_FREE_WEEKS = 12  # that must be left to judge by
@@ -45,6 +47,8 @@ def specification_checks(fitted: FittedModel) -> tuple[Check, ...]:
         ),
         cusum_check(response.innovations(residuals)),
     )
+    if MEMORY_DRAWS in (posterior := fitted.trace["posterior"].to_dataset()):
+        checks = (*checks, memory_check(posterior[MEMORY_DRAWS].to_numpy().ravel()))
     if not design.shape[1]:  # neither controls nor season: the model knows of no demand to follow
         return checks
     return (*checks, demand_check(spend, others.mean(axis=0), channels))
@@ -83,8 +87,13 @@ def added_variable_checks(
             _powers,
             "the saturation curve has another form, or spend follows something unobserved",
         ),
-        "p_later_lags": (PREDICTIVE, _later_lags, "spend works later or longer: raise the lag"),
-        "p_drifting_effect": (PREDICTIVE, _drift, "the channel's effect changes over time"),
+        "p_later_lags": (PREDICTIVE, _later_lags, "spend works later or longer"),
+        "p_drifting_effect": (
+            PREDICTIVE,
+            _drift,
+            "the channel's effect changes over time, or its curve does: curvature and drift cannot "
+            "be told apart by such data",
+        ),
         "p_future_spend": (
             IDENTIFICATION,
             _leads,
@@ -200,6 +209,30 @@ def cusum_check(residuals: np.ndarray) -> Check:
         CUSUM_MAX,
         where,
         "the level of sales broke there: add a control for what happened",
+    )
+
+
+def memory_check(shares: np.ndarray) -> Check:
+    """Judge whether something that nobody named goes on from week to week.
+
+    Noise that hangs together widens the intervals; it does not say what made it so. Where spend
+    follows that, its ROAS is wrong, and no residual shows it any more.
+
+    Parameters
+    ----------
+    shares
+        Draws of the share of a week's residual that is left in the next, shape (sample,).
+    """
+    finite = bool(shares.size and np.isfinite(shares).all())
+    return Check(
+        "residual_memory",
+        IDENTIFICATION,
+        float(np.median(shares)) if finite else float("nan"),
+        "<=",
+        MEMORY_MAX,
+        "share of a week's residual that is left in the next",
+        "what makes the weeks hang together is not known, and where spend follows it ROAS is "
+        "wrong: find that control or calibrate with a lift test",
     )
 
 

@@ -5,9 +5,11 @@ from contextlib import ExitStack
 
 import click
 
-from mmm_demo.cli.terminal import console, print_table, say, tell
+from mmm_demo.cli.terminal import console, print_table, say, show_improved, tell
 from mmm_demo.cli.values import open_option
 from mmm_demo.settings.project import require_project_root
+
+WORKERS = "Processes on this machine, each with one core."
 
 
 @click.command()
@@ -15,7 +17,7 @@ from mmm_demo.settings.project import require_project_root
 @open_option(
     "--workers",
     click.IntRange(1),
-    "Processes on this machine, each with one core.",
+    WORKERS,
     unset="one per core",
     old="default",
 )
@@ -63,6 +65,25 @@ def sweep(
         file = done.file and done.file.relative_to(root)
         for line in headline(space.sweep, done.trials, done.best, file):
             console.print(line)
+
+
+@click.command()
+@click.argument("run")
+@open_option("--workers", click.IntRange(1), WORKERS, unset="one per core")
+@open_option(
+    "--scheduler",
+    click.STRING,
+    "Dask scheduler, e.g. tcp://10.0.0.5:8786; its workers fit them.",
+    unset="this machine",
+)
+def improve(run: str, workers: int | None, scheduler: str | None) -> None:
+    """Fit the remedies of a flagged fit RUN; recommend the simplest that helps, or none."""
+    root = require_project_root()
+    from mmm_demo.fits.cores import usable_cores
+    from mmm_demo.jobs.improve import run_improve
+
+    count = workers or usable_cores()
+    show_improved(run_improve(run, root, say, workers=count, scheduler=scheduler))
 
 
 @click.command()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mmm_demo.checks.gate import Check, GateReport
     from mmm_demo.jobs.evidence import EvidenceResult
     from mmm_demo.jobs.fit import FitResult
+    from mmm_demo.jobs.improve import ImproveResult
     from mmm_demo.jobs.main import MainResult
     from mmm_demo.jobs.plan import PlanResult
     from mmm_demo.jobs.track import TrackResult
@@ -143,6 +144,26 @@ def show_track(done: "TrackResult") -> None:
     console.print(f"Tracking run {done.run.run_id}")
 
 
+def show_improved(done: "ImproveResult") -> None:
+    """Print the fit as it is beside its remedies, what is recommended, and how to go on."""
+    from mmm_demo.reports.improve_page import HEADER, improve_rows
+
+    if done.found is not None:
+        title = "Flags and forecasts, before and after (*: recommended)"
+        print_table(title, HEADER, improve_rows(done.found), words=HEADER[1:4:2])
+    tell(done.sentences)
+    steps = {"page": _here(done.page)}
+    if done.file is not None:
+        steps["fit it"] = f"uv run mmm-demo fit --experiment {_here(done.file)}"
+    show_next(steps)
+
+
+def _here(path: Path) -> str:
+    """Return a path as one would type it here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
 def show_next(steps: Mapping[str, str]) -> None:
     """Print what can be done with a result: where it lies, and commands."""
     console.print("Next:", style="bold")
@@ -153,14 +174,8 @@ def show_next(steps: Mapping[str, str]) -> None:
 
 def files_of(plan: "PlanResult") -> dict[str, str]:
     """Return where a plan lies, as one would type it here."""
-    here = Path.cwd()
     named = {"plan page": [plan.report], "plan as CSV": plan.files}
-    return {
-        what: "\n".join(
-            str(path.relative_to(here) if path.is_relative_to(here) else path) for path in paths
-        )
-        for what, paths in named.items()
-    }
+    return {what: "\n".join(map(_here, paths)) for what, paths in named.items()}
 
 
 def print_table(

@@ -17,22 +17,23 @@ class OrUnset(click.ParamType):
         Type of the value.
     old
         The word that stood for `unset` before there was one for all; still read in this release.
+        None of what came later.
     """
 
-    def __init__(self, inner: click.ParamType, old: str) -> None:
+    def __init__(self, inner: click.ParamType, old: str | None = None) -> None:
         self.inner, self.old, self.name = inner, old, inner.name
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return None for what is not given, else the typed value."""
-        if value == self.old:
+        if value is not None and value == self.old:
             place = param.opts[0] if param else "a value"
             told = f"{place}: write {UNSET} instead of {value}, which the next release refuses"
             click.echo(told, err=True)
-        return None if value in (UNSET, self.old) else self.inner.convert(value, param, ctx)
+        return None if value in (None, UNSET, self.old) else self.inner.convert(value, param, ctx)
 
 
 def open_option(
-    name: str, kind: click.ParamType, told: str, *, unset: str, old: str, **more: Any
+    name: str, kind: click.ParamType, told: str, *, unset: str, old: str | None = None, **more: Any
 ) -> Callable:
     """Return an option that may be left open, whose help says what then holds.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmm_demo.cli.care import doctor, reproduce
-from mmm_demo.cli.fits import leaderboard, sweep
+from mmm_demo.cli.fits import improve, leaderboard, sweep
 from mmm_demo.cli.process import collect_no_garbage, settle
 from mmm_demo.cli.server import server
 from mmm_demo.cli.terminal import (
@@ -56,7 +56,14 @@ GROUPS = {
         "optimize",
         "track",
     ),
-    "Many fits, and what is known of each": ("sweep", "leaderboard", "card", "compare", "report"),
+    "Many fits, and what is known of each": (
+        "improve",
+        "sweep",
+        "leaderboard",
+        "card",
+        "compare",
+        "report",
+    ),
     "Care": ("ui", "doctor", "reproduce", "server"),
 }
 
@@ -308,13 +315,15 @@ def ui(port: int) -> None:
     webui.serve(port, say)
 
 
-for command in (sweep, leaderboard, server, reproduce, doctor):
+for command in (improve, sweep, leaderboard, server, reproduce, doctor):
     cli.add_command(command)
 
 
 def _of_the_fit(done: "FitResult") -> dict[str, str]:
-    evidence = f"uv run mmm-demo evidence {done.run.run_id[:ID_WIDTH]}"
-    return {"gather evidence": evidence} | _in_the_ui(done.run.run_id)
+    run = done.run.run_id[:ID_WIDTH]
+    mend = {"try remedies": f"uv run mmm-demo improve {run}"} if done.report.flags else {}
+    steps = mend | {"gather evidence": f"uv run mmm-demo evidence {run}"}
+    return steps | _in_the_ui(done.run.run_id)
 
 
 def _in_the_ui(run_id: str) -> dict[str, str]:

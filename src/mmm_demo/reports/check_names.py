@@ -24,6 +24,7 @@ CHECK_NAMES = {
     "p_drifting_effect": "p-value of an effect that changes over time",
     "residual_cusum": "cumulated residuals (CUSUM)",
     "p_future_spend": "p-value of future spend",
+    "residual_memory": "memory of the residuals",
     "spend_follows_demand": "correlation of spend with demand",
     "prior_driven_share": "share of spend in prior-driven channels",
     "roas_correlation_min": "lowest correlation between two ROAS",

@@ -88,7 +88,7 @@ def run_trial(task: Task, hopeless: Hopeless) -> TrialResult:
     hopeless
         Is asked after each fold.
     """
-    prior = GateReport((_prior_check(task),))
+    prior = GateReport((prior_check_of(task.experiment, task.table),))
     if prior.failures:
         return TrialResult("failed", str(prior.failures[0]), metrics=prior.metrics())
     model, lag = task.experiment.model, task.longest_lag
@@ -104,13 +104,13 @@ def run_trial(task: Task, hopeless: Hopeless) -> TrialResult:
     return _scored(task, refit, forecast, prior.metrics())
 
 
-def _prior_check(task: Task) -> Check:
+def prior_check_of(experiment: ExperimentConfig, table: pd.DataFrame) -> Check:
     """Hold sales drawn from the priors against what is possible, as each fit does before it."""
-    model, table = task.experiment.model, task.table
-    rng = np.random.default_rng(task.experiment.sampler.seed)
+    model = experiment.model
+    rng = np.random.default_rng(experiment.sampler.seed)
     drawn = prior_draws(model, PRIOR_DRAWS, dict.fromkeys(model.priors, rng))
     sales = sales_of(model, table, drawn, rng)
-    return prior_check(sales, table[model.target_column].to_numpy(), task.experiment.gate)
+    return prior_check(sales, table[model.target_column].to_numpy(), experiment.gate)
 
 
 def _backtest(
