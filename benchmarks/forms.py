@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from matplotlib.dates import YearLocator
 from matplotlib.figure import Figure
 
 from mmm_demo.checks.convergence import convergence_checks
@@ -111,8 +112,10 @@ def picture() -> Figure:
         residuals = form.draw(np.zeros((1, 104)), np.random.default_rng(6), **numbers)[0]
         look.tidy(scatter).plot(residuals - 1.2 * number, label=name, linewidth=0.9)
     scatter.set(xlabel="Week", yticks=[], title="Noise, one below the other")
-    for ax in (shares, curves, paths, scatter):
-        ax.legend(fontsize=8, frameon=False)
+    paths.xaxis.set_major_locator(YearLocator())
+    scatter.set_ylim(-3.9, 0.6)
+    for ax, place in ((shares, 1), (curves, 2), (paths, 3), (scatter, 4)):
+        ax.legend(fontsize=8, frameon=False, loc=place)
     return fig
 
 
