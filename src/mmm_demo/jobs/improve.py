@@ -118,7 +118,8 @@ def run_improve(
         Publisher(run, root) as publisher,
     ):
         run.log(params={"improve.fit_run": source.run_id, "improve.experiment": name})
-        run.log(params=data_params(data.table, bundle.experiment.model))
+        model = bundle.experiment.model
+        run.log(params=data_params(data.table, model, model.calendar))
         flags = bundle.gate.report.flags
         say(f"run {source.run_id[:8]}: {number_of(len(flags), 'flag')}")
         with start_workers(workers, scheduler, MOST_COMPILED) as started:
