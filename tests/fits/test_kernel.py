@@ -138,10 +138,10 @@ def assert_same(
 def of_pools(kernel: Kernel, model: pm.Model, place: Place) -> tuple[Place, float]:
     """Return the plain model's place of one with values times a root, and the log Jacobian."""
     added = 0.0
-    for values, size in kernel.pools.items():
-        log_size = place[f"{size}_log__"]
-        place = place | {values: place[values] / np.exp(log_size / 2)}
-        added -= place[values].size * float(log_size) / 2
+    for values, pool in kernel.pools.items():
+        log_size = place[f"{pool.size}_log__"]
+        place = place | {values: place[values] / np.exp(log_size * pool.powers)}
+        added -= float(log_size * pool.powers.sum())
     return place, added
 
 
@@ -226,8 +226,21 @@ def test_pooled_values_come_back_in_units_of_their_size() -> None:
     size = np.exp(place["drift_size_log__"])
     assert drawn["drift_size"].item() == pytest.approx(size)
     assert drawn["drift_wave"].to_numpy()[0, 0] == pytest.approx(
-        place["drift_wave"] / np.sqrt(size)
+        place["drift_wave"] / size ** made.pools["drift_wave"].powers
     )
+
+
+def test_what_more_weeks_tell_is_moved_more_with_its_size() -> None:
+    config = replace(CONFIG, baseline="drift", scaling=scaling_of(CONFIG, TABLE))
+    whole, half = (
+        build_model(config, table, None, LONGEST).model
+        for table in (TABLE, TABLE.head(60).reset_index(drop=True))
+    )
+    made = compile_kernel(whole)
+    before, after = (of.pools["drift_wave"].powers for of in (made, made.with_data(half)))
+    assert ((before > 0) & (before < 1)).all() and before.shape == (20,)
+    assert before[1] > 0.9 and before[-1] < 0.1
+    assert after[:4].sum() < before[:4].sum()
 
 
 @pytest.fixture(scope="module")

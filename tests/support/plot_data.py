@@ -53,6 +53,11 @@ def make_curve(x: str) -> pd.DataFrame:
     return pd.DataFrame({"channel": "TV", x: grid, **limits})
 
 
+def make_path() -> pd.DataFrame:
+    mean = 6e5 + 1e5 * np.sin(np.arange(60) / 9)
+    return pd.DataFrame({"mean": mean, "lower_94": 0.9 * mean, "upper_94": 1.1 * mean})
+
+
 def make_parts() -> pd.DataFrame:
     season = 1e5 * np.sin(np.arange(60) / 5)
     return pd.DataFrame(
@@ -107,6 +112,8 @@ CASES: dict[str, Callable[[], Figure]] = {
     "channel_contribution": lambda: results.channel_contribution(WEEKS, "TV", DRAWS, SPEND),
     "channel_shares": lambda: results.channel_shares(make_intervals(spend_share=[0.5, 0.3, 0.2])),
     "roas": lambda: results.roas(make_intervals()),
+    "baseline": lambda: results.baseline(WEEKS, make_path()),
+    "events": lambda: results.events(make_intervals().rename(columns={"channel": "event"})),
     "adstock_curve": lambda: results.adstock_curve(make_curve("lag")),
     "saturation_curve": lambda: results.saturation_curve(make_curve("spend"), SPEND),
     "truth_comparison": lambda: results.truth_comparison(make_truth()),

@@ -9,16 +9,16 @@ in the intercept's place stands the *level* of sales: intercept plus mean media 
 Channels that never pause look like an intercept, so the data tell only the sum of both well, and
 along that ridge NUTS takes small steps and diverges. The posterior stays the same: the level is
 the intercept, shifted by an amount that hangs on other parameters only, so the Jacobian is 1.
-Values that come in units of a size (`Additive.pooled`) are moved times the root of that size:
-halfway between a value in its unit, which data that tell it tie to the size, and the amount, which
-has no room where the size is small. There the Jacobian is that root for each value.
+Values that come in units of a size (`Additive.pooled`) are moved times a power of that size. Where
+data tell the amount, a value in its unit is tied to the size, so the power is near 1; where they do
+not, an amount has no room as the size gets small, and it is near 0 (Gorinova, Moore and Hoffman,
+2020). There the Jacobian is that power of the size for each value.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from math import prod
-from types import MappingProxyType
 from typing import Any
 
 import numba
@@ -35,12 +35,14 @@ from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS, compile_numba_functi
 from scipy.special import expit
 
 from mmm_demo.forms.kinds import INTERCEPT
-from mmm_demo.forms.registry import pooled
+from mmm_demo.forms.registry import pooled_values
 
 BACK: dict[str, Callable[[np.ndarray], np.ndarray]] = {"log": np.exp, "logodds": expit}
 # PyMC's checks of parameters raise, which a function in C cannot; where a parameter rounds to its
 # bound, as a scale to 0, the density is no number without them.
 REWRITES = ("lower_xtensor", "canonicalize", "stabilize", "local_remove_check_parameter")
+# Sum of squares of a value's terms at which data and prior tell it alike: noise over size, squared.
+HALF_TOLD = 1.0
 DOUBLES = numba.types.CPointer(numba.types.double)
 DENSITY = numba.types.int64(numba.types.uint64, DOUBLES, DOUBLES, DOUBLES, numba.types.voidptr)
 EXPAND = numba.types.int64(
@@ -87,6 +89,22 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Pool:
+    """How values in units of a size are moved.
+
+    Attributes
+    ----------
+    size
+        Name of the size.
+    powers
+        Of it, by which each value is multiplied; from 0 to 1, shape (value,).
+    """
+
+    size: str
+    powers: np.ndarray
+
+
+@dataclass(frozen=True)
 class Kernel:
     """A compiled density, with the values of its data.
 
@@ -99,7 +117,7 @@ class Kernel:
     level
         Whether the intercept's place holds the level.
     pools
-        Of values that are moved times the root of a size: that size, by their names.
+        Of values that are moved times powers of a size, by their names.
     coords
         Labels of the items' dims.
     """
@@ -107,7 +125,7 @@ class Kernel:
     compiled: CompiledPyMCModel
     items: tuple[Item, ...]
     level: bool
-    pools: Mapping[str, str]
+    pools: Mapping[str, Pool]
     coords: Mapping[str, Any]
 
     def with_data(self, model: pm.Model) -> "Kernel":
@@ -115,7 +133,7 @@ class Kernel:
         known = {shared.name for shared in self.compiled.shared_var_keys}
         data = {item.name: np.asarray(item.get_value()) for item in model.data_vars}
         compiled = self.compiled.with_data(**{name: data[name] for name in known})
-        return replace(self, compiled=compiled)
+        return replace(self, compiled=compiled, pools=_pools(model))
 
     def parameters(self, places: np.ndarray) -> xr.Dataset:
         """Return free parameters of places, on the model's scale; the level is not shifted back.
@@ -133,9 +151,9 @@ class Kernel:
                 values = BACK[item.back](values)
             made[item.name] = (("chain", "draw", *item.dims), values)
             start += item.size
-        for values, size in self.pools.items():
+        for values, pool in self.pools.items():
             dims, moved = made[values]
-            made[values] = (dims, moved / np.sqrt(made[size][1])[..., None])
+            made[values] = (dims, moved / made[pool.size][1][..., None] ** pool.powers)
         dims = {dim for item in self.items for dim in item.dims}
         return xr.Dataset(made, coords={dim: list(self.coords[dim]) for dim in dims})
 
@@ -155,15 +173,11 @@ def compile_kernel(model: pm.Model) -> Kernel:
     """
     items = tuple(_item(model, parameter) for parameter in model.free_RVs)
     level = _level_is_free(model)
-    present = {item.name for item in items}
-    pools = {values: size for values, size in pooled().items() if values in present}
-    compiled = _compile(model, items, level, pools)
-    return Kernel(compiled, items, level, pools, dict(model.coords))
+    compiled = _compile(model, items, level)
+    return Kernel(compiled, items, level, _pools(model), dict(model.coords))
 
 
-def log_density(
-    model: pm.Model, level: bool, pools: Mapping[str, str] = MappingProxyType({})
-) -> Any:
+def log_density(model: pm.Model, level: bool, pooled: bool = False) -> Any:
     """Return the graph of a model's log density, of the values that its parameters have inside.
 
     Parameters
@@ -172,14 +186,16 @@ def log_density(
         Of PyMC-Marketing.
     level
         Whether the intercept's value stands for the level.
-    pools
-        Of values that stand for themselves times the root of a size: that size, by their names.
+    pooled
+        Whether values in units of a size stand for themselves times a power of it.
     """
     density = model.logp()
-    for values, size in pools.items():
+    for values, (size, terms) in _pooled(model).items() if pooled else ():
         moved, log_size = _value(model, values), _value(model, size)
-        (density,) = graph_replace([density], {moved: moved * ptx.math.exp(-log_size / 2)})
-        density = density - moved.size * log_size.values / 2
+        told = (ptx.as_xtensor(model[terms], dims=model.named_vars_to_dims[terms]) ** 2).sum("date")
+        power = told / (told + HALF_TOLD)
+        (density,) = graph_replace([density], {moved: moved * ptx.math.exp(-power * log_size)})
+        density = density - (power.sum() * log_size).values
     if not level:
         return density
     media = model["channel_contribution"].sum("channel").mean("date")
@@ -187,6 +203,23 @@ def log_density(
     value = _value(model, INTERCEPT.variable)
     (shifted,) = graph_replace([density], {value: value - media})
     return shifted
+
+
+def _pooled(model: pm.Model) -> dict[str, tuple[str, str]]:
+    """Return size and terms, as data, of each group of values that come in units of a size."""
+    return {
+        values: (size, f"{form}_terms")
+        for values, (size, form) in pooled_values().items()
+        if values in model.named_vars
+    }
+
+
+def _pools(model: pm.Model) -> dict[str, Pool]:
+    pools = {}
+    for values, (size, terms) in _pooled(model).items():
+        told = (model[terms].get_value() ** 2).sum(axis=0)
+        pools[values] = Pool(size, told / (told + HALF_TOLD))
+    return pools
 
 
 def _level_is_free(model: pm.Model) -> bool:
@@ -208,9 +241,7 @@ def _item(model: pm.Model, parameter: Any) -> Item:
     return Item(parameter.name, tuple(dims), shape, back)
 
 
-def _compile(
-    model: pm.Model, items: tuple[Item, ...], level: bool, pools: Mapping[str, str]
-) -> CompiledPyMCModel:
+def _compile(model: pm.Model, items: tuple[Item, ...], level: bool) -> CompiledPyMCModel:
     size = sum(item.size for item in items)
     place = pt.TensorType("float64", shape=(size,))("place")
     given, start = {}, 0
@@ -218,7 +249,7 @@ def _compile(
         piece = place[start : start + item.size].reshape(item.shape)
         given[_value(model, item.name)] = ptx.as_xtensor(piece, dims=item.dims)
         start += item.size
-    (density,) = graph_replace([log_density(model, level, pools)], given)
+    (density,) = graph_replace([log_density(model, level, pooled=True)], given)
     density = rewrite_graph(density, include=REWRITES)
     graph = function([place], [density, pt.grad(density, place)], mode="NUMBA")
     keys = {shared: f"data_{number}" for number, shared in enumerate(graph.get_shared())}

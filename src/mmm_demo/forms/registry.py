@@ -84,11 +84,11 @@ def additive(name: str) -> Additive:
     return next(form for form in forms if isinstance(form, Additive) and form.name == name)
 
 
-def pooled() -> dict[str, str]:
-    """Return which values come in units of which parameter, as the graph calls both."""
+def pooled_values() -> dict[str, tuple[str, str]]:
+    """Return of values that come in units of a size: that size and their form, by their names."""
     forms = [form for kind in FORMS.values() for form in kind.values()]
-    pairs = [form.pooled for form in forms if isinstance(form, Additive) and form.pooled]
-    return {values.variable: size.variable for size, values in pairs}
+    own = [form for form in forms if isinstance(form, Additive) and form.pooled]
+    return {form.pooled[1].variable: (form.pooled[0].variable, form.name) for form in own}
 
 
 # The config's name -> the trace's.
