@@ -20,8 +20,28 @@ from mmm_demo.forms.parameter import Parameter
 NOTHING = 1.0
 
 
+class _ByChannel(Form):
+    """What both kinds have of their forms by channel."""
+
+    forms: tuple[Any, ...]
+
+    @property
+    def name(self) -> str:
+        """Names of the forms, by channel."""
+        return ", ".join(form.name for form in self.forms)
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Parameters that some channel has."""
+        return _parameters(self.forms)
+
+    def pick(self, draws: Callable[[str], np.ndarray]) -> dict[str, np.ndarray]:
+        """Return draws of its parameters, by the names that its arrays take, for every channel."""
+        return _picked(self.parameters, draws, len(self.forms))
+
+
 @dataclass(frozen=True)
-class MixedAdstock(Adstock):
+class MixedAdstock(_ByChannel, Adstock):
     """An adstock of each channel's own.
 
     Attributes
@@ -34,20 +54,6 @@ class MixedAdstock(Adstock):
 
     forms: tuple[Adstock, ...]
     lags: tuple[int, ...]
-
-    @property
-    def name(self) -> str:
-        """Names of the forms, by channel."""
-        return _names(self.forms)
-
-    @cached_property
-    def parameters(self) -> tuple[Parameter, ...]:
-        """Parameters that some channel has."""
-        return _parameters(self.forms)
-
-    def pick(self, draws: Callable[[str], np.ndarray]) -> dict[str, np.ndarray]:
-        """Return draws of its parameters, by the names that its arrays take, for every channel."""
-        return _picked(self.parameters, draws, len(self.forms))
 
     def weights(self, lags: np.ndarray, **parameters: np.ndarray) -> np.ndarray:
         """Return the weight of each lag, 0 of those that a channel has no more."""
@@ -71,7 +77,7 @@ class MixedAdstock(Adstock):
 
 
 @dataclass(frozen=True)
-class MixedSaturation(Saturation):
+class MixedSaturation(_ByChannel, Saturation):
     """A saturation of each channel's own; channels are the last axis of all its arrays.
 
     Attributes
@@ -83,23 +89,9 @@ class MixedSaturation(Saturation):
     forms: tuple[Saturation, ...]
 
     @property
-    def name(self) -> str:
-        """Names of the forms, by channel."""
-        return _names(self.forms)
-
-    @cached_property
-    def parameters(self) -> tuple[Parameter, ...]:
-        """Parameters that some channel has."""
-        return _parameters(self.forms)
-
-    @property
     def concave(self) -> bool:
         """Whether every channel's form is."""
         return all(form.concave for form in self.forms)
-
-    def pick(self, draws: Callable[[str], np.ndarray]) -> dict[str, np.ndarray]:
-        """Return draws of its parameters, by the names that its arrays take, for every channel."""
-        return _picked(self.parameters, draws, len(self.forms))
 
     def curve(self, x: np.ndarray, **parameters: np.ndarray) -> np.ndarray:
         """Return the response to rate times spend, shape (..., channel)."""
@@ -151,10 +143,6 @@ def mixed(kind: str, forms: Sequence[Any], lags: Sequence[int]) -> Form:
     if kind == "saturation":
         return forms[0] if same else MixedSaturation(tuple(forms))
     return forms[0] if same and len({*lags}) == 1 else MixedAdstock(tuple(forms), tuple(lags))
-
-
-def _names(forms: Sequence[Form]) -> str:
-    return ", ".join(form.name for form in forms)
 
 
 def _parameters(forms: Sequence[Form]) -> tuple[Parameter, ...]:

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from mmm_demo.settings.dt_mart_options import DtMartOptions
 from mmm_demo.settings.events import Holidays, read_holidays
-from mmm_demo.settings.kinds import as_day
+from mmm_demo.settings.kinds import required_day
 from mmm_demo.settings.limits import Count
 from mmm_demo.settings.names import require_writable
 from mmm_demo.settings.priors import STRICT
@@ -51,13 +51,7 @@ class Accepted:
             if not isinstance(value, str) or not value.strip():
                 raise ValueError(f"{key} must be text that says something, got {value!r}")
         for name, key in (("first", "from"), ("last", "until")):
-            try:
-                day = as_day(getattr(self, name))
-            except ValueError as fault:
-                raise ValueError(f"{key} {fault}") from None
-            if day is None:
-                raise ValueError(f"{key} must be a day such as 2026-01-05, got none")
-            object.__setattr__(self, name, day)
+            object.__setattr__(self, name, required_day(key, getattr(self, name)))
         if self.last < self.first:
             raise ValueError(f"until {self.last} comes before from {self.first}")
 

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from mmm_demo.settings.kinds import as_day
+from mmm_demo.settings.kinds import required_day
 from mmm_demo.settings.names import require_writable
 
 HOLIDAY_KEYS = ("country", "subdivision", "names", "before", "after")
@@ -38,13 +38,7 @@ class Occurrence:
             raise ValueError(f"name must be text that says something, got {self.name!r}")
         require_writable(self.name)
         for key in ("start", "end"):
-            try:
-                day = as_day(getattr(self, key))
-            except ValueError as fault:
-                raise ValueError(f"{key} {fault}") from None
-            if day is None:
-                raise ValueError(f"{key} must be a day such as 2026-01-05, got none")
-            object.__setattr__(self, key, day)
+            object.__setattr__(self, key, required_day(key, getattr(self, key)))
         if self.end < self.start:
             raise ValueError(f"end {self.end} comes before start {self.start}")
 

@@ -25,3 +25,27 @@ def as_day(start: object) -> str | None:
         return None if day is None else date.fromisoformat(day).isoformat()
     except (TypeError, ValueError):
         raise ValueError(f"must be a day such as 2026-01-05, got {start!r}") from None
+
+
+def required_day(key: str, day: object) -> str:
+    """Return a day as ISO text.
+
+    Parameters
+    ----------
+    key
+        What the user calls it, for the message.
+    day
+        As a file has it.
+
+    Raises
+    ------
+    ValueError
+        When it is none.
+    """
+    try:
+        read = as_day(day)
+    except ValueError as fault:
+        raise ValueError(f"{key} {fault}") from None
+    if read is None:
+        raise ValueError(f"{key} must be a day such as 2026-01-05, got none")
+    return read
