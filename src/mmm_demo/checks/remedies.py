@@ -7,7 +7,7 @@ a proof: `mmm-demo improve` fits them and holds them against the fit as it is.
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ import pandas as pd
 from mmm_demo.checks.gate import FAILED, Check
 from mmm_demo.forms.registry import FORMS
 from mmm_demo.settings.changes import Place, Settings, told
-from mmm_demo.settings.data import DataConfig
 from mmm_demo.settings.experiment import ModelConfig
 
 TOGETHER = ("p_lag1_residuals", "residual_cusum")  # residuals hang together
@@ -111,7 +110,8 @@ def _advised(check: Check, model: ModelConfig) -> Check:
 
 
 def _later(check: Check, model: ModelConfig) -> Iterator[Settings]:
-    own = getattr(_entry(model, check.where), "max_lag", None)
+    entry = model.media.get(check.where)
+    own = entry and entry.max_lag
     lag = own or model.adstock_max_lag
     if lag < LONGEST_LAG:
         longer = SEEN_LAG if lag < SEEN_LAG else min(2 * lag, LONGEST_LAG)
@@ -130,7 +130,7 @@ def _curve(check: Check, model: ModelConfig) -> Iterator[Settings]:
 def _together(check: Check, model: ModelConfig) -> Iterator[Settings]:
     yield from _form(model, "baseline", "drift")
     yield from _form(model, "baseline", "trend")
-    if _knows("autocorrelation") and not getattr(model, "autocorrelation", True):
+    if not model.autocorrelation:
         yield {("model", "autocorrelation"): True}
 
 
@@ -152,21 +152,13 @@ def _of_channel(
     check: Check, model: ModelConfig, kind: str, names: Sequence[str]
 ) -> Iterator[Settings]:
     """Yield another form of the channel that a check names."""
-    if not _knows("media") or check.where not in model.channel_columns:
+    if check.where not in model.channel_columns:
         return
-    own = getattr(_entry(model, check.where), kind, None) or getattr(model, kind)
+    entry = model.media.get(check.where)
+    own = (entry and getattr(entry, kind)) or getattr(model, kind)
     for name in names:
         if name in FORMS[kind] and name != own:
             yield {("model", "media", check.where, kind): name}
-
-
-def _entry(model: ModelConfig, channel: str) -> Any:
-    """Return what a channel has of its own; None where it has nothing."""
-    return getattr(model, "media", {}).get(channel)
-
-
-def _knows(setting: str) -> bool:
-    return setting in {item.name for item in fields(ModelConfig)}
 
 
 _BY_FLAG: dict[str, Callable[[Check, ModelConfig], Iterator[Settings]]] = {
@@ -197,17 +189,11 @@ def event_lines(checks: Sequence[Check], weeks: np.ndarray) -> list[str]:
     Returns
     -------
     list of str
-        `name,start,end` lines; empty where this version knows no events.
+        `name,start,end` lines.
     """
-    if not _knows_events():
-        return []
     days = [_day(check.where, weeks) for check in checks if check.name in OF_WEEKS]
     found = sorted({day for day in days if day is not None})
     return [f"what_happened,{day:%Y-%m-%d},{day + pd.Timedelta(days=6):%Y-%m-%d}" for day in found]
-
-
-def _knows_events() -> bool:
-    return "events" in {item.name for item in fields(DataConfig)}
 
 
 def _day(where: str, weeks: np.ndarray) -> pd.Timestamp | None:

@@ -135,7 +135,7 @@ def _sampled(task: Candidate, folder: Path) -> tuple[GateReport, Path]:
 
 
 def _backtest(task: Candidate) -> pd.DataFrame:
-    """Return the forecast weeks; empty where there are too few weeks for the folds."""
+    """Return the forecast weeks."""
     experiment = task.experiment
     refitter = Refitter(experiment.model, task.table, experiment.evidence, cores=1)
     folds = backtest_folds(refitter, task.table, task.lift_tests, experiment.sampler.seed)
