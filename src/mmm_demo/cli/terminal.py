@@ -181,13 +181,16 @@ def files_of(plan: "PlanResult") -> dict[str, str]:
 def print_table(
     title: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]], words: Sequence[str] = ()
 ) -> None:
-    """Print a table under its title; columns of `words` are wrapped to give numbers their place."""
+    """Print a table under its title; columns of `words` are wrapped to give numbers their place.
+
+    A word that is too long for its column goes on below: names are commands or settings.
+    """
     table = Table(title=title, title_justify="left", title_style="bold")
     for index, name in enumerate(header):
         justify = "left" if index == 0 or name in words else "right"
         whole = bool(words) and name not in words
         least = ID_WIDTH if name in words else None
-        table.add_column(name, justify=justify, no_wrap=whole, min_width=least)
+        table.add_column(name, justify=justify, no_wrap=whole, min_width=least, overflow="fold")
     for row in rows:
         table.add_row(*row)
     console.print(table)
