@@ -50,6 +50,9 @@ def variants(model: ModelConfig) -> Iterator[tuple[str, ModelConfig]]:
         for name in forms:
             if name != default(kind):
                 yield f"{kind}: {name}", with_forms(model, **{kind: name})
+    yield "autocorrelation", with_forms(model, autocorrelation=True)
+    tailed = with_forms(model, noise="student_t", autocorrelation=True)
+    yield "student_t, autocorrelation", tailed
     data = replace(DEMO.data, holidays=Holidays("US"))
     yield "holidays: US", with_calendar(model, load_market(data, model, ROOT).calendar)
 
