@@ -128,16 +128,22 @@ def assert_same(
     for place in places(model):
         at = flat(kernel, place)
         code, value, slope = called(kernel, at)
-        theirs, added = of_pools(kernel, model, place)
+        theirs, added = of_moved(kernel, model, place)
         theirs = expected(at_level(config, table, model, theirs) if kernel.level else theirs)
         theirs += added
         assert (code, value) == (0, pytest.approx(theirs, rel=1e-9))
         assert slope == pytest.approx(differences(kernel, at), rel=1e-5, abs=1e-4)
 
 
-def of_pools(kernel: Kernel, model: pm.Model, place: Place) -> tuple[Place, float]:
-    """Return the plain model's place of one with values times a root, and the log Jacobian."""
+def of_moved(kernel: Kernel, model: pm.Model, place: Place) -> tuple[Place, float]:
+    """Return the plain model's place of one with pooled and soft values, and the log Jacobian."""
     added = 0.0
+    for item in kernel.items:
+        if item.soft:
+            at = place[f"{item.name}_log__"]
+            value = item.soft * np.log1p(np.exp(at / item.soft))
+            place = place | {f"{item.name}_log__": np.log(value)}
+            added += float(np.sum(np.log(expit(at / item.soft) / value)))
     for values, pool in kernel.pools.items():
         log_size = place[f"{pool.size}_log__"]
         place = place | {values: place[values] / np.exp(log_size * pool.powers)}
@@ -228,6 +234,18 @@ def test_pooled_values_come_back_in_units_of_their_size() -> None:
     assert drawn["drift_wave"].to_numpy()[0, 0] == pytest.approx(
         place["drift_wave"] / size ** made.pools["drift_wave"].powers
     )
+
+
+def test_a_soft_value_comes_back_as_itself_above_its_unit_and_as_an_exponential_below() -> None:
+    model = build_model(replace(CONFIG, adstock="delayed"), TABLE, None, LONGEST).model
+    made = compile_kernel(model)
+    (item,) = [item for item in made.items if item.soft]
+    assert (item.name, item.soft) == ("adstock_theta", 0.1)
+    place = next(iter(places(model))) | {"adstock_theta_log__": np.array([3.0, -1.0])}
+    drawn = made.parameters(flat(made, place)[None, None])
+    found = dict(zip(model.coords["channel"], drawn["adstock_theta"].to_numpy()[0, 0], strict=True))
+    assert found["TV"] == pytest.approx(3.0, rel=1e-9)
+    assert found["Radio"] == pytest.approx(0.1 * np.exp(-1.0 / 0.1), rel=1e-4)
 
 
 def test_what_more_weeks_tell_is_moved_more_with_its_size() -> None:

@@ -12,7 +12,8 @@ the intercept, shifted by an amount that hangs on other parameters only, so the 
 Values that come in units of a size (`Additive.pooled`) are moved times a power of that size. Where
 data tell the amount, a value in its unit is tied to the size, so the power is near 1; where they do
 not, an amount has no room as the size gets small, and it is near 0 (Gorinova, Moore and Hoffman,
-2020). There the Jacobian is that power of the size for each value.
+2020). There the Jacobian is that power of the size for each value. A parameter that may be next to
+nothing (`Parameter.soft`) is moved along itself, and only below its unit along its logarithm.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,7 +36,7 @@ from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS, compile_numba_functi
 from scipy.special import expit
 
 from mmm_demo.forms.kinds import INTERCEPT
-from mmm_demo.forms.registry import pooled_values
+from mmm_demo.forms.registry import every_parameter, pooled_values
 
 BACK: dict[str, Callable[[np.ndarray], np.ndarray]] = {"log": np.exp, "logodds": expit}
 # PyMC's checks of parameters raise, which a function in C cannot; where a parameter rounds to its
@@ -75,17 +76,34 @@ def expand(size, wanted, place_, out_, data_):
 
 @dataclass(frozen=True)
 class Item:
-    """A free parameter in the sampler's place: its name, dims, shape and way back."""
+    """A free parameter in the sampler's place.
+
+    Attributes
+    ----------
+    name, dims, shape
+        As in the model.
+    back
+        PyMC's transform of it, if any.
+    soft
+        See `Parameter.soft`.
+    """
 
     name: str
     dims: tuple[str, ...]
     shape: tuple[int, ...]
     back: str | None
+    soft: float
 
     @property
     def size(self) -> int:
         """Number of its values."""
         return prod(self.shape)
+
+    def parameter(self, places: np.ndarray) -> np.ndarray:
+        """Return it on the model's scale; pooled values are still moved."""
+        if self.soft:
+            return self.soft * np.logaddexp(0, places / self.soft)
+        return BACK[self.back](places) if self.back else places
 
 
 @dataclass(frozen=True)
@@ -146,9 +164,7 @@ class Kernel:
         made, start = {}, 0
         for item in self.items:
             values = places[..., start : start + item.size]
-            values = values.reshape(*places.shape[:-1], *item.shape)
-            if item.back:
-                values = BACK[item.back](values)
+            values = item.parameter(values.reshape(*places.shape[:-1], *item.shape))
             made[item.name] = (("chain", "draw", *item.dims), values)
             start += item.size
         for values, pool in self.pools.items():
@@ -177,7 +193,7 @@ def compile_kernel(model: pm.Model) -> Kernel:
     return Kernel(compiled, items, level, _pools(model), dict(model.coords))
 
 
-def log_density(model: pm.Model, level: bool, pooled: bool = False) -> Any:
+def log_density(model: pm.Model, level: bool, moved: bool = False) -> Any:
     """Return the graph of a model's log density, of the values that its parameters have inside.
 
     Parameters
@@ -186,23 +202,27 @@ def log_density(model: pm.Model, level: bool, pooled: bool = False) -> Any:
         Of PyMC-Marketing.
     level
         Whether the intercept's value stands for the level.
-    pooled
-        Whether values in units of a size stand for themselves times a power of it.
+    moved
+        Whether pooled and soft values stand for what the sampler moves in their place.
     """
     density = model.logp()
-    for values, (size, terms) in _pooled(model).items() if pooled else ():
-        moved, log_size = _value(model, values), _value(model, size)
+    for values, (size, terms) in _pooled(model).items() if moved else ():
+        place, log_size = _value(model, values), _value(model, size)
         told = (ptx.as_xtensor(model[terms], dims=model.named_vars_to_dims[terms]) ** 2).sum("date")
         power = told / (told + HALF_TOLD)
-        (density,) = graph_replace([density], {moved: moved * ptx.math.exp(-power * log_size)})
+        (density,) = graph_replace([density], {place: place * ptx.math.exp(-power * log_size)})
         density = density - (power.sum() * log_size).values
-    if not level:
-        return density
-    media = model["channel_contribution"].sum("channel").mean("date")
-    (media,) = model.replace_rvs_by_values([media])
-    value = _value(model, INTERCEPT.variable)
-    (shifted,) = graph_replace([density], {value: value - media})
-    return shifted
+    if level:
+        media = model["channel_contribution"].sum("channel").mean("date")
+        (media,) = model.replace_rvs_by_values([media])
+        place = _value(model, INTERCEPT.variable)
+        (density,) = graph_replace([density], {place: place - media})
+    for name, unit in _soft(model).items() if moved else ():
+        place = _value(model, name)
+        log_value = ptx.math.log(unit * ptx.math.softplus(place / unit))
+        (density,) = graph_replace([density], {place: log_value})
+        density = density - (ptx.math.softplus(-place / unit) + log_value).sum().values
+    return density
 
 
 def _pooled(model: pm.Model) -> dict[str, tuple[str, str]]:
@@ -212,6 +232,12 @@ def _pooled(model: pm.Model) -> dict[str, tuple[str, str]]:
         for values, (size, form) in pooled_values().items()
         if values in model.named_vars
     }
+
+
+def _soft(model: pm.Model) -> dict[str, float]:
+    """Return the unit of each soft parameter of a model, by its name."""
+    soft = [item for item in every_parameter().values() if item.soft]
+    return {item.variable: item.soft for item in soft if item.variable in model.named_vars}
 
 
 def _pools(model: pm.Model) -> dict[str, Pool]:
@@ -238,7 +264,8 @@ def _item(model: pm.Model, parameter: Any) -> Item:
         raise NotImplementedError(f"{parameter.name} has the transform {back}; known: {[*BACK]}")
     dims = model.named_vars_to_dims.get(parameter.name) or ()
     shape = tuple(len(model.coords[dim]) for dim in dims)
-    return Item(parameter.name, tuple(dims), shape, back)
+    soft = _soft(model).get(parameter.name, 0.0)
+    return Item(parameter.name, tuple(dims), shape, back, soft)
 
 
 def _compile(model: pm.Model, items: tuple[Item, ...], level: bool) -> CompiledPyMCModel:
@@ -249,7 +276,7 @@ def _compile(model: pm.Model, items: tuple[Item, ...], level: bool) -> CompiledP
         piece = place[start : start + item.size].reshape(item.shape)
         given[_value(model, item.name)] = ptx.as_xtensor(piece, dims=item.dims)
         start += item.size
-    (density,) = graph_replace([log_density(model, level, pooled=True)], given)
+    (density,) = graph_replace([log_density(model, level, moved=True)], given)
     density = rewrite_graph(density, include=REWRITES)
     graph = function([place], [density, pt.grad(density, place)], mode="NUMBA")
     keys = {shared: f"data_{number}" for number, shared in enumerate(graph.get_shared())}

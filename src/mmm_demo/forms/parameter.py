@@ -41,6 +41,9 @@ class Parameter:
     items
         What there is one value each of, where the form says it. Such values say something only
         together.
+    soft
+        Of a positive one that data may tell to be next to nothing: the unit above which the sampler
+        moves along the value itself, below it along its logarithm. 0: always along the logarithm.
     only
         Places of the channels that have it, where not all do.
     """
@@ -53,6 +56,7 @@ class Parameter:
     stored: str = ""
     in_sales: bool = False
     items: tuple[str, ...] = ()
+    soft: float = 0.0
     only: tuple[int, ...] | None = None
 
     @property
