@@ -48,7 +48,14 @@ def fit(kind: str, seed: int) -> dict:
 
 def plain_fit(model, table, seed: int, lift_tests=None, cores: int | None = None):
     """Fit as PyMC-Marketing comes; return the trace of the free parameters."""
-    from pymc_marketing.mmm import MMM, GeometricAdstock, LogisticSaturation
+    return as_judged(plain_mmm(model, table, seed, lift_tests, cores))
+
+
+def plain_mmm(
+    model, table, seed: int, lift_tests=None, cores: int | None = None, saturation="logistic"
+):
+    """Fit as PyMC-Marketing comes, with its own `logistic` or `hill` saturation."""
+    from pymc_marketing.mmm import MMM, GeometricAdstock, HillSaturation, LogisticSaturation
 
     mmm = MMM(
         date_column=model.date_column,
@@ -56,7 +63,7 @@ def plain_fit(model, table, seed: int, lift_tests=None, cores: int | None = None
         channel_columns=list(model.channel_columns),
         control_columns=list(model.control_columns) or None,
         adstock=GeometricAdstock(l_max=model.adstock_max_lag),
-        saturation=LogisticSaturation(),
+        saturation={"logistic": LogisticSaturation, "hill": HillSaturation}[saturation](),
         yearly_seasonality=model.yearly_seasonality,
     )
     features = table.drop(columns=model.target_column)
@@ -66,10 +73,10 @@ def plain_fit(model, table, seed: int, lift_tests=None, cores: int | None = None
         mmm.add_lift_test_measurements(lift_tests.drop(columns="date"))
     asked = {} if cores is None else {"cores": cores, "chains": 4}  # else as many as cores
     mmm.fit(features, sales, random_seed=seed, progressbar=False, **asked)
-    return _as_judged(mmm)
+    return mmm
 
 
-def _as_judged(mmm):
+def as_judged(mmm):
     """Return the draws of a fit as the gate takes them: of the free parameters alone."""
     import xarray as xr
 
@@ -102,7 +109,7 @@ def library_fit(model, table, sampler, target_accept: float):
         compute_convergence_checks=False,
         progressbar=False,
     )
-    return _as_judged(mmm)
+    return as_judged(mmm)
 
 
 def main() -> None:
