@@ -7,7 +7,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
-from concurrent.futures import as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,12 +54,15 @@ def run_improved(asked: argparse.Namespace) -> Iterator[dict]:
     left = [key for key in asked_worlds(asked) if key not in known]
     _end_torn_line(asked.out)
     with processes(asked.workers, tasks_each=WORLDS_EACH) as pool:
-        started = [pool.submit(improved_world, *key, folds=asked.folds) for key in left]
-        for future in as_completed(started):
-            row = future.result()
-            with asked.out.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            yield row
+        running: set[Future] = set()
+        while left or running:
+            while left and len(running) < asked.workers:
+                running.add(pool.submit(improved_world, *left.pop(0), folds=asked.folds))
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for row in (future.result() for future in done):
+                with asked.out.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+                yield row
 
 
 def _end_torn_line(file: Path) -> None:

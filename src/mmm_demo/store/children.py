@@ -23,7 +23,8 @@ def processes(
     begin
         Each does this first.
     tasks_each
-        After so many tasks one makes place for a new one; by default never.
+        After so many tasks one makes place for a new one; by default never. Then submit no more
+        than `count` at once: with others waiting, Python 3.12 puts no new one in its place.
     """
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(
