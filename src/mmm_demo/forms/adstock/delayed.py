@@ -16,7 +16,7 @@ PEAK = Parameter(
     POSITIVE,
     ("HalfNormal", {"sigma": 2.0}),
     CHANNEL,
-    # Of media that work at once, a peak after a fifth of a week and one after a thousandth look alike.
+    # Of media that work at once, a peak after a tenth of a week and none look alike.
     soft=0.1,
 )
 
