@@ -10,16 +10,22 @@ from dataclasses import replace
 import pytest
 import yaml
 from conftest import all_runs, copy_project, run_command
+from distributed import Client
 
+import cluster
 from helpers import PROJECT, PYTHON, contents
 from mmm_demo.checks.gate import Check, GateRefused
 from mmm_demo.jobs import improve as steps
 from mmm_demo.jobs.improve import NotImprovableError, run_improve
 from mmm_demo.settings.changes import changed, told
 from mmm_demo.settings.experiment_file import load_experiment
+from mmm_demo.sources.market import load_market
 from mmm_demo.store.registry import find_alias
 from mmm_demo.store.runs import find_run, open_run
-from mmm_demo.sweeps.workers import Workers
+from mmm_demo.sweeps.candidate import Candidate
+from mmm_demo.sweeps.versions import versions
+from mmm_demo.sweeps.worker import do_candidate
+from mmm_demo.sweeps.workers import Workers, start_workers
 from pages import assert_self_contained
 from tried import LAG, judged, roas
 
@@ -258,6 +264,25 @@ def flags_of(tag: str) -> set[str]:
     return {*tag.split(", ")} - {"none"}
 
 
+def by_dask(folder, environment, run, client):
+    """Fit the candidate of a run again, on a worker of a Dask scheduler."""
+    experiment = load_experiment(client.download_artifacts(run.info.run_id, "experiment.yaml"))
+    table = load_market(experiment.data, experiment.model, folder / "project").table
+    scheduler = f"tcp://127.0.0.1:{cluster.free_port()}"
+    command = cluster.documented("dask scheduler", scheduler)
+    command += ["--port", scheduler.rpartition(":")[2], "--no-dashboard"]
+    worker = [*cluster.documented("dask worker", scheduler), "--no-dashboard"]
+    with (
+        cluster.start(command, folder / "scheduler.log", environment),
+        cluster.start(worker, folder / "worker.log", environment),
+        Client(scheduler, timeout=60, set_as_default=False) as dask,
+    ):
+        dask.wait_for_workers(1, timeout=60)
+        with start_workers(1, scheduler) as workers:
+            task = Candidate(experiment, table, None)
+            return workers.executor.submit(do_candidate, task, versions()).result()
+
+
 @pytest.mark.slow
 def test_a_carryover_that_is_longer_than_the_lag_is_mended_by_a_longer_one(
     tmp_path, user_environment
@@ -312,6 +337,15 @@ def test_a_carryover_that_is_longer_than_the_lag_is_mended_by_a_longer_one(
     )
     assert "p_later_lags" not in by_name["model.adstock_max_lag: 13"].tags["candidate.flags"]
     assert "p_later_lags" not in by_name[better].tags["candidate.flags"]
+
+    (longer,) = [r for r in children if r.data.params["improve.changes"] == LONGER]
+    far = by_dask(tmp_path, user_environment, longer, client)
+    assert {check.name for check in far.report.flags} == flags_of(
+        longer.data.tags["candidate.flags"]
+    )
+    assert far.roas.set_index("channel")["median"]["TV"] == pytest.approx(
+        longer.data.metrics["roas.TV"], rel=1e-12
+    )
 
     again = run_command(root, user_environment, *fit, str(file.relative_to(root)))
     assert again.code == 0, again.out + again.err
