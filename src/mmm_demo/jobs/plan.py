@@ -184,7 +184,7 @@ def _plan(
     _require_fresh(champion, window)
     planner = Planner(fitted, window)
     plans = tuple(planner.plan(scenario) for scenario in request.scenarios)
-    ground = _ground(champion, window)
+    ground = _ground(champion, window, request.market)
     study = study_plans(planner, plans)
     pictures = {name: png(figure) for name, figure in plan_figures(study).items()}
     html = plan_page(study, ground, pictures)
@@ -199,7 +199,7 @@ def _plan(
     return result
 
 
-def _ground(champion: registry.Champion, window: Window) -> Ground:
+def _ground(champion: registry.Champion, window: Window, market: str) -> Ground:
     """Return what the plans rest on."""
     version, bundle = champion.version, champion.bundle
     report, tests, evidence = bundle.gate.report, bundle.fitted.lift_tests, load_evidence(version)
@@ -220,6 +220,7 @@ def _ground(champion: registry.Champion, window: Window) -> Ground:
         command=f"uv run mmm-demo card {str(version.run_id)[:8]}",
         label=version.tags.get(LABEL_TAG, ""),
         labels=channel_labels(report, bundle.fitted.config.channel_columns),
+        market=market,
     )
 
 

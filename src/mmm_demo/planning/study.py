@@ -10,6 +10,7 @@ from mmm_demo.planning.curves import budget_frontier, response_curves
 from mmm_demo.planning.optimize import Planner
 from mmm_demo.planning.plan import INTERVALS, Plan, spread
 from mmm_demo.planning.surface import ByWeek
+from mmm_demo.planning.what_if import WhatIf, what_if
 
 REPLAY = "last period"  # how the replay of the last period is called among the scenarios
 SPREAD = ("lower_94", "lower_50", "upper_50", "upper_94")
@@ -28,12 +29,15 @@ class PlanStudy:
     curves, frontier
         `response_curves` and `budget_frontier` of the main plan; budgets of the frontier whose
         search failed are not among its rows, `frontier.attrs["missing"]` is their number.
+    what_if
+        What any other spend would bring; None where nobody may ask, or a curve is not known.
     """
 
     plans: tuple[Plan, ...]
     scenarios: pd.DataFrame
     curves: pd.DataFrame
     frontier: pd.DataFrame
+    what_if: WhatIf | None = None
 
     @property
     def main(self) -> Plan:
@@ -49,6 +53,7 @@ def study_plans(planner: Planner, plans: Sequence[Plan]) -> PlanStudy:
         scenarios=scenario_table(planner, plans),
         curves=response_curves(planner, main),
         frontier=budget_frontier(planner, main.scenario),
+        what_if=what_if(planner, plans),
     )
 
 

@@ -1,11 +1,14 @@
 """One self-contained HTML page: text, tables and figures that need nothing from elsewhere."""
 
 import base64
+import hashlib
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -30,6 +33,26 @@ NUMBER = re.compile(r"[-+]?[\d,.]+\s?[%kMBT]?|n/a|[-+]?infinite")
 
 
 @dataclass(frozen=True)
+class Live:
+    """What a script of the page's own adds to a section, which is hidden until the script runs.
+
+    Attributes
+    ----------
+    name
+        Of the files `name.js` and `name.css` beside the templates. The script finds the section by
+        this name as its id, its data by `name-data`.
+    data
+        What the script reads, as JSON.
+    note
+        Plain text below it.
+    """
+
+    name: str
+    data: Mapping[str, Any]
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Section:
     """One part of a page.
 
@@ -43,12 +66,15 @@ class Section:
         By caption; numbers, dates and true/false are written as people read them.
     figures
         By a text that says what they show; as PNG where they are drawn already (`png`).
+    live
+        What a script adds; the section is there for it alone.
     """
 
     heading: str
     paragraphs: Sequence[str] = ()
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     figures: Mapping[str, Drawing] = field(default_factory=dict)
+    live: Live | None = None
 
 
 def render_page(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
@@ -69,11 +95,41 @@ def render_page(title: str, lead: Sequence[str], sections: Sequence[Section]) ->
             "paragraphs": section.paragraphs,
             "figures": {text: _embedded(figure) for text, figure in section.figures.items()},
             "tables": {caption: _cells(table) for caption, table in section.tables.items()},
+            "live": section.live and {"name": section.live.name, "note": section.live.note,
+                                      "data": _island(section.live.data)},
         }
         for section in sections
-    ]
+    ]  # fmt: skip
+    names = {section.live.name: None for section in sections if section.live}
+    scripts = [_source(f"{name}.js") for name in names]
     page = _TEMPLATES.get_template("page.html.jinja")
-    return page.render(title=title, lead=lead, sections=parts)
+    return page.render(
+        title=title,
+        lead=lead,
+        sections=parts,
+        scripts=scripts,
+        hashes=[_hash(script) for script in scripts],
+        styles=[_source(f"{name}.css") for name in names],
+    )
+
+
+def _source(name: str) -> str:
+    """Return a file that becomes part of a page as it is."""
+    return (Path(__file__).parent / "templates" / name).read_text("utf-8")
+
+
+def _hash(script: str) -> str:
+    """Return what a content policy calls a script by."""
+    digest = hashlib.sha256(script.encode("utf-8")).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
+
+
+def _island(data: Mapping[str, Any]) -> str:
+    """Write data as JSON that cannot end the element it stands in, whatever the texts are."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))  # ASCII: U+2028 is escaped
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text
 
 
 def cell_text(value: Any) -> str:

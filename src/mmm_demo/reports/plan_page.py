@@ -19,6 +19,7 @@ from mmm_demo.reports.plan_text import (
     plan_sentences,
     smallest_sentence,
 )
+from mmm_demo.reports.what_if_part import what_if_section
 from mmm_demo.settings.wording import ALL_SALES, MEDIA_SALES, join_words, money, number_of
 
 
@@ -56,6 +57,8 @@ class Ground:
         What results must be called, e.g. `DT Mart look-alike`; empty for none.
     labels
         Identification label by channel; empty when unknown.
+    market
+        Whose champion it is; without it no plan file can be written.
     """
 
     model: str
@@ -73,6 +76,7 @@ class Ground:
     past: str = ""
     label: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    market: str = ""
 
 
 def plan_figures(study: PlanStudy) -> dict[str, Figure]:
@@ -111,6 +115,7 @@ def plan_page(
         f"{ground.version} {ground.label}"
     )
     sections = [
+        *([what_if_section(study.what_if, ground.market)] if study.what_if else []),
         _changes(plan, labels, drawn["change"]),
         _scenarios(study, labels, drawn["gains"]),
         _ranking(plan),
