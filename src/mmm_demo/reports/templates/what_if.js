@@ -6,6 +6,7 @@
   const data = JSON.parse(document.getElementById("what_if-data").textContent);
   const { channels, current, most, nodes, reach, weeks, words } = data;
   const CHANNELS = channels.map((_, c) => c);
+  const SALES = words.sales[0].toUpperCase() + words.sales.slice(1);
   const sum = (list) => list.reduce((total, value) => total + value, 0);
 
   // --- the model --------------------------------------------------------------------------------
@@ -88,8 +89,12 @@
   }
   const asLast = CHANNELS.map((c) => answered(c, lastUnit[c], current[c], data.last.leftOut[c]));
 
+  const together = (lists) => lists.reduce((total, list) => total.map((value, s) => value + list[s]));
+  const ofLast = together(asLast);
+
   let start = data.starts[0];
   let unit = [];
+  let ofPlan = []; // sales by draw
   const known = CHANNELS.map(() => ({})); // the last answer of each channel
   function sales(c, money, kept) {
     if (kept) return asLast[c];
@@ -140,12 +145,16 @@
   }
 
   const signed = (value) => (value > 0 ? "+" : "") + money(value);
-  const percent = (share) => `${Math.round(100 * share)}%`;
+  // Whole numbers, halves to the even one.
+  const whole = (value) => (Math.abs(value % 1) === 0.5 ? 2 * Math.round(value / 2) : Math.round(value));
+  // A share is rounded as it is: 0.005 is a little more than half a percent. An odd number of
+  // eighths is all that can lie exactly between two of them.
+  const percent = (share) => `${(8 * share) % 2 === 1 ? whole(100 * share) : Math.round(100 * share.toFixed(2))}%`;
 
   function change(before, now) {
     if (!(before > 0)) return now === before ? "unchanged" : "new";
-    const moved = Math.round(100 * (now / before - 1));
-    return moved === 0 ? "unchanged" : `${moved > 0 ? "+" : ""}${moved}%`;
+    const moved = whole(100 * (now / before - 1));
+    return moved === 0 ? "+0%" : `${moved > 0 ? "+" : ""}${moved}%`;
   }
 
   function roas(value) {
@@ -195,7 +204,7 @@
     at(high).forEach((value, i) => { now[free[i]] = value; });
     const off = sum(now) - target;
     if (Math.abs(off) > 1e-6 * Math.max(target, 1)) {
-      note = `The total is ${money(Math.abs(off))} ${off > 0 ? "above" : "below"} what was asked: `
+      note += ` The total is ${money(Math.abs(off))} ${off > 0 ? "above" : "below"} what was asked: `
         + "channels that are locked, kept as last period or at a bound do not move.";
     }
   }
@@ -270,15 +279,15 @@
     scale(-1);
     show(done);
   });
-  const keepTotal = tick("Keep the total: the other channels make up for a move",
-    "Keep the total: the other channels make up for a move", (on) => {
-      if (on) target = sum(now);
-      show(true);
-    });
+  const keeping = "Keep the total: when one channel moves, the others make up for it in proportion";
+  const keepTotal = tick(keeping, keeping, (on) => {
+    if (on) target = sum(now);
+    show(true);
+  });
   const from = choice("Start from", data.starts.map((one, i) => [i, `plan ${one.name}`]), begin);
-  const limit = choice("Bounds", [
-    ["none", "none"], ["plan", "those of the plan"], ["seen", "what the data have seen"],
-    ...[10, 20, 30, 50].map((part) => [part, `within ${part}% of the last period`]),
+  const limit = choice("Bounds of a channel", [
+    ["none", "none"], ["plan", "those of the plan"], ["seen", "where the data have seen it"],
+    ...[10, 20, 30, 50].map((part) => [part, `last period, give or take ${part}%`]),
   ], (value) => {
     limits = value;
     note = "";
@@ -302,11 +311,11 @@
   const rows = CHANNELS.map((c) => {
     const name = channels[c];
     const amount = amountControl(`Money of ${name}`, most[c], (value, done) => move(c, value, done));
-    const lock = tick("lock", `Lock ${name}`, (on) => { locked[c] = on; show(true); });
-    const keep = button("as last period", () => {
+    const lock = tick("Lock", `Lock ${name}`, (on) => { locked[c] = on; show(true); });
+    const keep = button("Keep as last period", () => {
       if (kept[c]) move(c, start.planned[c], true); else move(c, current[c], true, true);
     });
-    keep.setAttribute("aria-label", `Keep ${name} as last period`);
+    keep.setAttribute("aria-label", `Keep as last period: ${name}`);
     const bars = drawn("svg", { viewBox: "0 0 100 21", preserveAspectRatio: "none", "aria-hidden": "true" });
     const [low, high] = data.seen[c].map((value) => 100 * Math.min(1, value / most[c]));
     bars.append(drawn("rect", { class: "seen", x: low, width: high - low, y: 0, height: 21 }));
@@ -331,9 +340,9 @@
   };
   const answer = {
     gain: figure("Gain over the last period"),
-    profit: figure("Profit beyond the last period's"),
-    beside: figure("Sales beside the plan"),
-    sales: figure(words.sales[0].toUpperCase() + words.sales.slice(1)),
+    profit: figure("Profit over the last period"),
+    beside: figure("Sales compared with the plan"),
+    sales: figure(SALES),
     roas: figure("ROAS"),
     money: figure("Money"),
   };
@@ -344,6 +353,9 @@
   const key = made("p", { class: "key" }, ...[["last", "last period"], ["plan", "plan"], ["now", "now"], ["seen", "seen in the data"]]
     .flatMap(([look, text]) => [made("span", { class: `swatch ${look}` }), ` ${text} `]));
 
+  const panel = (look, ...names) => made(
+    "dl", { class: `figures ${look}` }, ...names.map((name) => answer[name].box),
+  );
   section.querySelector(".answers").append(
     made("div", { class: "tools" }, ...(data.starts.length > 1 ? [from.box] : []),
       button("Reset to the plan", () => begin(data.starts.indexOf(start))),
@@ -354,10 +366,11 @@
         note = "";
         show(true);
       }), limit.box),
-    made("dl", { class: "figures" }, ...Object.values(answer).map((one) => one.box)),
+    panel("first", "gain", "profit", "beside"), panel("more", "sales", "roas", "money"),
     outside, aloud,
-    made("fieldset", { class: "all" }, made("legend", {}, "All channels"),
-      made("div", { class: "bars" }, total.slider), made("div", { class: "set" }, total.field, keepTotal.label), message),
+    made("fieldset", {}, made("legend", {}, "Money of all channels"),
+      made("div", { class: "bars" }, total.slider), made("div", { class: "set" }, total.field),
+      made("div", { class: "wide" }, keepTotal.label), message),
     key, ...rows.map((row) => row.box),
     made("details", {}, made("summary", {}, "Plan file of what is set"),
       made("p", {}, "Save it as FILE.yaml and plan it: mmm-demo optimize FILE.yaml"), file),
@@ -375,6 +388,11 @@
 
   const range = (list, write) => `(94%: ${write(list[1])} to ${write(list[2])})`;
 
+  function moreOrLess(now, before, same, than) {
+    if (close(now, before, 1e3 * before)) return same;
+    return `${money(Math.abs(now - before))} ${now > before ? "more" : "less"}${than}`;
+  }
+
   const close = (a, b, scaleOf) => Math.abs(a - b) <= 1e-9 * Math.max(scaleOf, 1);
   function show(done = true) {
     if (done) mix = [...now];
@@ -382,14 +400,8 @@
     const before = sum(current);
     const margin = start.margin;
     const brings = CHANNELS.map((c) => sales(c, now[c], kept[c]));
-    const all = new Float64Array(draws);
-    const gain = new Float64Array(draws);
-    for (const c of CHANNELS) {
-      for (let s = 0; s < draws; s++) {
-        all[s] += brings[c][s];
-        gain[s] += brings[c][s] - asLast[c][s];
-      }
-    }
+    const all = together(brings);
+    const gain = all.map((value, s) => value - ofLast[s]);
     const atPlan = CHANNELS.every((c) => !kept[c] && close(now[c], start.planned[c], spent));
     const own = start.own;
     const found = atPlan ? own : {
@@ -400,19 +412,17 @@
       byChannel: brings.map((list) => sum(list) / draws),
     };
     const asBefore = kept.every((one) => one);
-    const sure = (list, what) => (asBefore ? "" : `${range(list, signed)}, ${percent(list[3])} likely ${what}`);
+    const sure = (list, what) => (asBefore ? "this is the last period" : `${range(list, signed)}, ${percent(list[3])} likely ${what}`);
     tell(answer.gain, found.gain, signed, sure(found.gain, "to sell more"));
     tell(answer.profit, found.profit, signed, found.profit && sure(found.profit, "to earn more"));
     tell(answer.sales, found.sales, money, range(found.sales, money));
     tell(answer.roas, found.roas, roas, found.roas && range(found.roas, roas));
-    const change0 = spent - before;
-    const same = close(spent, before, before * 1e3);
-    tell(answer.money, [spent], money, same ? "(as in the last period)" : `(${signed(change0)} to the last period)`);
-    const apart = found.sales[0] - own.sales[0];
+    tell(answer.money, [spent], money, `(${moreOrLess(spent, before, "as much as in the last period", " than in the last period")})`);
     const planned = sum(start.planned);
-    const further = spent - planned;
-    const beside = close(spent, planned, planned * 1e3) ? "with the same money" : `with ${money(Math.abs(further))} ${further > 0 ? "more" : "less"} money`;
-    tell(answer.beside, [apart], signed, atPlan ? "this is the plan" : beside);
+    const apart = figures(all.map((value, s) => value - ofPlan[s]));
+    apart[0] = found.sales[0] - own.sales[0];
+    const beside = atPlan ? "this is the plan" : `${range(apart, signed)}, with ${moreOrLess(spent, planned, "the same", "")} money`;
+    tell(answer.beside, apart, signed, beside);
 
     const left = CHANNELS.filter((c) => (atPlan ? start.outside[c] : !kept[c] && leavesTheSeen(c, now[c], spent)));
     outside.textContent = left.length
@@ -430,9 +440,12 @@
       row.box.classList.toggle("left", left.includes(c));
       row.brings.value = found.byChannel[c];
       row.brings.textContent = money(found.byChannel[c]);
-      const to = change(current[c], now[c]);
-      row.told.replaceChildren(`${money(now[c])}, ${to === "unchanged" ? "as in the last period" : `${to} to the last period`}`
-        + `${left.includes(c) ? ", beyond what the data have seen" : ""}; brings `, row.brings);
+      row.amount.field.disabled = row.amount.slider.disabled = locked[c];
+      const seen = left.includes(c) ? ", beyond what the data have seen" : "";
+      row.told.replaceChildren(
+        `${money(now[c])}; last period ${money(current[c])} (${change(current[c], now[c])}), plan `
+          + `${money(start.planned[c])}${seen}. ${SALES}: `, row.brings,
+      );
     });
     file.value = planFile(spent);
     say(`Gain over the last period ${answer.gain.value.textContent} ${answer.gain.more.textContent}. `
@@ -480,6 +493,7 @@
     start = data.starts[place];
     unit = CHANNELS.map((c) => spreadOut(c, start.profile[c]));
     now = [...start.planned];
+    ofPlan = together(CHANNELS.map((c) => sales(c, now[c], false)));
     kept = CHANNELS.map(() => false);
     locked = CHANNELS.map(() => false);
     limits = limit.select.value = "none";
