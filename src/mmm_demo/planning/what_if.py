@@ -164,12 +164,14 @@ def forms_of(response: Response) -> list[str]:
 
 
 def _most(plan: Plan) -> np.ndarray:
-    """Return as much money by channel as one may want to ask about, shape (channel,)."""
+    """Return as much money by channel as one may want to ask about, shape (channel,).
+
+    Bounds and what the data have seen may lie so far away that nothing near could be set finely.
+    """
     window, planned = plan.window, plan.table["planned"].to_numpy()
-    known = np.max([planned, 2 * window.current, window.seen[1], window.observed[1]], axis=0)
-    known = np.where(known > 0, known, plan.total_budget or 1.0)
-    # Limits that were set, unless they are so wide that nothing could be set finely.
-    return np.maximum(known, np.minimum(plan.region.high, 2 * known))
+    near = np.maximum(3 * window.current, 1.5 * planned)
+    near = np.where(near > 0, near, plan.total_budget or 1.0)
+    return np.maximum(near, np.minimum(window.observed[1], 1.5 * near))
 
 
 def _left_out(full: Media, few: Media, profile: np.ndarray, money: np.ndarray) -> np.ndarray:

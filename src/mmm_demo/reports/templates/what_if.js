@@ -80,7 +80,8 @@
   function figures(list) {
     const sorted = Float64Array.from(list).sort();
     const [low, high] = data.interval.map((level) => quantile(sorted, level));
-    return [sum(list) / list.length, low, high, list.filter((value) => value > 0).length / list.length];
+    const above = list.filter((value) => value > 0).length;
+    return [sum(list) / list.length, low, high, above / list.length];
   }
 
   const lastUnit = CHANNELS.map((c) => spreadOut(c, data.last.profile[c]));
@@ -89,7 +90,9 @@
   }
   const asLast = CHANNELS.map((c) => answered(c, lastUnit[c], current[c], data.last.leftOut[c]));
 
-  const together = (lists) => lists.reduce((total, list) => total.map((value, s) => value + list[s]));
+  const together = (lists) => lists.reduce(
+    (total, list) => total.map((value, s) => value + list[s]),
+  );
   const ofLast = together(asLast);
 
   let start = data.starts[0];
@@ -146,10 +149,16 @@
 
   const signed = (value) => (value > 0 ? "+" : "") + money(value);
   // Whole numbers, halves to the even one.
-  const whole = (value) => (Math.abs(value % 1) === 0.5 ? 2 * Math.round(value / 2) : Math.round(value));
+  function whole(value) {
+    return Math.abs(value % 1) === 0.5 ? 2 * Math.round(value / 2) : Math.round(value);
+  }
+
   // A share is rounded as it is: 0.005 is a little more than half a percent. An odd number of
   // eighths is all that can lie exactly between two of them.
-  const percent = (share) => `${(8 * share) % 2 === 1 ? whole(100 * share) : Math.round(100 * share.toFixed(2))}%`;
+  function percent(share) {
+    const tie = (8 * share) % 2 === 1;
+    return `${tie ? whole(100 * share) : Math.round(100 * share.toFixed(2))}%`;
+  }
 
   function change(before, now) {
     if (!(before > 0)) return now === before ? "unchanged" : "new";
@@ -170,7 +179,7 @@
   // --- what is set ------------------------------------------------------------------------------
 
   let now = []; // money by channel
-  let mix = []; // the same when it was last let go of, which a move of the total keeps in proportion
+  let mix = []; // the same when it was last let go of: a move of the total keeps its proportions
   let kept = [];
   let locked = CHANNELS.map(() => false);
   let limits = "none";
@@ -178,11 +187,13 @@
   let note = "";
 
   function bounds(c) {
-    if (limits === "plan") return [start.low[c], Math.min(start.high[c] ?? most[c], most[c])];
-    if (limits === "seen") return data.seen[c];
-    if (limits === "none") return [0, most[c]];
     const part = Number(limits) / 100;
-    return [current[c] * (1 - part), Math.min(current[c] * (1 + part), most[c])];
+    const [low, high] = {
+      none: [0, most[c]],
+      plan: [start.low[c], start.high[c] ?? most[c]],
+      seen: data.seen[c],
+    }[limits] ?? [current[c] * (1 - part), current[c] * (1 + part)];
+    return [Math.min(low, most[c]), Math.min(high, most[c])];
   }
 
   const within = (c, value) => Math.min(Math.max(value, bounds(c)[0]), bounds(c)[1]);
@@ -204,7 +215,8 @@
     at(high).forEach((value, i) => { now[free[i]] = value; });
     const off = sum(now) - target;
     if (Math.abs(off) > 1e-6 * Math.max(target, 1)) {
-      note += ` The total is ${money(Math.abs(off))} ${off > 0 ? "above" : "below"} what was asked: `
+      note += ` The total is ${money(Math.abs(off))} ${off > 0 ? "above" : "below"} what was `
+        + "asked: "
         + "channels that are locked, kept as last period or at a bound do not move.";
     }
   }
@@ -256,7 +268,8 @@
   }
 
   function choice(label, options, chosen) {
-    const select = made("select", {}, ...options.map(([value, text]) => made("option", { value }, text)));
+    const listed = options.map(([value, text]) => made("option", { value }, text));
+    const select = made("select", {}, ...listed);
     select.addEventListener("change", () => chosen(select.value));
     return { select, box: made("label", {}, `${label} `, select) };
   }
@@ -310,13 +323,16 @@
 
   const rows = CHANNELS.map((c) => {
     const name = channels[c];
-    const amount = amountControl(`Money of ${name}`, most[c], (value, done) => move(c, value, done));
+    const amount = amountControl(`Money of ${name}`, most[c],
+      (value, done) => move(c, value, done));
     const lock = tick("Lock", `Lock ${name}`, (on) => { locked[c] = on; show(true); });
     const keep = button("Keep as last period", () => {
       if (kept[c]) move(c, start.planned[c], true); else move(c, current[c], true, true);
     });
     keep.setAttribute("aria-label", `Keep as last period: ${name}`);
-    const bars = drawn("svg", { viewBox: "0 0 100 21", preserveAspectRatio: "none", "aria-hidden": "true" });
+    const bars = drawn("svg", {
+      viewBox: "0 0 100 21", preserveAspectRatio: "none", "aria-hidden": "true",
+    });
     const [low, high] = data.seen[c].map((value) => 100 * Math.min(1, value / most[c]));
     bars.append(drawn("rect", { class: "seen", x: low, width: high - low, y: 0, height: 21 }));
     const bar = (look, y) => {
@@ -328,7 +344,8 @@
     last(current[c]);
     const told = made("p", { class: "told" });
     const brings = made("data");
-    const box = made("fieldset", {}, made("legend", {}, name), made("div", { class: "bars" }, bars, amount.slider),
+    const box = made("fieldset", {}, made("legend", {}, name),
+      made("div", { class: "bars" }, bars, amount.slider),
       made("div", { class: "set" }, amount.field, lock.label, keep), told);
     return { amount, lock, keep, plan, here, told, brings, box };
   });
@@ -336,7 +353,8 @@
   const figure = (label) => {
     const value = made("data");
     const more = made("span", { class: "more" });
-    return { value, more, box: made("div", {}, made("dt", {}, label), made("dd", {}, value, " ", more)) };
+    const box = made("div", {}, made("dt", {}, label), made("dd", {}, value, " ", more));
+    return { value, more, box };
   };
   const answer = {
     gain: figure("Gain over the last period"),
@@ -349,9 +367,13 @@
   const outside = made("p", { class: "outside" });
   const message = made("p", { class: "note" });
   const aloud = made("p", { class: "aloud", role: "status", "aria-live": "polite" });
-  const file = made("textarea", { readonly: "", rows: 12, spellcheck: "false", "aria-label": "Plan file of what is set" });
-  const key = made("p", { class: "key" }, ...[["last", "last period"], ["plan", "plan"], ["now", "now"], ["seen", "seen in the data"]]
-    .flatMap(([look, text]) => [made("span", { class: `swatch ${look}` }), ` ${text} `]));
+  const file = made("textarea", {
+    readonly: "", rows: 12, spellcheck: "false", "aria-label": "Plan file of what is set",
+  });
+  const key = made("p", { class: "key" });
+  for (const [look, text] of [
+    ["last", "last period"], ["plan", "plan"], ["now", "now"], ["seen", "seen in the data"],
+  ]) key.append(made("span", {}, made("span", { class: `swatch ${look}` }), ` ${text}`), " ");
 
   const panel = (look, ...names) => made(
     "dl", { class: `figures ${look}` }, ...names.map((name) => answer[name].box),
@@ -407,26 +429,34 @@
     const found = atPlan ? own : {
       sales: figures(all),
       gain: figures(gain),
-      profit: margin === null ? null : figures(gain.map((value) => margin * value - (spent - before))),
+      profit: margin === null ? null
+        : figures(gain.map((value) => margin * value - (spent - before))),
       roas: spent > 0 ? figures(all.map((value) => value / spent)) : null,
       byChannel: brings.map((list) => sum(list) / draws),
     };
     const asBefore = kept.every((one) => one);
-    const sure = (list, what) => (asBefore ? "this is the last period" : `${range(list, signed)}, ${percent(list[3])} likely ${what}`);
+    const sure = (list, what) => (asBefore ? "this is the last period"
+      : `${range(list, signed)}, ${percent(list[3])} likely ${what}`);
     tell(answer.gain, found.gain, signed, sure(found.gain, "to sell more"));
     tell(answer.profit, found.profit, signed, found.profit && sure(found.profit, "to earn more"));
     tell(answer.sales, found.sales, money, range(found.sales, money));
     tell(answer.roas, found.roas, roas, found.roas && range(found.roas, roas));
-    tell(answer.money, [spent], money, `(${moreOrLess(spent, before, "as much as in the last period", " than in the last period")})`);
+    const beyond = moreOrLess(spent, before, "as much as in the last period",
+      " than in the last period");
+    tell(answer.money, [spent], money, `(${beyond})`);
     const planned = sum(start.planned);
     const apart = figures(all.map((value, s) => value - ofPlan[s]));
     apart[0] = found.sales[0] - own.sales[0];
-    const beside = atPlan ? "this is the plan" : `${range(apart, signed)}, with ${moreOrLess(spent, planned, "the same", "")} money`;
+    const beside = atPlan ? "this is the plan"
+      : `${range(apart, signed)}, with ${moreOrLess(spent, planned, "the same", "")} money`;
     tell(answer.beside, apart, signed, beside);
 
-    const left = CHANNELS.filter((c) => (atPlan ? start.outside[c] : !kept[c] && leavesTheSeen(c, now[c], spent)));
+    const left = CHANNELS.filter(
+      (c) => (atPlan ? start.outside[c] : !kept[c] && leavesTheSeen(c, now[c], spent)),
+    );
     outside.textContent = left.length
-      ? `Beyond what the data have seen: ${left.map((c) => channels[c]).join(", ")}. There the answer rests on the model's shape.`
+      ? `Beyond what the data have seen: ${left.map((c) => channels[c]).join(", ")}. There the `
+        + "answer rests on the model's shape."
       : "Every channel stays where the data have seen it.";
     outside.classList.toggle("left", left.length > 0);
     message.textContent = note;
@@ -443,13 +473,16 @@
       row.amount.field.disabled = row.amount.slider.disabled = locked[c];
       const seen = left.includes(c) ? ", beyond what the data have seen" : "";
       row.told.replaceChildren(
-        `${money(now[c])}; last period ${money(current[c])} (${change(current[c], now[c])}), plan `
-          + `${money(start.planned[c])}${seen}. ${SALES}: `, row.brings,
+        `Now ${money(now[c])}; last period ${money(current[c])} `
+          + `(${change(current[c], now[c])}), plan ${money(start.planned[c])}${seen}. ${SALES}: `, row.brings,
       );
     });
     file.value = planFile(spent);
-    say(`Gain over the last period ${answer.gain.value.textContent} ${answer.gain.more.textContent}. `
-      + `Beside the plan ${answer.beside.value.textContent}, ${answer.beside.more.textContent}. ${outside.textContent} ${note}`);
+    const [over, compared] = [answer.gain, answer.beside].map(
+      (one) => `${one.value.textContent} ${one.more.textContent}`,
+    );
+    say(`Gain over the last period ${over}. Sales compared with the plan ${compared}. `
+      + `${outside.textContent} ${note}`);
   }
 
   let waiting = 0;
@@ -479,11 +512,13 @@
       ...(priced.length ? [`cost_per_unit: {${prices}}`] : []),
       "scenarios:",
       "  - name: what_if",
-      ...(start.margin === null ? [] : ["    objective: profit", `    margin: ${plain(start.margin)}`]),
+      ...(start.margin === null ? []
+        : ["    objective: profit", `    margin: ${plain(start.margin)}`]),
       `    total_budget: ${plain(spent)}`,
       ...(bounded.length ? ["    bounds:"] : []),
       ...bounded.map((c) => `      ${quoted(channels[c])}: [${plain(now[c])}, ${plain(now[c])}]`),
-      ...(repeated.length ? [`    fixed: [${repeated.map((c) => quoted(channels[c])).join(", ")}]`] : []),
+      ...(repeated.length
+        ? [`    fixed: [${repeated.map((c) => quoted(channels[c])).join(", ")}]`] : []),
       `    profile: ${start.file}`,
       "",
     ].join("\n");
