@@ -500,7 +500,10 @@
   function planFile(spent) {
     if (!data.market) return "# The market is not known, so no plan file can be written.";
     if (!(spent > 0)) return "# No money is set: there is nothing to plan.";
-    const plain = (value) => (value < 1e-6 ? value.toFixed(20) : String(value));
+    const plain = (value) => { // YAML takes 1e-7 for a text
+      const short = Number(value.toPrecision(12));
+      return short < 1e-6 ? short.toFixed(20) : String(short);
+    };
     const bounded = CHANNELS.filter((c) => !kept[c]);
     const repeated = CHANNELS.filter((c) => kept[c]);
     const priced = CHANNELS.filter((c) => data.cost[c] !== 1);
