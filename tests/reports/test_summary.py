@@ -246,7 +246,7 @@ def test_roas_table_has_the_identification_label_where_it_is_known() -> None:
 
 def test_page_of_a_plan_names_what_it_rests_on_where_it_is_told() -> None:
     plans = study().plans
-    page = plan_markdown(plans, "demo version 3", {}, "It rests on demo version 3.")
+    page = plan_markdown(plans, "demo version 3", {}, ["", "It rests on demo version 3."])
     assert "* It rests on demo version 3." in page.splitlines()
     assert "It rests on" not in plan_markdown(plans, "demo version 3", {})
 

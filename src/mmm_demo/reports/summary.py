@@ -261,7 +261,7 @@ def plan_title(plan: Plan) -> str:
 
 
 def plan_markdown(
-    plans: Sequence[Plan], name: str, labels: Mapping[str, str], ground: str = ""
+    plans: Sequence[Plan], name: str, labels: Mapping[str, str], last: Sequence[str] = ()
 ) -> str:
     """Return the Markdown of a plan run's page.
 
@@ -273,12 +273,13 @@ def plan_markdown(
         Model, version and what its results must be called.
     labels
         What each channel's ROAS rests on, by channel.
-    ground
-        What the plans rest on, in one line (`plan_page.basis`); empty to leave it out.
+    last
+        Sentences that follow, as on how far to move and on what the plans rest; empty ones are left
+        out.
     """
     plan = plans[0]
     lines = [f"**Plan of {as_markdown(name)}: {plan_title(plan)}**", ""]
-    lines += bullets([*plan_sentences(plan, labels), *filter(None, [ground])])
+    lines += bullets([*plan_sentences(plan, labels), *filter(None, last)])
     lines += ["", *markdown_table(*_marked(plan_header(plan), plan_rows(plan, labels)))]
     if len(plans) > 1:
         table = markdown_table(SCENARIO_HEADER, scenario_rows(plans))

@@ -33,6 +33,7 @@ NEEDS = {
 }
 SPENDS_ALL = ("response", "cvar")  # the others take the budget as the most they may spend
 EVERY = "*"
+SEEN = "seen"
 MOST_SCENARIOS = 20
 # Settings of an experiment's budget that every stored version has.
 FIRST_SETTINGS = ("weeks", "start", "total_budget", "bounds")
@@ -54,6 +55,7 @@ OfLastPeriod = Annotated[
     Positive, _no_percent(PERCENT_FROM, "a multiple of what the last period spent")
 ]
 OfDraws = Annotated[Positive, _no_percent(0.5, "a share of the draws")]
+OfChange = Annotated[Positive, _no_percent(1.0, "a share of what a channel spent")]
 OfMeanWeek = Annotated[Positive, _no_percent(5.0, "a share of the channel's mean week")]
 
 
@@ -111,8 +113,11 @@ class Scenario:
         Share of the draws that `cvar` looks at, the worst ones.
     bounds, relative_bounds
         Lowest and highest total by channel, in money or as multiples of its last period; `*` in
-        `relative_bounds` stands for all channels that are not named. Others default to the totals
-        that keep their working (adstocked) spend where the data have seen it.
+        `relative_bounds` stands for all channels that are not named.
+    default_bounds
+        Of channels without any of those: most change from the last period (from its mix at the
+        plan's budget), as a share, where the data have seen such spend; `seen`: as far as working
+        (adstocked) spend stays where the data have seen it.
     fixed
         Channels that keep the money of the last period, week by week.
     groups
@@ -136,6 +141,10 @@ class Scenario:
     tail: OfDraws | None = None
     bounds: dict[str, tuple[Money, Money]] = field(default_factory=dict)
     relative_bounds: dict[str, tuple[Money, Money]] = field(default_factory=dict)
+    default_bounds: Annotated[
+        Annotated[Literal["seen"], Tag("word")] | Annotated[OfChange, Tag("share")],
+        Discriminator(lambda value: "word" if isinstance(value, str) else "share"),
+    ] = SEEN
     fixed: tuple[str, ...] = ()
     groups: dict[str, Group] = field(default_factory=dict)
     profile: Annotated[
