@@ -135,7 +135,7 @@ def fit_page(
     roas: pd.DataFrame | None = None,
     not_identified: Sequence[str] = (),
 ) -> str:
-    """Return the Markdown of a fit run's page: ROAS or refusal, verdict, flags, then the rest.
+    """Return the Markdown of a fit run's page: verdict, flags, ROAS, then the rest.
 
     Its first lines are all that MLflow shows at once.
 
@@ -154,14 +154,14 @@ def fit_page(
     if not report.passed:
         lines += ["**Refused**, no result of it may be used:"]
         lines += ["", f"```\n{report.reasons()}\n```", ""]
-    if roas is not None:
-        lines += [f"**{ROAS_TITLE}**", "", *markdown_table(*_marked(*roas_table(roas))), ""]
-    if not_identified:
-        lines += [as_markdown(identification_sentence(not_identified)), ""]
     lines += [f"**{as_markdown(headline(experiment, report, None)[0])}**", ""]
     if report.flags:
         lines += ["**Flagged**, read results with this in mind:", ""]
         lines += [*bullets(flag_lines(report)), ""]
+    if roas is not None:
+        lines += [f"**{ROAS_TITLE}**", "", *markdown_table(*_marked(*roas_table(roas))), ""]
+    if not_identified:
+        lines += [as_markdown(identification_sentence(not_identified)), ""]
     lines += [experiment.description, ""]
     lines += [f"Market `{experiment.market}`, {data.source}, {data.span}.", ""]
     lines += bullets(f"accepted: {entry}" for entry in experiment.data.accept)
