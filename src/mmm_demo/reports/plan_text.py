@@ -29,6 +29,7 @@ SURE_AS_A_WHOLE = (
 )
 SMALL = 0.005  # share of the budget below which a change is not told
 TOLD = 6  # changes and pairs that a sentence lists at most
+USUAL_STEP = 0.3  # most change by channel that teams take at once
 SURE = 0.995  # from here on a probability is `over 99%`
 TARGETS = ("target_response", "target_roas", "target_mroas")
 
@@ -66,10 +67,12 @@ def in_short(plan: Plan, labels: Mapping[str, str], moves: pd.DataFrame) -> dict
     moves
         `planning.moves.move_curve` of the plan.
     """
+    smaller = _smaller_step(moves)
     return {
         "What to do": " ".join([*plan.doubts, _to_do(plan)]),
         "What it brings": _brings(plan),
         "How sure": _how_sure(plan),
+        **({"A smaller step": smaller} if smaller else {}),
         "What could change it": _could_change(plan, labels, moves),
     }
 
@@ -105,6 +108,20 @@ def _how_sure(plan: Plan) -> str:
     return (
         f"{chance(gain['probability']).capitalize()} that it {verb} more than the repeat; 94% "
         f"interval {signed(gain['lower_94'])} to {signed(gain['upper_94'])}."
+    )
+
+
+def _smaller_step(moves: pd.DataFrame) -> str:
+    """Say what the field's usual step brings, where the plan goes further; else nothing."""
+    step = moves[moves["most"] == USUAL_STEP]
+    if not len(step) or not moves["is_plan"].iloc[-1] or not step["of_widest"].notna().all():
+        return ""
+    usual, widest = step.iloc[0], moves.iloc[-1]
+    return (
+        f"With no channel changed by more than {USUAL_STEP:.0%} (--bounds {USUAL_STEP:g}): "
+        f"{money(usual['gain'])}, {usual['of_widest']:.0%} of the gain, {signed(usual['lower_94'])} "
+        f"to {signed(usual['upper_94'])}, for moving {money(usual['moved'])} instead of "
+        f"{money(widest['moved'])}."
     )
 
 
