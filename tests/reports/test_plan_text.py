@@ -376,8 +376,8 @@ def test_the_first_screen_answers_five_questions_in_words_and_numbers():
     quiet = in_short(edited(SURE), DATA, moved_by(is_plan=[False, False, True]))
     assert quiet["What could change it"] == "Nothing that was measured speaks for another plan."
     assert quiet["A smaller step"] == (
-        "With no channel changed by more than 30% (--bounds 0.3): 60.0k, 60% of the gain, +2.00k to "
-        "+90.0k, for moving 30.0k instead of 80.0k."
+        "With no channel changed by more than 30% (--bounds 0.3): 60.0k, 60% of the gain, "
+        "+2.00k to +90.0k, for moving 30.0k instead of 80.0k."
     )
 
 

@@ -119,9 +119,9 @@ def _smaller_step(moves: pd.DataFrame) -> str:
     usual, widest = step.iloc[0], moves.iloc[-1]
     return (
         f"With no channel changed by more than {USUAL_STEP:.0%} (--bounds {USUAL_STEP:g}): "
-        f"{money(usual['gain'])}, {usual['of_widest']:.0%} of the gain, {signed(usual['lower_94'])} "
-        f"to {signed(usual['upper_94'])}, for moving {money(usual['moved'])} instead of "
-        f"{money(widest['moved'])}."
+        f"{money(usual['gain'])}, {usual['of_widest']:.0%} of the gain, "
+        f"{signed(usual['lower_94'])} to {signed(usual['upper_94'])}, for moving "
+        f"{money(usual['moved'])} instead of {money(widest['moved'])}."
     )
 
 
