@@ -392,7 +392,7 @@ def test_the_first_screen_names_what_could_change_the_decision():
         "a lift test would.",
         "Its limits move money against what the data say.",
         "The ROAS of Radio rests on its prior.",
-        "Outside the spend that the data have seen: TV.",
+        "No 8 weeks of the data had such spend: TV.",
     ):
         assert words in told
     unknown = in_short(edited(SURE), {"TV": "not assessable"}, moved_by())

@@ -140,7 +140,7 @@ def _could_change(plan: Plan, labels: Mapping[str, str], moves: pd.DataFrame) ->
         if weak := [name for name in table.index if labels.get(name) == label]:
             told.append(f"The ROAS of {join_words(weak)} {what}.")
     if beyond := list(table.index[table["outside_observed"]]):
-        told.append(f"Outside the spend that the data have seen: {join_words(beyond)}.")
+        told.append(f"No {plan.weeks} weeks of the data had such spend: {join_words(beyond)}.")
     wider = moves[moves["most"].isna() & ~moves["is_plan"].astype(bool)]
     if len(wider):
         last = wider.iloc[0]
