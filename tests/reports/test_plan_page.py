@@ -285,3 +285,10 @@ def test_a_limit_that_allows_no_plan_is_named_below_the_curve():
     read = Page(plan_page(study_plans(planner(), [one]), GROUND)).texts
     (told,) = [text for text in read if text.startswith("No plan keeps all limits")]
     assert "moves of at most 5%, 10%" in told
+
+
+def test_what_is_true_is_told_where_that_is_known():
+    truth = "This market is simulated, so the truth is known: the plan really brings +1."
+    read = words(study(), replace(GROUND, truth=truth))
+    assert read[read.index("What is true") + 1] == truth
+    assert "What is true" not in words(study())

@@ -1,7 +1,7 @@
 """The steps of a plan: the champion, proven; the scenarios, solved; a run that keeps them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -55,8 +55,6 @@ class PlanResult:
         One per scenario, in the order of the request.
     moves
         `planning.moves.move_curve` of the first.
-    truth
-        What the first really brings, where that is known (`truth_text`).
     version
         The champion.
     ground
@@ -70,7 +68,6 @@ class PlanResult:
     run: Run
     plans: tuple[Plan, ...]
     moves: pd.DataFrame
-    truth: str
     version: registry.ModelVersion
     ground: Ground
     files: tuple[Path, ...]
@@ -103,7 +100,7 @@ class PlanResult:
     @property
     def last(self) -> tuple[str, ...]:
         """Sentences after those on the plan itself; empty where there is nothing to say."""
-        return (moves_sentence(self.moves), self.truth, basis(self.ground))
+        return (moves_sentence(self.moves), self.ground.truth, basis(self.ground))
 
     @property
     def label(self) -> str:
@@ -198,9 +195,9 @@ def _plan(
     _require_fresh(champion, window)
     planner = Planner(fitted, window)
     plans = tuple(planner.plan(scenario) for scenario in request.scenarios)
-    ground = _ground(champion, window)
-    study = study_plans(planner, plans)
     real = real_gain(plans[0], champion.bundle.experiment.data)
+    ground = replace(_ground(champion, window), truth=truth_text(plans[0], real))
+    study = study_plans(planner, plans)
     pictures = {name: png(figure) for name, figure in plan_figures(study).items()}
     html = plan_page(study, ground, pictures)
     with open_run(f"plan {request.market}", "plan", parent) as run:
@@ -211,8 +208,7 @@ def _plan(
         run.log(
             metrics=_metrics(plans[0], "plan") | ({} if real is None else {"plan.real_gain": real})
         )
-        told = truth_text(plans[0], real)
-        result = PlanResult(run, plans, study.moves, told, version, ground, files, page)
+        result = PlanResult(run, plans, study.moves, version, ground, files, page)
         run.describe(result.page)
     return result
 
@@ -280,8 +276,8 @@ def truth_text(plan: Plan, real: float | None) -> str:
     claimed = plan.uplift
     between = f"{signed(claimed['lower_94'])} to {signed(claimed['upper_94'])}"
     return (
-        f"The truth of this simulated market: the plan really brings {signed(real)} sales against "
-        f"the repeat; it claims {signed(claimed['mean'])} (94% interval {between})."
+        f"This market is simulated, so the truth is known: the plan really brings {signed(real)} "
+        f"sales against the repeat; it claims {signed(claimed['mean'])} (94% interval {between})."
     )
 
 

@@ -66,6 +66,8 @@ class Ground:
         What results must be called, e.g. `DT Mart look-alike`; empty for none.
     labels
         Identification label by channel; empty when unknown.
+    truth
+        What the first plan really brings, in one sentence; empty where nobody knows.
     """
 
     model: str
@@ -83,6 +85,7 @@ class Ground:
     past: str = ""
     label: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    truth: str = ""
 
 
 def plan_figures(study: PlanStudy) -> dict[str, Figure]:
@@ -123,6 +126,8 @@ def plan_page(
         f"{ground.version} {ground.label}"
     )
     lead = in_short(plan, labels, study.moves) | {"Who stands behind it": basis(ground)}
+    if ground.truth:
+        lead["What is true"] = ground.truth
     sections = [
         Section("What to change", figures={"Change": drawn["change"]}),
         *_moves(study.moves, drawn),
