@@ -11,7 +11,7 @@ from mmm_demo.planning.window import BudgetError
 from mmm_demo.settings.scenario import Scenario
 from planned import WIDE, planner
 
-FREE = Scenario("free")
+FREE = Scenario("free", default_bounds="seen")
 
 
 def plan(**settings):
@@ -28,7 +28,7 @@ def test_every_point_is_the_plan_with_that_limit(curve):
     assert np.isnan(curve["most"].iloc[-1])
     assert list(curve["is_plan"]) == [False] * (len(STEPS) + 1) + [True]
     for row in curve.iloc[1:].itertuples():
-        one = plan(default_bounds=row.most) if row.most == row.most else plan()
+        one = plan(**({"default_bounds": row.most} if row.most == row.most else {}))
         assert row.gain == pytest.approx(one.uplift["mean"], rel=1e-3)
         assert row.lower_94 == pytest.approx(one.uplift["lower_94"], rel=2e-2, abs=500)
         change = one.table["planned"] - one.table["current"]
@@ -110,7 +110,9 @@ def test_a_clash_with_the_default_says_how_to_go_further():
     tv = float(planner().window.current[0])
     with pytest.raises(BudgetError) as clash:
         plan(default_bounds=0.05, bounds={"TV": (0.0, 0.5 * tv)})
-    assert "a default: at most 5% from the last period" in str(clash.value)
+    assert "a default: at most 5% from the last period, as the data have seen it" in str(
+        clash.value
+    )
     assert "or give bounds to the channels that have a default or default_bounds: seen" in str(
         clash.value
     )

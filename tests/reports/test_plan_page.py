@@ -264,7 +264,7 @@ def test_orders_per_unit_of_money_are_written_with_three_digits():
 
 
 def test_the_page_opens_with_the_move_curve_and_folds_what_is_for_experts():
-    free = planner().plan(Scenario("free"))
+    free = planner().plan(Scenario("free", default_bounds="seen"))
     page = plan_page(study_plans(planner(), [free]), GROUND)
     read = Page(page)
     texts = [text.replace("\xa0", " ") for text in read.texts]
@@ -281,7 +281,7 @@ def test_the_page_opens_with_the_move_curve_and_folds_what_is_for_experts():
 
 def test_a_limit_that_allows_no_plan_is_named_below_the_curve():
     tv = float(planner().window.current[0])
-    one = planner().plan(Scenario("less", bounds={"TV": (0.0, 0.9 * tv)}))
+    one = planner().plan(Scenario("less", bounds={"TV": (0.0, 0.9 * tv)}, default_bounds="seen"))
     read = Page(plan_page(study_plans(planner(), [one]), GROUND)).texts
     (told,) = [text for text in read if text.startswith("No plan keeps all limits")]
     assert "moves of at most 5%, 10%" in told

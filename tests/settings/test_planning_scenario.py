@@ -383,7 +383,12 @@ def test_a_missing_file_names_the_ones_there(tmp_path):
 @pytest.mark.parametrize("most", ["seen", 0.05, 0.3, 1])
 def test_a_move_is_a_share_or_as_far_as_the_data_have_seen(most):
     assert Scenario("a", default_bounds=most).default_bounds == most
-    assert Scenario("a").default_bounds == "seen"
+    assert Scenario("a", default_bounds=most).most_change(tested=False) == most
+
+
+def test_without_a_word_a_model_without_lift_tests_moves_by_the_usual_step():
+    assert Scenario("a").most_change(tested=False) == 0.3
+    assert Scenario("a").most_change(tested=True) == "seen"
 
 
 @pytest.mark.parametrize(
@@ -395,7 +400,6 @@ def test_a_move_is_a_share_or_as_far_as_the_data_have_seen(most):
         (-0.3, "greater than 0"),
         (float("nan"), "finite"),
         ("wide", "'seen'"),
-        (None, "number"),
     ],
 )
 def test_what_is_no_move_is_refused(most, words):

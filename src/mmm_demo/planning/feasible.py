@@ -212,7 +212,7 @@ def _bounds(scenario: Scenario, window: Window) -> tuple[np.ndarray, np.ndarray]
 def default_bounds(scenario: Scenario, window: Window) -> tuple[np.ndarray, np.ndarray]:
     """Return the bounds of channels that have none of their own, each of shape (channel,)."""
     low, high = window.seen
-    current, most = window.current, scenario.default_bounds
+    current, most = window.current, scenario.most_change(window.tested)
     if most == SEEN or not current.sum() > 0:
         return low, high
     budget = _budget(scenario, window)
@@ -271,8 +271,10 @@ def _require_feasible(scenario: Scenario, region: Region, window: Window) -> Non
             for limit in limits
         ]
     named = {*scenario.bounds, *scenario.relative_bounds, *scenario.fixed}
-    most = scenario.default_bounds
-    default = AS_SEEN if most == SEEN else f"a default: at most {most:.0%} from the last period"
+    most = scenario.most_change(window.tested)
+    default = AS_SEEN
+    if most != SEEN:
+        default = f"a default: at most {most:.0%} from the last period, as the data have seen it"
     for row, name, low, high in zip(
         np.eye(len(channels)), channels, region.low, region.high, strict=True
     ):

@@ -48,7 +48,7 @@ def move_curve(planner: Planner, plan: Plan) -> pd.DataFrame:
     if scenario.objective not in JUDGED or "*" in own or own >= {*plan.window.channels}:
         return table
     spread = shares_of(plan.weekly.to_numpy(), spread_of(scenario, plan.window))
-    known = plan.scenario.default_bounds
+    known = scenario.most_change(plan.window.tested)
     steps = sorted({*STEPS, *([known] if known != SEEN else [])})
     mix = mix_at(plan.window.current, plan.total_budget)
     still = ByTotals(planner.media, spread).at(mix).total

@@ -11,7 +11,7 @@ from mmm_demo.planning.feasible import mix_at
 from mmm_demo.planning.honesty import KEPT
 from mmm_demo.planning.plan import AGAINST, TOLERANCE, Plan, spread
 from mmm_demo.planning.plan import UNRANKED as NOT_RANKED
-from mmm_demo.settings.scenario import Scenario
+from mmm_demo.settings.scenario import USUAL_STEP, Scenario
 from mmm_demo.settings.wording import (
     ALL_SALES,
     MEDIA_SALES,
@@ -29,7 +29,6 @@ SURE_AS_A_WHOLE = (
 )
 SMALL = 0.005  # share of the budget below which a change is not told
 TOLD = 6  # changes and pairs that a sentence lists at most
-USUAL_STEP = 0.3  # most change by channel that teams take at once
 SURE = 0.995  # from here on a probability is `over 99%`
 TARGETS = ("target_response", "target_roas", "target_mroas")
 
