@@ -66,6 +66,8 @@ class Section:
         By caption; numbers, dates and true/false are written as people read them.
     figures
         By a text that says what they show; as PNG where they are drawn already (`png`).
+    folded
+        Whether a reader opens it first; paper has it open.
     live
         What a script adds; the section is there for it alone.
     """
@@ -74,10 +76,13 @@ class Section:
     paragraphs: Sequence[str] = ()
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     figures: Mapping[str, Drawing] = field(default_factory=dict)
+    folded: bool = False
     live: Live | None = None
 
 
-def render_page(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
+def render_page(
+    title: str, lead: Sequence[str] | Mapping[str, str], sections: Sequence[Section]
+) -> str:
     """Return a page as HTML text, for a browser, a phone or paper.
 
     Parameters
@@ -85,13 +90,15 @@ def render_page(title: str, lead: Sequence[str], sections: Sequence[Section]) ->
     title
         Of the page.
     lead
-        What a reader should know who reads nothing else, a sentence or two each.
+        What a reader should know who reads nothing else, a sentence or two each; by what it answers
+        where that helps.
     sections
         In the order in which they are shown.
     """
     parts = [
         {
             "heading": section.heading,
+            "folded": section.folded,
             "paragraphs": section.paragraphs,
             "figures": {text: _embedded(figure) for text, figure in section.figures.items()},
             "tables": {caption: _cells(table) for caption, table in section.tables.items()},
@@ -103,9 +110,12 @@ def render_page(title: str, lead: Sequence[str], sections: Sequence[Section]) ->
     names = {section.live.name: None for section in sections if section.live}
     scripts = [_source(f"{name}.js") for name in names]
     page = _TEMPLATES.get_template("page.html.jinja")
+    named = isinstance(lead, Mapping)
+    answers, sentences = (lead, ()) if named else ({}, lead)
     return page.render(
         title=title,
-        lead=lead,
+        answers=answers,
+        lead=sentences,
         sections=parts,
         scripts=scripts,
         hashes=[_hash(script) for script in scripts],
