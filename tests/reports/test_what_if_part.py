@@ -59,13 +59,10 @@ def html(found: WhatIf, market: str = "demo") -> str:
 
 
 @contextmanager
-def shown(text: str, folder: Path, before: str = "") -> Iterator[browser.Page]:
+def shown(text: str, folder: Path) -> Iterator[browser.Page]:
     file = folder / "page.html"
     file.write_text(text, encoding="utf-8")
     with browser.opened("about:blank", folder / "profile") as page:
-        page.call("Page.enable")
-        if before:
-            page.call("Page.addScriptToEvaluateOnNewDocument", source=before)
         page.call("Page.navigate", url=file.as_uri())
         page.wait_for("Below")
         yield page
@@ -465,15 +462,19 @@ def test_it_works_in_a_sandbox_that_allows_nothing_but_scripts(tmp_path):
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Sandboxed) as server:
-        Thread(target=server.serve_forever).start()
-        address = f"http://127.0.0.1:{server.server_port}/"
-        with browser.opened(address, tmp_path / "profile") as page:
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), Sandboxed) as server,
+        browser.opened("about:blank", tmp_path / "profile") as page,
+    ):
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            page.call("Page.navigate", url=f"http://127.0.0.1:{server.server_port}/")
             page.wait_for("What if?")
             assert page.ask("origin") == "null"
             press(page, "Keep as last period: TV")
             assert read(page)[BESIDE]["value"] != 0
-        server.shutdown()
+        finally:
+            server.shutdown()
 
 
 @pytest.mark.slow
