@@ -16,7 +16,7 @@ from mmm_demo.planning.what_if import NODES, Start, WhatIf, last_profile
 from mmm_demo.planning.window import Window, working_spend
 from mmm_demo.reports.page import Live, Section
 from mmm_demo.reports.plan_tables import spoken
-from mmm_demo.settings.wording import DAY, MEDIA_SALES, number_of
+from mmm_demo.settings.wording import DAY, MEDIA_SALES
 
 SHARE_DIGITS = 6  # of a week's share of the money, in a plan file
 
@@ -33,9 +33,10 @@ def what_if_section(what_if: WhatIf, market: str) -> Section:
     """
     weeks, few = what_if.window.weeks, what_if.media.worth.shape[2]
     asked = (
-        f"Move the money of a channel and read what it would bring. All money is for the whole "
-        f"window of {weeks} weeks. It is spread over the weeks as in the plan; a channel that is "
-        "kept as last period repeats that period week by week."
+        "Move a channel's money, or press Keep as last period, and read what that brings and what "
+        f"it costs beside the plan. All money is for the whole window of {weeks} weeks. It is "
+        "spread over the weeks as in the plan; a channel that is kept repeats the last period week "
+        "by week."
     )
     draws = (
         f"Expected sales are those of all {what_if.draws:,} draws of the model; how sure they are "
@@ -77,7 +78,7 @@ def what_if_data(what_if: WhatIf, market: str) -> dict[str, Any]:
         "working": _working(window),
         "starts": [_start(start) for start in what_if.starts],
         "interval": [INTERVALS["lower_94"], INTERVALS["upper_94"]],
-        "words": {"sales": MEDIA_SALES, "period": f"the last {number_of(window.weeks)}"},
+        "words": {"sales": MEDIA_SALES},
     }
     json.dumps(data, allow_nan=False)  # a page of numbers that are not known answers nothing
     return data
