@@ -77,6 +77,7 @@ def test_a_champion_plans_what_is_asked_for(make_version, store, project):
     assert schedule["week"].drop_duplicates().tolist() == list(done.plan.window.dates)
     assert file.name == f"budget_scenario_demo_{done.run.run_id[:8]}.csv"
     assert done.report.name == f"budget_report_demo_{done.run.run_id[:8]}.html"
+    assert '"market":"demo"' in done.report.read_text("utf-8")  # of what if
     assert store.get_run(done.run.run_id).data.params["plan.weeks"] == "4"
 
 
