@@ -264,6 +264,7 @@ def compare(a: str, b: str, market: str) -> None:
     click.FLOAT,
     "For the three targets: sales by media, or these per unit of money.",
 )
+@asked("--engine", click.STRING, "Who solves: own, library (PyMC-Marketing's optimizer) or both.")
 def optimize(plan: str | None, market: str | None, **options: Any) -> None:
     """Plan budgets with the champion: the scenarios of a file PLAN, or one that options ask for."""
     collect_no_garbage()
