@@ -121,6 +121,7 @@ def show_evidence(done: "EvidenceResult") -> None:
 def show_plan(done: "PlanResult") -> None:
     """Print the plan of the first scenario, and all scenarios side by side."""
     from mmm_demo.reports import summary
+    from mmm_demo.reports.plan_engines import engine_sentences
     from mmm_demo.reports.plan_page import basis
     from mmm_demo.reports.plan_text import plan_sentences
 
@@ -128,7 +129,8 @@ def show_plan(done: "PlanResult") -> None:
     title = f"Plan {done.label} {summary.plan_title(done.plan)}".replace("  ", " ")
     header = summary.plan_header(done.plan)
     print_table(title, header, summary.plan_rows(done.plan, labels), words=(header[-1],))
-    tell([*plan_sentences(done.plan, labels), basis(done.ground)])
+    engines = engine_sentences(done.plans)
+    tell([*plan_sentences(done.plan, labels), *engines, basis(done.ground)])
     if len(done.plans) > 1:
         header, title = summary.SCENARIO_HEADER, summary.scenario_title(done.plan)
         print_table(title, header, summary.scenario_rows(done.plans), words=header[3:4])

@@ -83,19 +83,22 @@ def require_of_library(scenario: Scenario, window: Window) -> None:
     """
     asked = []
     if scenario.objective != "response":
-        asked.append(f"objective: {scenario.objective} (it plans for response only)")
+        asked.append(f"objective: {scenario.objective}")
     if scenario.groups:
-        asked.append(f"groups: {', '.join(scenario.groups)} (it has bounds by channel only)")
+        asked.append(f"groups: {', '.join(scenario.groups)}")
     if scenario.profile == WEEKLY:
-        asked.append("profile: optimised (it decides a channel's total, not its weeks)")
+        asked.append(f"profile: {WEEKLY}")
     if scenario.smoothness is not None:
-        asked.append(f"smoothness: {scenario.smoothness:g} (it does not decide weeks)")
-    begin = f"scenario {scenario.name}: PyMC-Marketing's optimizer cannot be asked for"
+        asked.append(f"smoothness: {scenario.smoothness:g}")
     if asked:
-        raise BudgetError(f"{begin} {'; '.join(asked)}; leave that out, or plan with engine: own")
+        raise BudgetError(
+            f"scenario {scenario.name}: PyMC-Marketing's optimizer is asked for the most expected "
+            "sales by media, for an exact budget within bounds by channel, with the weeks' shares "
+            f"given; not for {', '.join(asked)}. Leave that out, or plan with engine: own"
+        )
     region = region_of(scenario, window)
     if not (region.high > region.low).any():
         raise BudgetError(
-            f"{begin} a plan in which every channel is fixed: there is nothing to plan; free a "
-            "channel, or plan with engine: own"
+            f"scenario {scenario.name}: every channel is fixed, which leaves PyMC-Marketing's "
+            "optimizer nothing to plan; free a channel, or plan with engine: own"
         )

@@ -12,6 +12,7 @@ from mmm_demo.planning.study import PlanStudy
 from mmm_demo.plots import plan as plot
 from mmm_demo.reports import plan_tables as show
 from mmm_demo.reports.page import Drawing, Section, render_page
+from mmm_demo.reports.plan_engines import engine_sections, engine_sentences
 from mmm_demo.reports.plan_text import (
     SURE_AS_A_WHOLE,
     UNRANKED,
@@ -110,6 +111,8 @@ def plan_page(
         f"Budget plan {plan.start:%Y-%m-%d} to {plan.end:%Y-%m-%d}: {ground.model} version "
         f"{ground.version} {ground.label}"
     )
+    engines = engine_sentences(study.plans)
+    lead = [*plan_sentences(plan, labels), *engines, basis(ground)]
     sections = [
         _changes(plan, labels, drawn["change"]),
         _scenarios(study, labels, drawn["gains"]),
@@ -119,9 +122,10 @@ def plan_page(
         _frontier(study.frontier, drawn["frontier"]),
         _weeks(plan, drawn["weekly_spend"]),
         _optimum(study),
+        *engine_sections(study.plans),
         _ground(ground),
     ]
-    return render_page(title.rstrip(), [*plan_sentences(plan, labels), basis(ground)], sections)
+    return render_page(title.rstrip(), lead, sections)
 
 
 def basis(ground: Ground) -> str:

@@ -10,6 +10,7 @@ from mmm_demo.checks.gate import PASSED, Check, GateReport
 from mmm_demo.forms.registry import default, find
 from mmm_demo.planning.plan import Plan, spread
 from mmm_demo.reports.check_names import check_name
+from mmm_demo.reports.plan_engines import engine_sentences
 from mmm_demo.reports.plan_text import chance, channel_flags, plan_sentences
 from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.names import as_markdown, bullets, key, markdown_table
@@ -278,7 +279,8 @@ def plan_markdown(
     """
     plan = plans[0]
     lines = [f"**Plan of {as_markdown(name)}: {plan_title(plan)}**", ""]
-    lines += bullets([*plan_sentences(plan, labels), *filter(None, [ground])])
+    told = [*plan_sentences(plan, labels), *engine_sentences(plans)]
+    lines += bullets([*told, *filter(None, [ground])])
     lines += ["", *markdown_table(*_marked(plan_header(plan), plan_rows(plan, labels)))]
     if len(plans) > 1:
         table = markdown_table(SCENARIO_HEADER, scenario_rows(plans))
