@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from mendable_worlds import drifting
 from scipy.optimize import LinearConstraint, linprog, minimize
 
 from mmm_demo.planning.window import working_spend
@@ -12,7 +13,9 @@ from mmm_demo.sources.simulate import (
     CARRYOVER_WEEKS,
     CHANNELS,
     CORRELATED_PAIR,
+    MEAN_SALES,
     MarketParts,
+    adstock,
     assemble,
     budgeted,
     draw_parts,
@@ -22,6 +25,7 @@ from mmm_demo.sources.simulate import (
 WEEKS, WINDOW = 156, 13
 STRENGTH = (0.2, 0.7)  # log spend per standard deviation of demand; the fault has 0.7
 LIFT_ERROR = 0.15  # standard error of a lift test, as a share of its true lift
+HILL_SLOPE = 1.5
 STEP = 1e-6  # of the budget, for the slope of the true response
 EXACT = 1e-5  # share of the response by which the best plan may miss the optimum at most
 
@@ -86,9 +90,34 @@ class World:
         return self.parts.media(pd.DataFrame(spend, columns=list(CHANNELS))).sum(axis=0)
 
 
+@dataclass(frozen=True)
+class HillParts(MarketParts):
+    """A market whose channels saturate by Hill curves of slope 1.5, which no model here has."""
+
+    def response(self, spend: pd.DataFrame) -> np.ndarray:
+        """Pass spend through a geometric adstock and a Hill curve, from 0 towards 1."""
+        weights = geometric_weights(self.alpha)
+        known = adstock(self.spend / self.spend.max(), weights)[: len(self.dates)]
+        carried = adstock(spend / self.spend.max(), weights)
+        return carried**HILL_SLOPE / (carried**HILL_SLOPE + known.mean(axis=0) ** HILL_SLOPE)
+
+
+def odd_world(seed: int, form: str) -> World:
+    """Draw a world with a true form that no model here has: `hill`, or `drift` of demand."""
+    clean = draw_parts(seed, WEEKS)
+    if form == "drift":
+        rng = np.random.default_rng([seed, 2])
+        path = drifting(WEEKS, rng) * rng.uniform(0.06, 0.10) * MEAN_SALES
+        return _world(replace(clean, others=clean.others + path), seed)
+    return _world(HillParts(**vars(clean)), seed)
+
+
 def draw_world(seed: int) -> World:
     """Draw a world: the clean market of the seed, but with spend that reacts to demand."""
-    clean = draw_parts(seed, WEEKS)
+    return _world(draw_parts(seed, WEEKS), seed)
+
+
+def _world(clean: MarketParts, seed: int) -> World:
     rng = np.random.default_rng([seed, 1])
     reacting = tuple(map(str, rng.permutation(CORRELATED_PAIR)[: rng.integers(1, 3)]))
     strength = float(rng.uniform(*STRENGTH))

@@ -64,12 +64,19 @@ def _known(fault: str, seed: int, weeks: int, rng: np.random.Generator) -> Simul
 
 def _drifting_baseline(seed: int, weeks: int, rng: np.random.Generator) -> SimulatedMarket:
     clean = draw_parts(seed, weeks)
+    path = drifting(weeks, rng)
+    return assemble(
+        replace(clean, others=clean.others + rng.uniform(0.06, 0.10) * MEAN_SALES * path)
+    )
+
+
+def drifting(weeks: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a path that wanders over months, without trend, of standard deviation 1; (week,)."""
     walk = np.cumsum(rng.normal(size=weeks + 2 * SMOOTH_WEEKS))
     for _ in range(2):  # twice, so that not even its slope jumps
         walk = np.convolve(walk, np.ones(SMOOTH_WEEKS) / SMOOTH_WEEKS, mode="valid")
     path = walk[:weeks] - np.polyval(np.polyfit(np.arange(weeks), walk[:weeks], 1), range(weeks))
-    size = rng.uniform(0.06, 0.10) * MEAN_SALES
-    return assemble(replace(clean, others=clean.others + size * path / path.std()))
+    return path / path.std()
 
 
 def _holiday_spikes(seed: int, weeks: int, rng: np.random.Generator) -> SimulatedMarket:

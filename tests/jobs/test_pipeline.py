@@ -121,7 +121,7 @@ def test_readme_shows_what_the_main_job_prints(demo):
     shown = readme.partition("<!-- what the main job prints -->")[2].partition("<!-- end -->")[0]
     said = without_figures(demo.shell.out)
     told = without_figures(shown).removeprefix("```text ").removesuffix(" ```").split(" * ")
-    assert len(told) == 7
+    assert len(told) == 9
     missing = [part for part in told if part not in said]
     assert not missing, f"the main job does not print this: {missing}"
 

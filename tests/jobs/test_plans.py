@@ -30,13 +30,15 @@ from mmm_demo.jobs import fit as fit_steps
 from mmm_demo.jobs import main
 from mmm_demo.jobs.fit import FitResult
 from mmm_demo.jobs.main import run_main
-from mmm_demo.jobs.plan import channel_labels, past_text, run_optimize
+from mmm_demo.jobs.plan import channel_labels, past_text, real_gain, run_optimize, truth_text
 from mmm_demo.jobs.promote import ContestLost
 from mmm_demo.planning.window import BudgetError, window_of
 from mmm_demo.settings.data import DataConfig
 from mmm_demo.settings.experiment import ExperimentConfig, to_dict
 from mmm_demo.settings.experiment_file import from_dict, load_experiment
 from mmm_demo.settings.scenario import load_request
+from mmm_demo.settings.wording import signed
+from mmm_demo.sources.simulate import really_brings, simulate_market
 from mmm_demo.store.publish import Publisher
 from mmm_demo.store.registry import find_alias
 from versions import data_folder
@@ -110,6 +112,29 @@ def test_money_of_the_champions_window_is_not_taken_for_another(make_version, st
     with pytest.raises(BudgetError, match="the champion's groups are for 4 weeks, not for 6"):
         run_optimize("demo", {"weeks": 6, "total_budget": 700_000.0}, project, silent)
     assert_nothing_planned(store, project)
+
+
+def test_the_plan_of_a_simulated_market_says_what_it_really_brings(make_version, store, project):
+    make_version()
+    promote()
+    done = run_optimize("demo", {"default_bounds": 0.2}, project, silent)
+    metrics = store.get_run(done.run.run_id).data.metrics
+    market = simulate_market(1, 156)  # experiments/demo.yaml
+    last = market.table[list(done.plan.window.channels)].tail(13)
+    replay = really_brings(1, 156, last)
+    assert metrics["plan.real_gain"] == pytest.approx(
+        really_brings(1, 156, done.plan.weekly) - replay
+    )
+    told = f"the plan really brings {signed(metrics['plan.real_gain'])} sales against the repeat"
+    assert told in done.ground.truth and told in done.page
+    assert told in done.report.read_text("utf-8")
+    assert (done.plan.table["change"].abs() <= 0.2 + 1e-6).all()
+    assert "(this plan, which moves" in done.page
+    other = replace(done.plan, window=replace(done.plan.window, unknown_weeks=1))
+    simulated = DataConfig(source="simulated", seed=1, weeks=156)
+    assert real_gain(other, simulated) is None
+    assert real_gain(done.plan, DataConfig(source="csv", path="x.csv")) is None
+    assert truth_text(done.plan, None) == ""
 
 
 def odd_report() -> GateReport:
@@ -191,7 +216,7 @@ def test_a_champion_plans_a_later_window_and_says_which(make_version, store, pro
     params = run.data.params
     assert (params["plan.weeks"], params["plan.start"]) == ("4", f"{start:%Y-%m-%d}")
     made = sorted(path.suffix for path in (project / "outputs" / "optimization").iterdir())
-    assert made == [".csv", ".html", *[".png"] * 6]
+    assert made == [".csv", ".html", *[".png"] * 7]
 
 
 def make_version_end(make_version: Callable[..., Any]) -> pd.Timestamp:

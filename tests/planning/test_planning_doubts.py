@@ -28,6 +28,7 @@ WINDOW = Window(
     working=np.array([[0.0, 162_618 / 13], [2e6, 1e6]]),
     cost=np.ones(2),
     sales=SALES,
+    tested=True,
 )
 
 

@@ -24,6 +24,7 @@ WINDOW = Window(
     working=np.array([LOWEST, HIGHEST]) / 4,
     cost=np.ones(3),
     sales=20_000.0,
+    tested=True,
 )
 
 
@@ -43,6 +44,15 @@ def test_by_default_the_budget_and_what_the_data_have_seen_are_kept():
     assert (found.budget, found.exact, found.limits) == (900.0, True, ())
     assert np.array_equal(found.low, LOWEST)
     assert np.array_equal(found.high, HIGHEST)
+
+
+def test_without_lift_tests_no_channel_moves_by_more_than_the_usual_step():
+    untested = replace(WINDOW, tested=False)
+    found = region(untested)
+    assert found.low == pytest.approx(np.maximum(0.7 * CURRENT, LOWEST))
+    assert found.high == pytest.approx(np.minimum(1.3 * CURRENT, HIGHEST))
+    assert np.array_equal(region(untested, default_bounds="seen").high, HIGHEST)
+    assert region(default_bounds=0.3).high == pytest.approx(found.high)
 
 
 def test_bounds_in_money_relative_to_the_last_period_and_fixed():

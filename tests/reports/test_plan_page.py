@@ -16,10 +16,10 @@ from mmm_demo.planning.plan import UNRANKED as NOT_RANKED
 from mmm_demo.planning.study import PlanStudy, study_plans
 from mmm_demo.plots.style import new_figure
 from mmm_demo.reports.plan_page import Ground, basis, plan_figures, plan_page
-from mmm_demo.reports.plan_text import UNRANKED, money, plan_sentences, signed
+from mmm_demo.reports.plan_text import UNRANKED, in_short, money, plan_sentences, signed
 from mmm_demo.settings.scenario import Scenario
 from pages import Page, assert_self_contained
-from planned import WIDE, planner_of, s_shaped, study
+from planned import WIDE, planner, planner_of, s_shaped, study
 from plot_data import no_global_changes as no_global_changes  # a fixture of every test here
 
 LABELS = {"TV": "data-driven", "Radio": "prior-driven"}
@@ -40,6 +40,8 @@ FIGURES = ["change", "gains", "response_curves", "marginal_curves", "frontier", 
 BLANK = dict.fromkeys(FIGURES, new_figure(1, 1, ""))
 HEADINGS = [
     "What to change",
+    "In full sentences",
+    "Money by channel",
     "Scenarios beside a replay",
     "Can the data rank the channels?",
     "When it comes: carry-in, window, carry-out",
@@ -80,8 +82,12 @@ def test_page_starts_with_the_sentences_and_what_they_rest_on(page):
     sentences = plan_sentences(study().main, LABELS)
     assert read[1].startswith("Budget plan ")
     assert read[1].endswith("demo version 3 DT Mart look-alike")
-    assert read[2 : 2 + len(sentences)] == sentences
-    assert read[2 + len(sentences)] == basis(GROUND)
+    first = [
+        text for pair in in_short(study().main, LABELS, study().moves).items() for text in pair
+    ]
+    assert read[2 : 2 + len(first) + 2] == [*first, "Who stands behind it", basis(GROUND)]
+    full = read.index("In full sentences") + 1
+    assert read[full : full + len(sentences) + 1] == [*sentences, basis(GROUND)]
     for part in ("version 3, 12 days old", "2021-01-04", "gate: passed", "1 lift test; "):
         assert part in basis(GROUND)
     assert basis(GROUND).endswith("evidence: backtest passed.")
@@ -113,13 +119,16 @@ def test_the_sentence_names_flags_warnings_accepted_weeks_and_a_window_that_is_o
 
 def test_an_unrankable_plan_is_labelled_on_top_and_the_smallest_move_beside_it():
     unsure = words(with_pairs(("TV", "Radio", 0.5, -0.1, 1.0, 0.8, NOT_RANKED)))
-    (label,) = [text for text in unsure[:8] if text.startswith(UNRANKED)]
+    short, label = [text for text in unsure if text.startswith(f"{UNRANKED}: the")] + [
+        text for text in unsure if text.startswith(f"{UNRANKED}: this")
+    ]
+    assert short in unsure[:12] and "from Radio to TV; a lift test would." in short
     assert "The smallest change that keeps 95%" in label
     assert "smallest change" in unsure
     change = study().main.smallest.planned - study().main.table["current"]
     assert set(change.map(signed)) <= set(unsure)
     sure = words(with_pairs(("TV", "Radio", 0.5, 0.1, 1.0, 0.99, RANKED)))
-    assert not any(UNRANKED in text for text in sure[:6])
+    assert not any(UNRANKED in text for text in sure[:12])
     assert "Yes: the interval of every difference is above zero." in sure
     assert "-0.100 to 1.00" in unsure
     assert (NOT_RANKED in unsure, RANKED in unsure) == (True, False)
@@ -252,3 +261,34 @@ def test_orders_per_unit_of_money_are_written_with_three_digits():
     nothing = re.compile(r"(?<![\d.,])-?0\.0+(?![\d%])")
     assert not [text for text in read if nothing.search(text)]
     assert plan.doubts == ()
+
+
+def test_the_page_opens_with_the_move_curve_and_folds_what_is_for_experts():
+    free = planner().plan(Scenario("free", default_bounds="seen"))
+    page = plan_page(study_plans(planner(), [free]), GROUND)
+    read = Page(page)
+    texts = [text.replace("\xa0", " ") for text in read.texts]
+    place = texts.index("How far to move")
+    assert texts.index("What to change") < place < texts.index("In full sentences")
+    assert (
+        "of that gain; with no channel changed by more than 5%, 10% and so on" in texts[place + 1]
+    )
+    for cell in ("the mix as it was", "5%", "50%", "as far as the data have seen", "this plan"):
+        assert cell in texts[place:], cell
+    assert len(read.of("details")) == len(HEADINGS) - 1
+    assert page.index("<details>") > page.index("How far to move")
+
+
+def test_a_limit_that_allows_no_plan_is_named_below_the_curve():
+    tv = float(planner().window.current[0])
+    one = planner().plan(Scenario("less", bounds={"TV": (0.0, 0.9 * tv)}, default_bounds="seen"))
+    read = Page(plan_page(study_plans(planner(), [one]), GROUND)).texts
+    (told,) = [text for text in read if text.startswith("No plan keeps all limits")]
+    assert "moves of at most 5%, 10%" in told
+
+
+def test_what_is_true_is_told_where_that_is_known():
+    truth = "This market is simulated, so the truth is known: the plan really brings +1."
+    read = words(study(), replace(GROUND, truth=truth))
+    assert read[read.index("What is true") + 1] == truth
+    assert "What is true" not in words(study())

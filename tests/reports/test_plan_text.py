@@ -1,5 +1,6 @@
 """Sentences about plans: what a budget owner reads is what was found, with every warning."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,9 @@ from mmm_demo.reports.plan_text import (
     certificate_sentence,
     chance,
     channel_flags,
+    in_short,
     money,
+    moves_sentence,
     plan_sentences,
     signed,
     smallest_sentence,
@@ -342,3 +345,70 @@ def test_every_objective_is_put_in_words():
     assert told["profit"].endswith("at a margin of 0.4 per unit of sales")
     assert "6.00M" in told["target_response"]
     assert "worst 10%" in told["cvar"]
+
+
+# What is read first
+
+
+def moved_by(**columns) -> pd.DataFrame:
+    """Return a move curve of three points, the second of which is the plan's."""
+    table = {
+        "most": [0.0, 0.3, np.nan],
+        "gain": [10e3, 60e3, 100e3],
+        "lower_94": [1e3, 2e3, -3e3],
+        "upper_94": [20e3, 90e3, 300e3],
+        "moved": [0.0, 30e3, 80e3],
+        "of_widest": [0.1, 0.6, 1.0],
+        "is_plan": [False, True, False],
+    }
+    return pd.DataFrame(table | columns)
+
+
+def test_the_first_screen_answers_five_questions_in_words_and_numbers():
+    told = in_short(edited(SURE), DATA, moved_by())
+    assert list(told) == ["What to do", "What it brings", "How sure", "What could change it"]
+    assert re.match(r"(TV|Radio) [+-][\d.]+[kM]? \([+-]\d+%\), .*\. In all ", told["What to do"])
+    assert " sales (+" in told["What it brings"] and "% of all sales" in told["What it brings"]
+    assert re.match(r"(Over )?\d+% that it sells more than the repeat; 94%", told["How sure"])
+    assert told["What could change it"] == (
+        "Wider moves, as far as the data have seen, claim 100k (-3.00k to +300k)."
+    )
+    quiet = in_short(edited(SURE), DATA, moved_by(is_plan=[False, False, True]))
+    assert quiet["What could change it"] == "Nothing that was measured speaks for another plan."
+    assert quiet["A smaller step"] == (
+        "With no channel changed by more than 30% (--bounds 0.3): 60.0k, 60% of the gain, "
+        "+2.00k to +90.0k, for moving 30.0k instead of 80.0k."
+    )
+
+
+def test_the_first_screen_names_what_could_change_the_decision():
+    told = in_short(
+        edited(UNSURE, FORCED, outside_observed=[True, False]),
+        {"TV": "data-driven", "Radio": "prior-driven"},
+        moved_by(),
+    )["What could change it"]
+    for words in (
+        f"{UNRANKED}: the data do not tell where",
+        "a lift test would.",
+        "Its limits move money against what the data say.",
+        "The ROAS of Radio rests on its prior.",
+        "No 8 weeks of the data had such spend: TV.",
+    ):
+        assert words in told
+    unknown = in_short(edited(SURE), {"TV": "not assessable"}, moved_by())
+    assert "The ROAS of TV is not assessed." in unknown["What could change it"]
+
+
+def test_how_far_to_move_is_told_as_shares_of_what_the_widest_plan_claims():
+    told = moves_sentence(moved_by())
+    assert told.startswith(
+        "How far to move: the plan that goes as far as the data have seen claims a gain of 100k by "
+        "moving 80.0k. The last period's mix, spread over the weeks like the plan, brings 10% of "
+    )
+    assert told.endswith("the best plan brings: 30% 60% (this plan, which moves 30.0k).")
+    assert "seen, this plan, claims" in moves_sentence(moved_by(is_plan=[False, False, True]))
+
+
+@pytest.mark.parametrize("table", [moved_by().head(0), moved_by(of_widest=[np.nan] * 3)])
+def test_without_a_widest_plan_that_gains_nothing_is_said_of_moves(table):
+    assert moves_sentence(table) == ""

@@ -165,10 +165,16 @@ def test_page_of_a_fit_shows_its_flags_beside_its_results() -> None:
     assert "the posterior is the prior: adstock_alpha[TV]." in page
 
 
-def test_page_of_a_fit_says_its_results_before_its_checks() -> None:
+def test_page_of_a_fit_says_verdict_flags_and_results_before_its_checks() -> None:
     page = fit_page(EXPERIMENT, DATA, flagged_report(), ROAS, ["adstock_alpha[TV]"])
-    order = ("**Incremental ROAS", "| TV | 2.10", "the posterior is the prior", "**Gate passed: 13")
-    order += ("**Flagged**", "A small market.", "**All checks**", "| R-hat (worst)", "**Priors**")
+    order = ("**Gate passed: 13", "**Flagged**", "**Incremental ROAS", "| TV | 2.10")
+    order += (
+        "the posterior is the prior",
+        "A small market.",
+        "**All checks**",
+        "| R-hat (worst)",
+        "**Priors**",
+    )
     places = [page.index(text) for text in order]
     assert places == sorted(places) and places[0] == 0
     refused = fit_page(EXPERIMENT, DATA, good_report(rhat_max=1.2))
@@ -246,7 +252,7 @@ def test_roas_table_has_the_identification_label_where_it_is_known() -> None:
 
 def test_page_of_a_plan_names_what_it_rests_on_where_it_is_told() -> None:
     plans = study().plans
-    page = plan_markdown(plans, "demo version 3", {}, "It rests on demo version 3.")
+    page = plan_markdown(plans, "demo version 3", {}, ["", "It rests on demo version 3."])
     assert "* It rests on demo version 3." in page.splitlines()
     assert "It rests on" not in plan_markdown(plans, "demo version 3", {})
 

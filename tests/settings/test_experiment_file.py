@@ -65,7 +65,11 @@ def test_all_faults_are_reported_together() -> None:
         ("gate", "requires", "require, rhat_max, roas_range, worse_crps_max"),
         ("evidence", "fold", "draws, folds, horizon_weeks, placebos, replicates, tune"),
         ("model.scaling", "targets", "channels, target"),
-        ("budget", "begin", "bounds, cost_per_unit, description, fixed, groups, margin, name"),
+        (
+            "budget",
+            "begin",
+            "bounds, cost_per_unit, default_bounds, description, fixed, groups, margin, name",
+        ),
         ("budget", "total", "smoothness, start, tail, target, total_budget, weeks"),
     ],
 )

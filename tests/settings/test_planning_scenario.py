@@ -304,7 +304,7 @@ def test_all_channels_stands_for_no_channel_elsewhere(content):
         (
             one(budget=3),
             "scenarios.0.budget",
-            "bounds, description, fixed, groups, margin, name, objective, profile, "
+            "bounds, default_bounds, description, fixed, groups, margin, name, objective, profile, "
             "relative_bounds, relative_budget, smoothness, tail, target, total_budget",
         ),
         (group(at_mots=3), "scenarios.0.groups.g.at_mots", "at_least, at_most, channels"),
@@ -375,3 +375,33 @@ def test_a_missing_file_names_the_ones_there(tmp_path):
     written(tmp_path, "market: demo\n")
     with pytest.raises(FileNotFoundError, match=r"no plan file .*autumn\.yaml.*spring\.yaml"):
         load_request(tmp_path / "autumn.yaml")
+
+
+# How far channels may move that have no bounds of their own
+
+
+@pytest.mark.parametrize("most", ["seen", 0.05, 0.3, 1])
+def test_a_move_is_a_share_or_as_far_as_the_data_have_seen(most):
+    assert Scenario("a", default_bounds=most).default_bounds == most
+    assert Scenario("a", default_bounds=most).most_change(tested=False) == most
+
+
+def test_without_a_word_a_model_without_lift_tests_moves_by_the_usual_step():
+    assert Scenario("a").most_change(tested=False) == 0.3
+    assert Scenario("a").most_change(tested=True) == "seen"
+
+
+@pytest.mark.parametrize(
+    ("most", "words"),
+    [
+        (30, "a share of what a channel spent, so at most 1, got 30; 30% is 0.3"),
+        (3, "3% is 0.03"),
+        (0, "greater than 0"),
+        (-0.3, "greater than 0"),
+        (float("nan"), "finite"),
+        ("wide", "'seen'"),
+    ],
+)
+def test_what_is_no_move_is_refused(most, words):
+    (fault,) = faults(one(default_bounds=most))
+    assert fault.startswith("scenarios.0.default_bounds") and words in fault

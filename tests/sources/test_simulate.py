@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from decision_worlds import World
 
 from each import each
 from mmm_demo.fits.trace import table_sha256
@@ -16,6 +17,7 @@ from mmm_demo.sources.simulate import (
     MEAN_SALES,
     SimulatedMarket,
     draw_parts,
+    really_brings,
     simulate_market,
 )
 
@@ -221,3 +223,15 @@ def test_length_is_as_asked(weeks: int) -> None:
 def test_too_few_weeks_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 104 weeks, got 103"):
         simulate_market(1, 103)
+
+
+def test_what_a_plan_really_brings_is_net_of_earlier_spend_and_counts_the_carryover():
+    weekly = simulate_market(3).table[list(CHANNELS)].tail(13).reset_index(drop=True)
+    assert really_brings(3, 156, 0 * weekly) == 0.0
+    world = World(draw_parts(3, 156), (), 0.0, pd.DataFrame())
+    assert really_brings(3, 156, weekly) == pytest.approx(world.replayed, rel=1e-12)
+    even = np.tile(weekly.mean().to_numpy(), (13, 1))
+    assert really_brings(3, 156, pd.DataFrame(even, columns=weekly.columns)) == pytest.approx(
+        world.realised(weekly.sum().to_numpy()).sum(), rel=1e-12
+    )
+    assert really_brings(3, 156, weekly[list(CHANNELS)[::-1]]) == really_brings(3, 156, weekly)

@@ -121,16 +121,13 @@ def show_evidence(done: "EvidenceResult") -> None:
 def show_plan(done: "PlanResult") -> None:
     """Print the plan of the first scenario, and all scenarios side by side."""
     from mmm_demo.reports import summary
-    from mmm_demo.reports.plan_engines import engine_sentences
-    from mmm_demo.reports.plan_page import basis
     from mmm_demo.reports.plan_text import plan_sentences
 
     labels = done.ground.labels
     title = f"Plan {done.label} {summary.plan_title(done.plan)}".replace("  ", " ")
     header = summary.plan_header(done.plan)
     print_table(title, header, summary.plan_rows(done.plan, labels), words=(header[-1],))
-    engines = engine_sentences(done.plans)
-    tell([*plan_sentences(done.plan, labels), *engines, basis(done.ground)])
+    tell([*plan_sentences(done.plan, labels), *filter(None, done.last)])
     if len(done.plans) > 1:
         header, title = summary.SCENARIO_HEADER, summary.scenario_title(done.plan)
         print_table(title, header, summary.scenario_rows(done.plans), words=header[3:4])

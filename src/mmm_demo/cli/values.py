@@ -47,3 +47,23 @@ def open_option(
         What it is, and what holds when it is not given.
     """
     return click.option(name, type=OrUnset(kind, old), help=f"{told}  [{UNSET}: {unset}]", **more)
+
+
+class MostChange(click.ParamType):
+    """How far a channel may move: a share as a number or in percent, or `seen`."""
+
+    name = "share|seen"
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | float:
+        """Return the share, or the word."""
+        text = str(value).strip()
+        if text == "seen":
+            return text
+        try:
+            return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            self.fail(
+                f"{value!r} is no share: give one as 0.3 or 30%, or the word seen", param, ctx
+            )

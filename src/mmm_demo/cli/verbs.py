@@ -28,7 +28,7 @@ from mmm_demo.cli.terminal import (
     tell,
     tell_error,
 )
-from mmm_demo.cli.values import OrUnset, open_option
+from mmm_demo.cli.values import MostChange, OrUnset, open_option
 from mmm_demo.settings.batteries import EVIDENCE_BATTERIES
 from mmm_demo.settings.project import require_project_root
 
@@ -264,12 +264,24 @@ def compare(a: str, b: str, market: str) -> None:
     click.FLOAT,
     "For the three targets: sales by media, or these per unit of money.",
 )
-@asked("--engine", click.STRING, "Who solves: own, library (PyMC-Marketing's optimizer) or both.")
+@open_option(
+    "--bounds",
+    MostChange(),
+    "Most change by channel, e.g. 0.3, or seen: as far as the data have seen.",
+    unset="the champion's own",
+)
+@open_option(
+    "--engine",
+    click.STRING,
+    "Who solves: own, library (PyMC-Marketing's optimizer) or both.",
+    unset="the champion's own",
+)
 def optimize(plan: str | None, market: str | None, **options: Any) -> None:
     """Plan budgets with the champion: the scenarios of a file PLAN, or one that options ask for."""
     collect_no_garbage()
     from mmm_demo.jobs.plan import run_optimize, run_plan_file
 
+    options["default_bounds"] = options.pop("bounds")
     settings = {name: value for name, value in options.items() if value is not None}
     if plan is None:
         done = run_optimize(market or "demo", settings, require_project_root(), say)

@@ -1,7 +1,7 @@
 """The steps of a plan: the champion, proven; the scenarios, solved; a run that keeps them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,17 @@ from mmm_demo.planning.study import study_plans
 from mmm_demo.planning.window import BudgetError, Window, window_of
 from mmm_demo.reports.check_names import check_name
 from mmm_demo.reports.page import png
+from mmm_demo.reports.plan_engines import engine_sentences
 from mmm_demo.reports.plan_page import Ground, basis, plan_figures, plan_page
+from mmm_demo.reports.plan_text import moves_sentence
 from mmm_demo.reports.summary import flag_lines, plan_markdown
 from mmm_demo.settings.data import DataConfig
 from mmm_demo.settings.experiment import registered_model_name
 from mmm_demo.settings.limits import GateConfig
 from mmm_demo.settings.run_schema import LABEL_TAG, WARNINGS_TAG, Say, by_channel
 from mmm_demo.settings.scenario import BudgetConfig, PlanRequest, load_request
+from mmm_demo.settings.wording import signed
+from mmm_demo.sources.simulate import really_brings
 from mmm_demo.store import registry
 from mmm_demo.store.evidence_store import load_evidence
 from mmm_demo.store.publish import Publisher
@@ -51,6 +55,8 @@ class PlanResult:
         Plan run.
     plans
         One per scenario, in the order of the request.
+    moves
+        `planning.moves.move_curve` of the first.
     version
         The champion.
     ground
@@ -63,6 +69,7 @@ class PlanResult:
 
     run: Run
     plans: tuple[Plan, ...]
+    moves: pd.DataFrame
     version: registry.ModelVersion
     ground: Ground
     files: tuple[Path, ...]
@@ -90,7 +97,13 @@ class PlanResult:
     def page(self) -> str:
         """Markdown of the plan run's page."""
         name = f"{self.version.name} version {self.version.version} {self.label}".rstrip()
-        return plan_markdown(self.plans, name, self.ground.labels, basis(self.ground))
+        return plan_markdown(self.plans, name, self.ground.labels, self.last)
+
+    @property
+    def last(self) -> tuple[str, ...]:
+        """Sentences after those on the plan itself; empty where there is nothing to say."""
+        engines = engine_sentences(self.plans)
+        return (moves_sentence(self.moves), *engines, self.ground.truth, basis(self.ground))
 
     @property
     def label(self) -> str:
@@ -186,7 +199,8 @@ def _plan(
     _require_fresh(champion, window)
     planner = Planner(fitted, window)
     plans = plans_by(request.engine, planner, request.scenarios)
-    ground = _ground(champion, window)
+    real = real_gain(plans[0], champion.bundle.experiment.data)
+    ground = replace(_ground(champion, window), truth=truth_text(plans[0], real))
     study = study_plans(planner, plans)
     pictures = {name: png(figure) for name, figure in plan_figures(study).items()}
     html = plan_page(study, ground, pictures)
@@ -195,8 +209,9 @@ def _plan(
         publisher = Publisher(run, root)
         files = tuple(_publish(publisher, plan, name) for plan in plans)
         page = publisher.plan_report(html, pictures, name or plans[0].scenario.name)
-        run.log(metrics=_metrics(plans[0], "plan") | _differences(plans))
-        result = PlanResult(run, plans, version, ground, files, page)
+        known = {} if real is None else {"plan.real_gain": real}
+        run.log(metrics=_metrics(plans[0], "plan") | known | _differences(plans))
+        result = PlanResult(run, plans, study.moves, version, ground, files, page)
         run.describe(result.page)
     return result
 
@@ -242,6 +257,30 @@ def past_text(window: Window, data: DataConfig, today: date) -> str:
         f"Warning: the whole window, {window.start:%Y-%m-%d} to {after - DAY:%Y-%m-%d}, lies "
         f"before today, {today}: no money can be spent in it any more. Fit newer data: mmm-demo "
         "main"
+    )
+
+
+def real_gain(plan: Plan, data: DataConfig) -> float | None:
+    """Return what a plan really gains over the replay, in sales; None where nobody knows.
+
+    Known of a simulated market, where the plan begins with the week after its data.
+    """
+    if data.source != "simulated" or plan.window.unknown_weeks or (plan.window.cost != 1).any():
+        return None
+    replay = pd.DataFrame(plan.window.last, columns=list(plan.window.channels))
+    brought = (really_brings(data.seed, data.weeks, spend) for spend in (plan.weekly, replay))
+    return next(brought) - next(brought)
+
+
+def truth_text(plan: Plan, real: float | None) -> str:
+    """Say what a plan really gains beside what it claims; empty where nobody knows."""
+    if real is None:
+        return ""
+    claimed = plan.uplift
+    between = f"{signed(claimed['lower_94'])} to {signed(claimed['upper_94'])}"
+    return (
+        f"This market is simulated, so the truth is known: the plan really brings {signed(real)} "
+        f"sales against the repeat; it claims {signed(claimed['mean'])} (94% interval {between})."
     )
 
 

@@ -8,11 +8,11 @@ from scipy.optimize import linprog
 
 from mmm_demo.planning.doubts import doubts_of_limits
 from mmm_demo.planning.window import BudgetError, Window
-from mmm_demo.settings.scenario import EVERY, Scenario
+from mmm_demo.settings.scenario import EVERY, SEEN, Scenario
 from mmm_demo.settings.wording import amount
 
 OPTIMAL = 0  # status of scipy's linprog
-SEEN = "a default, which keeps its spend where the data have seen it"
+AS_SEEN = "a default, which keeps its spend where the data have seen it"
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +195,7 @@ def region_of(scenario: Scenario, window: Window) -> Region:
 
 
 def _bounds(scenario: Scenario, window: Window) -> tuple[np.ndarray, np.ndarray]:
-    low, high = window.seen
+    low, high = default_bounds(scenario, window)
     current = window.current
     if EVERY in scenario.relative_bounds:
         low, high = (np.array(side) * current for side in scenario.relative_bounds[EVERY])
@@ -207,6 +207,27 @@ def _bounds(scenario: Scenario, window: Window) -> tuple[np.ndarray, np.ndarray]
         elif name in scenario.fixed:
             low[place] = high[place] = current[place]
     return low, high
+
+
+def default_bounds(scenario: Scenario, window: Window) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bounds of channels that have none of their own, each of shape (channel,)."""
+    low, high = window.seen
+    current, most = window.current, scenario.most_change(window.tested)
+    if most == SEEN or not current.sum() > 0:
+        return low, high
+    budget = _budget(scenario, window)
+    # A budget that need not be spent allows more than before, and does not ask for it.
+    less = budget < current.sum()
+    centre = mix_at(current, budget) if scenario.spends_all or less else current
+    return (
+        np.clip(max(1 - most, 0.0) * centre, low, high),
+        np.clip((1 + most) * centre, low, high),
+    )
+
+
+def mix_at(current: np.ndarray, budget: float) -> np.ndarray:
+    """Return the last period's mix at another budget, shape (channel,)."""
+    return current * (budget / current.sum()) if current.sum() > 0 else np.zeros_like(current)
 
 
 def _budget(scenario: Scenario, window: Window) -> float:
@@ -250,11 +271,15 @@ def _require_feasible(scenario: Scenario, region: Region, window: Window) -> Non
             for limit in limits
         ]
     named = {*scenario.bounds, *scenario.relative_bounds, *scenario.fixed}
+    most = scenario.most_change(window.tested)
+    default = AS_SEEN
+    if most != SEEN:
+        default = f"a default: at most {most:.0%} from the last period, as the data have seen it"
     for row, name, low, high in zip(
         np.eye(len(channels)), channels, region.low, region.high, strict=True
     ):
         asked = EVERY in named or name in named
-        limits += _box(name, row, low, high, "" if asked else SEEN)
+        limits += _box(name, row, low, high, "" if asked else default)
     if _possible(limits, region.unit):
         return
     limits.sort(key=lambda limit: not limit.default)  # first tried, first left out
@@ -267,17 +292,18 @@ def _require_feasible(scenario: Scenario, region: Region, window: Window) -> Non
     hints = "".join(f". Note that {hint}" for hint in doubts_of_limits(scenario, window))
     raise BudgetError(
         f"scenario {scenario.name} allows no plan, because these limits clash: {told}. "
-        f"{_next_step(clash)}{hints}"
+        f"{_next_step(clash, default)}{hints}"
     )
 
 
-def _next_step(clash: Sequence[Limit]) -> str:
+def _next_step(clash: Sequence[Limit], default: str) -> str:
     """Say what to change: a default needs a setting of its own to be another one."""
     defaults = {limit.default for limit in clash if limit.default}
     if not defaults:
         return "Change one of them"
-    give = ["bounds to the channels that have a default"] if SEEN in defaults else []
-    give += ["total_budget"] if defaults - {SEEN} else []
+    give = ["bounds to the channels that have a default"] if default in defaults else []
+    give += ["default_bounds: seen"] if default in defaults - {AS_SEEN} else []
+    give += ["total_budget"] if defaults - {default} else []
     nobodys = all(limit.default for limit in clash)
     return f"{'Give' if nobodys else 'Change one of your own, or give'} {' or '.join(give)}"
 

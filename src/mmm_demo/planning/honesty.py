@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linprog
 
-from mmm_demo.planning.feasible import OPTIMAL, Region
+from mmm_demo.planning.feasible import OPTIMAL, Region, mix_at
 from mmm_demo.planning.plan import AGAINST, RANKED, UNRANKED, Move
 from mmm_demo.planning.solver import Goal, Point, Surface, evaluate
 
@@ -53,11 +53,6 @@ def _verdict(lower: float, upper: float) -> str:
     if lower > 0:
         return RANKED
     return AGAINST if upper < 0 else UNRANKED
-
-
-def mix_at(current: np.ndarray, budget: float) -> np.ndarray:
-    """Return the last period's mix at another budget, shape (channel,)."""
-    return current * (budget / current.sum()) if current.sum() > 0 else np.zeros_like(current)
 
 
 def smallest_move(

@@ -54,6 +54,29 @@ class Totals:
 
 
 @dataclass(frozen=True, eq=False)
+class Solved:
+    """The best spend that a scenario allows.
+
+    Attributes
+    ----------
+    region, goal
+        What is allowed, and what was made as large as possible.
+    weekly
+        Money, shape (week, channel).
+    point
+        What that is worth, over all draws.
+    gap
+        See `plan.Plan`.
+    """
+
+    region: Region
+    goal: Goal
+    weekly: np.ndarray
+    point: Point
+    gap: float
+
+
+@dataclass(frozen=True, eq=False)
 class Planner:
     """A model, ready to answer scenarios for one window.
 
@@ -98,14 +121,8 @@ class Planner:
         BudgetError
             When it allows no plan, with the limits that clash, or its target is out of reach.
         """
-        region, goal = region_of(scenario, self.window), goal_of(scenario)
-        spread, replay = spread_of(scenario, self.window), float(self.replay.total.mean())
-        require_margin(scenario, self.window, replay)
-        try:
-            weekly, point, gap = self._solve(scenario, goal, region, spread)
-        except OutOfReach as fault:
-            what = counted(scenario, self.window, replay)
-            raise OutOfReach(f"scenario {scenario.name}: {fault}. Note that {what}") from None
+        solved = self.solve(scenario)
+        weekly, point, spread = solved.weekly, solved.point, spread_of(scenario, self.window)
         if scenario.profile == WEEKLY:
             spread = shares_of(weekly, spread)
         totals = self._by_totals(spread)
@@ -113,7 +130,9 @@ class Planner:
             float(one.total.mean()) for one in (totals.thin.at(weekly.sum(axis=0)), point.brought)
         )
         thinning = thinned / expected - 1 if expected > 0 else 0.0
-        return self._plan(scenario, region, spread, weekly, point, gap=gap, thinning=thinning)
+        return self._plan(
+            scenario, solved.region, spread, weekly, point, gap=solved.gap, thinning=thinning
+        )
 
     def judged(
         self, scenario: Scenario, planned: np.ndarray, engine: Engine, complaint: str = ""
@@ -181,11 +200,38 @@ class Planner:
             **found,
         )
 
+    def solve(self, scenario: Scenario, spread: np.ndarray | None = None) -> "Solved":
+        """Return the best spend for a scenario, and nothing around it.
+
+        Parameters
+        ----------
+        scenario
+            What is asked.
+        spread
+            How money is spread over the weeks, shape (week, channel), whatever the scenario says.
+
+        Raises
+        ------
+        BudgetError
+            See `plan`.
+        """
+        region, goal = region_of(scenario, self.window), goal_of(scenario)
+        by_week = scenario.profile == WEEKLY and spread is None
+        spread = spread_of(scenario, self.window) if spread is None else spread
+        replay = float(self.replay.total.mean())
+        require_margin(scenario, self.window, replay)
+        try:
+            weekly, point, gap = self._solve(scenario, goal, region, spread, by_week)
+        except OutOfReach as fault:
+            what = counted(scenario, self.window, replay)
+            raise OutOfReach(f"scenario {scenario.name}: {fault}. Note that {what}") from None
+        return Solved(region, goal, weekly, point, gap)
+
     def _solve(
-        self, scenario: Scenario, goal: Goal, region: Region, spread: np.ndarray
+        self, scenario: Scenario, goal: Goal, region: Region, spread: np.ndarray, by_week: bool
     ) -> tuple[np.ndarray, Point, float]:
         """Return the best money by week, shape (week, channel), what it is worth, and its gap."""
-        by_week, begin = scenario.profile == WEEKLY, self._begin(region)
+        begin = self._begin(region)
         totals = self._by_totals(spread)
         thin, full = totals.thin, totals.full
         if by_week:

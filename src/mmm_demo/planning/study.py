@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mmm_demo.planning.curves import budget_frontier, response_curves
+from mmm_demo.planning.moves import move_curve
 from mmm_demo.planning.optimize import Planner
 from mmm_demo.planning.plan import INTERVALS, Plan, spread
 from mmm_demo.planning.surface import ByWeek
@@ -28,12 +29,15 @@ class PlanStudy:
     curves, frontier
         `response_curves` and `budget_frontier` of the main plan; budgets of the frontier whose
         search failed are not among its rows, `frontier.attrs["missing"]` is their number.
+    moves
+        `move_curve` of the main plan.
     """
 
     plans: tuple[Plan, ...]
     scenarios: pd.DataFrame
     curves: pd.DataFrame
     frontier: pd.DataFrame
+    moves: pd.DataFrame
 
     @property
     def main(self) -> Plan:
@@ -49,6 +53,7 @@ def study_plans(planner: Planner, plans: Sequence[Plan]) -> PlanStudy:
         scenarios=scenario_table(planner, plans),
         curves=response_curves(planner, main),
         frontier=budget_frontier(planner, main.scenario),
+        moves=move_curve(planner, main),
     )
 
 

@@ -45,6 +45,8 @@ class Window:
         told as a share of.
     unknown_weeks
         Weeks between the data and the window, whose spend is not known.
+    tested
+        Whether lift tests calibrate the model.
     """
 
     start: pd.Timestamp
@@ -57,6 +59,7 @@ class Window:
     cost: np.ndarray
     sales: float
     unknown_weeks: int = 0
+    tested: bool = False
 
     @property
     def weeks(self) -> int:
@@ -143,6 +146,7 @@ def window_of(
         cost=cost,
         sales=float(fitted.observed[-weeks:].sum()),
         unknown_weeks=unknown_weeks,
+        tested=fitted.lift_tests is not None,
     )
 
 

@@ -268,6 +268,53 @@ def gains(scenarios: pd.DataFrame) -> Figure:
 
 
 @look.styled
+def moves(table: pd.DataFrame, profit: bool = False) -> Figure:
+    """Show how much of the gain plans bring that may not move any channel far.
+
+    Parameters
+    ----------
+    table : pd.DataFrame (limit,)
+        `planning.moves.move_curve`.
+    profit : bool
+        Whether the gain is in profit, not in sales.
+
+    Returns
+    -------
+    Figure
+        One axes: 50 and 94 % intervals against the zero line; share of the widest plan's gain and
+        money moved on the right.
+    """
+    what = "profit" if profit else "sales"
+    title = f"Gain in {what} by how far a channel may move"
+    fig, ax = look.row_figure(9.5, title, [_limit(part) for part in table.itertuples()], 0.5, 1.6)
+    ax.axvline(0, color=INK, linewidth=1)
+    for row, part in enumerate(table.itertuples()):
+        color = MODEL if part.is_plan else MUTED
+        inner = (part.lower_50, part.upper_50)
+        look.interval(ax, row, (part.lower_94, part.upper_94), inner, part.gain, color)
+    texts = [
+        f"{human(part.gain)}{_of_widest(part.of_widest)}, moves {human(part.moved)}"
+        for part in table.itertuples()
+    ]
+    look.margin_text(ax, texts, "mean (of the widest), money moved")
+    name = "Profit" if profit else SALES
+    look.number_axis(ax.xaxis, f"{name}, more than the replay brings", ticks=6)
+    look.from_zero(ax, table[["lower_94", "upper_94"]].to_numpy(float))
+    ax.set_title("Dot: mean; thick line: 50% interval; thin line: 94% interval; blue: this plan")
+    return fig
+
+
+def _limit(part: Any) -> str:
+    told = f"at most {part.most:.0%}" if part.most > 0 else "the mix as it was"
+    told = told if np.isfinite(part.most) else "as far as seen"
+    return f"{told} (this plan)" if part.is_plan else told
+
+
+def _of_widest(share: float) -> str:
+    return f" ({share:.0%})" if np.isfinite(share) else ""
+
+
+@look.styled
 def weekly_spend(weekly: pd.DataFrame, last: np.ndarray) -> Figure:
     """Show the planned money of each week beside that of the last period.
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -125,17 +125,23 @@ def version_card(card: CardInput) -> str:
         What was found; what was not is named on the page, with the command that finds it.
     """
     parts = (_lift, _champion, _promises, _ground)
-    sections = [_checks(card), *_answers(card), *(part(card) for part in parts)]
+    rest = [_every_check(card), *_answers(card), *(part(card) for part in parts)]
+    sections = [_checks(card), *(replace(section, folded=True) for section in rest)]
     title = f"Evidence card: {card.model} version {card.version} {card.label}".rstrip()
-    return render_page(title, lead(card), sections)
+    answers = {question: " ".join(told) for question, told in in_short(card).items() if told}
+    return render_page(title, answers, sections)
 
 
-def lead(card: CardInput) -> list[str]:
-    """Return what a reader should know who reads nothing else, the verdict first."""
+def in_short(card: CardInput) -> dict[str, list[str]]:
+    """Return what a reader should know who reads nothing else, by question, the verdict first."""
     report, accepted = card.judged, card.experiment.data.accept
-    parts = [_verdict(report), _standing(card), *_batteries(report), *_flags(report)]
-    parts += [f"Unlike the other weeks, and accepted: {entry}." for entry in accepted]
-    return [*parts, *_unmeasured(card), *_identified(card), *_experiments(card), *_moved(card)]
+    unlike = [f"Unlike the other weeks, and accepted: {entry}." for entry in accepted]
+    return {
+        "Verdict": [_verdict(report), _standing(card)],
+        "Why": [*_batteries(report), *_flags(report), *unlike],
+        "What is not known": [*_unmeasured(card)],
+        "What the data tell": [*_identified(card), *_experiments(card), *_moved(card)],
+    }
 
 
 def battery_status(report: GateReport, battery: str) -> str:
@@ -274,13 +280,16 @@ def _checks(card: CardInput) -> Section:
         rows = [(check_name(of.name), of.status, of.where, of.advice) for of in open_ones]
         advice = pd.DataFrame(rows, columns=["check", "status", "where", "what to do"])
         tables["Not passed, and what to do"] = advice
-    tables["Every check"] = check_table(report)
+    return Section("What was asked of it", [card.history] if card.history else [], tables)
+
+
+def _every_check(card: CardInput) -> Section:
     about = (
         "A required check that does not pass refuses the version. An advisory one refuses "
         "nothing, and is shown wherever the result is shown."
     )
-    paragraphs = [text for text in (card.history, about) if text]
-    return Section("The verdict, check by check", paragraphs, tables)
+    tables = {"Every check": check_table(card.judged)}
+    return Section("The verdict, check by check", [about], tables)
 
 
 def check_table(report: GateReport) -> pd.DataFrame:

@@ -43,15 +43,20 @@ class Section:
         By caption; numbers, dates and true/false are written as people read them.
     figures
         By a text that says what they show; as PNG where they are drawn already (`png`).
+    folded
+        Whether a reader opens it first; paper has it open.
     """
 
     heading: str
     paragraphs: Sequence[str] = ()
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     figures: Mapping[str, Drawing] = field(default_factory=dict)
+    folded: bool = False
 
 
-def render_page(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
+def render_page(
+    title: str, lead: Sequence[str] | Mapping[str, str], sections: Sequence[Section]
+) -> str:
     """Return a page as HTML text, for a browser, a phone or paper.
 
     Parameters
@@ -59,13 +64,15 @@ def render_page(title: str, lead: Sequence[str], sections: Sequence[Section]) ->
     title
         Of the page.
     lead
-        What a reader should know who reads nothing else, a sentence or two each.
+        What a reader should know who reads nothing else, a sentence or two each; by what it answers
+        where that helps.
     sections
         In the order in which they are shown.
     """
     parts = [
         {
             "heading": section.heading,
+            "folded": section.folded,
             "paragraphs": section.paragraphs,
             "figures": {text: _embedded(figure) for text, figure in section.figures.items()},
             "tables": {caption: _cells(table) for caption, table in section.tables.items()},
@@ -73,7 +80,9 @@ def render_page(title: str, lead: Sequence[str], sections: Sequence[Section]) ->
         for section in sections
     ]
     page = _TEMPLATES.get_template("page.html.jinja")
-    return page.render(title=title, lead=lead, sections=parts)
+    named = isinstance(lead, Mapping)
+    answers, sentences = (lead, ()) if named else ({}, lead)
+    return page.render(title=title, answers=answers, lead=sentences, sections=parts)
 
 
 def cell_text(value: Any) -> str:

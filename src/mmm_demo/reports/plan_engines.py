@@ -34,6 +34,12 @@ def engine_sentences(plans: Sequence[Plan]) -> list[str]:
     return told + [text for plan in theirs for text in _doubts(plan, named=named)]
 
 
+def engine_lead(plans: Sequence[Plan]) -> dict[str, str]:
+    """Say of the main plan who solved it, where that was not our own solver alone."""
+    told = engine_sentences(plans[:1] if plans[0].engine == "library" else plans[:2])
+    return {"Who solved it": " ".join(told)} if told else {}
+
+
 def engine_sections(plans: Sequence[Plan]) -> list[Section]:
     """Return what a plan's page says of its engines; nothing where our own solver made all."""
     pairs, sentences = rivals(plans), engine_sentences(plans)
@@ -41,8 +47,8 @@ def engine_sections(plans: Sequence[Plan]) -> list[Section]:
         return []
     about = (
         f"{LIBRARY} is asked the same: the same weeks, bounds and budget, carry-in taken off, over "
-        "all draws. The marginal curves, the smallest change and the budget frontier of this page "
-        "are by our own solver in any case."
+        "all draws. How far to move, the smallest change and the budget frontier of this page are "
+        "by our own solver in any case."
     )
     tables = {"Expected " + MEDIA_SALES: _objectives(pairs)} if pairs else {}
     weeks = plans[0].weeks

@@ -1,7 +1,7 @@
 """The plans of one request as one HTML page for whoever decides the budget."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -12,15 +12,25 @@ from mmm_demo.planning.study import PlanStudy
 from mmm_demo.plots import plan as plot
 from mmm_demo.reports import plan_tables as show
 from mmm_demo.reports.page import Drawing, Section, render_page
-from mmm_demo.reports.plan_engines import engine_sections, engine_sentences
+from mmm_demo.reports.plan_engines import engine_lead, engine_sections
 from mmm_demo.reports.plan_text import (
     SURE_AS_A_WHOLE,
     UNRANKED,
     certificate_sentence,
+    in_short,
+    moves_sentence,
     plan_sentences,
     smallest_sentence,
 )
-from mmm_demo.settings.wording import ALL_SALES, MEDIA_SALES, join_words, money, number_of
+from mmm_demo.settings.scenario import SEEN
+from mmm_demo.settings.wording import (
+    ALL_SALES,
+    MEDIA_SALES,
+    join_words,
+    money,
+    number_of,
+    share,
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,8 @@ class Ground:
         What results must be called, e.g. `DT Mart look-alike`; empty for none.
     labels
         Identification label by channel; empty when unknown.
+    truth
+        What the first plan really brings, in one sentence; empty where nobody knows.
     """
 
     model: str
@@ -74,15 +86,18 @@ class Ground:
     past: str = ""
     label: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    truth: str = ""
 
 
 def plan_figures(study: PlanStudy) -> dict[str, Figure]:
     """Return the figures of a page by a name that may be part of a file's, in its order."""
     plan = study.main
     span = f"{plan.start:%Y-%m-%d} to {plan.end:%Y-%m-%d}"
+    profit = plan.scenario.objective == "profit"
     scenarios = study.scenarios.assign(scenario=study.scenarios["scenario"].map(show.spoken))
     return {
         "change": plot.budget_change(plan.table, f"What to change, {span}"),
+        **({"moves": plot.moves(study.moves, profit)} if len(study.moves) else {}),
         "gains": plot.gains(scenarios),
         "response_curves": plot.response_curves(study.curves, plan.table),
         "marginal_curves": plot.marginal_curves(study.curves, plan.table),
@@ -111,19 +126,29 @@ def plan_page(
         f"Budget plan {plan.start:%Y-%m-%d} to {plan.end:%Y-%m-%d}: {ground.model} version "
         f"{ground.version} {ground.label}"
     )
-    engines = engine_sentences(study.plans)
-    lead = [*plan_sentences(plan, labels), *engines, basis(ground)]
+    lead = in_short(plan, labels, study.moves) | engine_lead(study.plans)
+    lead["Who stands behind it"] = basis(ground)
+    if ground.truth:
+        lead["What is true"] = ground.truth
     sections = [
-        _changes(plan, labels, drawn["change"]),
-        _scenarios(study, labels, drawn["gains"]),
-        _ranking(plan),
-        _carryover(plan),
-        _curves(drawn),
-        _frontier(study.frontier, drawn["frontier"]),
-        _weeks(plan, drawn["weekly_spend"]),
-        _optimum(study),
-        *engine_sections(study.plans),
-        _ground(ground),
+        Section("What to change", figures={"Change": drawn["change"]}),
+        *_moves(study.moves, drawn),
+        *(
+            replace(section, folded=True)
+            for section in (
+                Section("In full sentences", [*plan_sentences(plan, labels), basis(ground)]),
+                _changes(plan, labels),
+                _scenarios(study, labels, drawn["gains"]),
+                _ranking(plan),
+                _carryover(plan),
+                _curves(drawn),
+                _frontier(study.frontier, drawn["frontier"]),
+                _weeks(plan, drawn["weekly_spend"]),
+                _optimum(study),
+                *engine_sections(study.plans),
+                _ground(ground),
+            )
+        ),
     ]
     return render_page(title.rstrip(), lead, sections)
 
@@ -149,7 +174,19 @@ def _named(begin: str, noun: str, names: Sequence[str]) -> str:
     return f"{begin} {number_of(len(names), noun)} ({', '.join(names)})" if names else ""
 
 
-def _changes(plan: Plan, labels: Mapping[str, str], figure: Drawing) -> Section:
+def _moves(moves: pd.DataFrame, figures: Mapping[str, Drawing]) -> list[Section]:
+    if moves.empty:
+        return []
+    about = "The best plan for the same money when no channel may change further than that."
+    told = [text for text in (moves_sentence(moves), about) if text]
+    missing = [share(most) if most != SEEN else "as far as seen" for most in moves.attrs["missing"]]
+    if missing:
+        told.append(f"No plan keeps all limits with moves of at most {join_words(missing)}.")
+    table = {"Gain over the replay of the last period": show.moves(moves)}
+    return [Section("How far to move", told, table, {"Gain by move": figures["moves"]})]
+
+
+def _changes(plan: Plan, labels: Mapping[str, str]) -> Section:
     about = (
         f"Money for the whole window of {plan.weeks} weeks beside that of the last {plan.weeks} "
         f"weeks of the data. Observed: the lowest and the highest total of any {plan.weeks} weeks "
@@ -159,7 +196,7 @@ def _changes(plan: Plan, labels: Mapping[str, str], figure: Drawing) -> Section:
     smallest = "" if len(plan.unrankable) else smallest_sentence(plan)  # else the lead has it
     paragraphs = [text for text in (about, smallest) if text]
     tables = {f"Money by channel, in {plan.weeks} weeks": show.changes(plan, labels)}
-    return Section("What to change", paragraphs, tables, {"Change": figure})
+    return Section("Money by channel", paragraphs, tables)
 
 
 def _scenarios(study: PlanStudy, labels: Mapping[str, str], figure: Drawing) -> Section:

@@ -17,6 +17,7 @@ from mmm_demo.settings.wording import (
     percent,
     roas,
     roas_between,
+    share,
     signed,
 )
 
@@ -55,6 +56,24 @@ def costs(found: pd.DataFrame) -> pd.DataFrame:
             "94% interval": _between(found, "response_lower_94", "response_upper_94"),
             "ROAS": found["roas"].map(roas),
             "marginal ROAS": found["mroas"].map(roas),
+        }
+    )
+
+
+def moves(found: pd.DataFrame) -> pd.DataFrame:
+    """Return what plans bring that may move no channel further (`PlanStudy.moves`)."""
+    seen = "as far as the data have seen"
+    limits = [(share(most) if most else "the mix as it was") if most == most else seen
+              for most in found["most"]]  # fmt: skip
+    return pd.DataFrame(
+        {
+            "a channel changes by at most": limits,
+            "gain": found["gain"].map(signed),
+            "94% interval": _between(found, "lower_94", "upper_94"),
+            "probability": found["probability"].map(chance),
+            "of the widest plan's gain": found["of_widest"].map(share),
+            "money moved": found["moved"].map(money),
+            "": ["this plan" if is_plan else "" for is_plan in found["is_plan"]],
         }
     )
 

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from mmm_demo.checks.gate import DATA_DRIVEN, NOT_ASSESSABLE, PRIOR_DRIVEN
-from mmm_demo.planning.honesty import KEPT, mix_at
+from mmm_demo.planning.feasible import mix_at
+from mmm_demo.planning.honesty import KEPT
 from mmm_demo.planning.plan import AGAINST, TOLERANCE, Plan, spread
 from mmm_demo.planning.plan import UNRANKED as NOT_RANKED
-from mmm_demo.settings.scenario import Scenario
+from mmm_demo.settings.scenario import USUAL_STEP, Scenario
 from mmm_demo.settings.wording import (
     ALL_SALES,
     MEDIA_SALES,
@@ -53,6 +54,119 @@ def plan_sentences(plan: Plan, labels: Mapping[str, str]) -> list[str]:
     asked = (*plan.doubts, _change(plan), _reached(plan), *_profit(plan), *_sales(plan))
     beware = (_unranked(plan), _forced(plan), _care(plan, labels), _unknown_weeks(plan))
     return [part for part in (*asked, *beware) if part]
+
+
+def in_short(plan: Plan, labels: Mapping[str, str], moves: pd.DataFrame) -> dict[str, str]:
+    """Return what a budget owner reads in ten seconds, by the question that it answers.
+
+    Parameters
+    ----------
+    plan, labels
+        As for `plan_sentences`, which says the same in full.
+    moves
+        `planning.moves.move_curve` of the plan.
+    """
+    smaller = _smaller_step(moves)
+    return {
+        "What to do": " ".join([*plan.doubts, _to_do(plan)]),
+        "What it brings": _brings(plan),
+        "How sure": _how_sure(plan),
+        **({"A smaller step": smaller} if smaller else {}),
+        "What could change it": _could_change(plan, labels, moves),
+    }
+
+
+def _to_do(plan: Plan) -> str:
+    table = _by_channel(plan)
+    told = moves(table["planned"] - table["current"], table["current"], SMALL * plan.total_budget)
+    return (
+        f"{told or 'Leave every channel as it is'}. In all {money(plan.total_budget)} in the "
+        f"{plan.weeks} weeks from {plan.start:%Y-%m-%d}, "
+        f"{_against(plan.total_budget, plan.current_budget)} the last {plan.weeks}."
+    )
+
+
+def _brings(plan: Plan) -> str:
+    if _as_before(plan):
+        return f"What a repeat of the last {plan.weeks} weeks brings, no more and no less."
+    of = f"than a repeat of the last {plan.weeks} weeks"
+    told = f"{_more(plan.uplift['mean'], 'fewer')} sales"
+    sales = f"{with_shares(told, plan.of_all_sales, plan.of_media_sales)} {of}."
+    draws = plan.profit_gain
+    profit = "" if draws is None else f"{_more(float(draws.mean()))} profit {of}; "
+    return " ".join(part for part in (_reached(plan), f"{profit}{sales}") if part)
+
+
+def _how_sure(plan: Plan) -> str:
+    if _as_before(plan):
+        return "Nothing changes, so there is nothing to be sure of."
+    draws, verb = plan.profit_gain, "earns"
+    if draws is None:
+        draws, verb = plan.gain, "sells"
+    gain = spread(draws)
+    return (
+        f"{chance(gain['probability']).capitalize()} that it {verb} more than the repeat; 94% "
+        f"interval {signed(gain['lower_94'])} to {signed(gain['upper_94'])}."
+    )
+
+
+def _smaller_step(moves: pd.DataFrame) -> str:
+    """Say what the field's usual step brings, where the plan goes further; else nothing."""
+    step = moves[moves["most"] == USUAL_STEP]
+    if not len(step) or not moves["is_plan"].iloc[-1] or not step["of_widest"].notna().all():
+        return ""
+    usual, widest = step.iloc[0], moves.iloc[-1]
+    return (
+        f"With no channel changed by more than {USUAL_STEP:.0%} (--bounds {USUAL_STEP:g}): "
+        f"{money(usual['gain'])}, {usual['of_widest']:.0%} of the gain, "
+        f"{signed(usual['lower_94'])} to {signed(usual['upper_94'])}, for moving "
+        f"{money(usual['moved'])} instead of {money(widest['moved'])}."
+    )
+
+
+def _could_change(plan: Plan, labels: Mapping[str, str], moves: pd.DataFrame) -> str:
+    """Say what would make another plan the better one; never nothing."""
+    told = []
+    if len(plan.unrankable):
+        told.append(
+            f"{UNRANKED}: the data do not tell where the next unit of money earns more, on the way "
+            f"{_moved_between(plan.unrankable)}; a lift test would."
+        )
+    if len(plan.pairs[plan.pairs["verdict"] == AGAINST]):
+        told.append("Its limits move money against what the data say.")
+    table = _by_channel(plan)
+    for label, what in ((PRIOR_DRIVEN, "rests on its prior"), (NOT_ASSESSABLE, "is not assessed")):
+        if weak := [name for name in table.index if labels.get(name) == label]:
+            told.append(f"The ROAS of {join_words(weak)} {what}.")
+    if beyond := list(table.index[table["outside_observed"]]):
+        told.append(f"No {plan.weeks} weeks of the data had such spend: {join_words(beyond)}.")
+    wider = moves[moves["most"].isna() & ~moves["is_plan"].astype(bool)]
+    if len(wider):
+        last = wider.iloc[0]
+        told.append(
+            f"Wider moves, as far as the data have seen, claim {money(last['gain'])} "
+            f"({signed(last['lower_94'])} to {signed(last['upper_94'])})."
+        )
+    return " ".join(told) or "Nothing that was measured speaks for another plan."
+
+
+def moves_sentence(moves: pd.DataFrame) -> str:
+    """Say how much of the gain smaller moves bring; empty where there is no such curve."""
+    if not moves["of_widest"].astype(float).notna().any():
+        return ""
+    last, still = moves.iloc[-1], moves.iloc[0]
+    told = [
+        f"{row.most:.0%} {row.of_widest:.0%}"
+        + (f" (this plan, which moves {money(row.moved)})" if row.is_plan else "")
+        for row in moves[moves["most"] > 0].itertuples()
+    ]
+    mine = ", this plan," if last["is_plan"] else ""
+    return (
+        f"How far to move: the plan that goes as far as the data have seen{mine} claims a gain of "
+        f"{money(last['gain'])} by moving {money(last['moved'])}. The last period's mix, spread "
+        f"over the weeks like the plan, brings {still['of_widest']:.0%} of that gain; with no "
+        f"channel changed by more than 5%, 10% and so on, the best plan brings: {', '.join(told)}."
+    )
 
 
 def chance(probability: float) -> str:

@@ -10,7 +10,6 @@ from mmm_demo.checks.gate import PASSED, Check, GateReport
 from mmm_demo.forms.registry import default, find
 from mmm_demo.planning.plan import Plan, spread
 from mmm_demo.reports.check_names import check_name
-from mmm_demo.reports.plan_engines import engine_sentences
 from mmm_demo.reports.plan_text import chance, channel_flags, plan_sentences
 from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.names import as_markdown, bullets, key, markdown_table
@@ -136,7 +135,7 @@ def fit_page(
     roas: pd.DataFrame | None = None,
     not_identified: Sequence[str] = (),
 ) -> str:
-    """Return the Markdown of a fit run's page: ROAS or refusal, verdict, flags, then the rest.
+    """Return the Markdown of a fit run's page: verdict, flags, ROAS, then the rest.
 
     Its first lines are all that MLflow shows at once.
 
@@ -155,14 +154,14 @@ def fit_page(
     if not report.passed:
         lines += ["**Refused**, no result of it may be used:"]
         lines += ["", f"```\n{report.reasons()}\n```", ""]
-    if roas is not None:
-        lines += [f"**{ROAS_TITLE}**", "", *markdown_table(*_marked(*roas_table(roas))), ""]
-    if not_identified:
-        lines += [as_markdown(identification_sentence(not_identified)), ""]
     lines += [f"**{as_markdown(headline(experiment, report, None)[0])}**", ""]
     if report.flags:
         lines += ["**Flagged**, read results with this in mind:", ""]
         lines += [*bullets(flag_lines(report)), ""]
+    if roas is not None:
+        lines += [f"**{ROAS_TITLE}**", "", *markdown_table(*_marked(*roas_table(roas))), ""]
+    if not_identified:
+        lines += [as_markdown(identification_sentence(not_identified)), ""]
     lines += [experiment.description, ""]
     lines += [f"Market `{experiment.market}`, {data.source}, {data.span}.", ""]
     lines += bullets(f"accepted: {entry}" for entry in experiment.data.accept)
@@ -262,7 +261,7 @@ def plan_title(plan: Plan) -> str:
 
 
 def plan_markdown(
-    plans: Sequence[Plan], name: str, labels: Mapping[str, str], ground: str = ""
+    plans: Sequence[Plan], name: str, labels: Mapping[str, str], last: Sequence[str] = ()
 ) -> str:
     """Return the Markdown of a plan run's page.
 
@@ -274,13 +273,13 @@ def plan_markdown(
         Model, version and what its results must be called.
     labels
         What each channel's ROAS rests on, by channel.
-    ground
-        What the plans rest on, in one line (`plan_page.basis`); empty to leave it out.
+    last
+        Sentences that follow, as on how far to move and on what the plans rest; empty ones are left
+        out.
     """
     plan = plans[0]
     lines = [f"**Plan of {as_markdown(name)}: {plan_title(plan)}**", ""]
-    told = [*plan_sentences(plan, labels), *engine_sentences(plans)]
-    lines += bullets([*told, *filter(None, [ground])])
+    lines += bullets([*plan_sentences(plan, labels), *filter(None, last)])
     lines += ["", *markdown_table(*_marked(plan_header(plan), plan_rows(plan, labels)))]
     if len(plans) > 1:
         table = markdown_table(SCENARIO_HEADER, scenario_rows(plans))

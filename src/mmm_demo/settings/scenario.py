@@ -35,6 +35,8 @@ NEEDS = {
 }
 SPENDS_ALL = ("response", "cvar")  # the others take the budget as the most they may spend
 EVERY = "*"
+SEEN = "seen"
+USUAL_STEP = 0.3  # most change by channel that teams take at once
 MOST_SCENARIOS = 20
 # Settings of an experiment's budget that every stored version has.
 FIRST_SETTINGS = ("weeks", "start", "total_budget", "bounds")
@@ -56,6 +58,7 @@ OfLastPeriod = Annotated[
     Positive, _no_percent(PERCENT_FROM, "a multiple of what the last period spent")
 ]
 OfDraws = Annotated[Positive, _no_percent(0.5, "a share of the draws")]
+OfChange = Annotated[Positive, _no_percent(1.0, "a share of what a channel spent")]
 OfMeanWeek = Annotated[Positive, _no_percent(5.0, "a share of the channel's mean week")]
 
 
@@ -113,8 +116,12 @@ class Scenario:
         Share of the draws that `cvar` looks at, the worst ones.
     bounds, relative_bounds
         Lowest and highest total by channel, in money or as multiples of its last period; `*` in
-        `relative_bounds` stands for all channels that are not named. Others default to the totals
-        that keep their working (adstocked) spend where the data have seen it.
+        `relative_bounds` stands for all channels that are not named.
+    default_bounds
+        Of channels without any of those: most change from the last period (from its mix at the
+        plan's budget), as a share, where the data have seen such spend; `seen`: as far as working
+        (adstocked) spend stays where the data have seen it. Default: `seen` for a model that lift
+        tests calibrate, else 0.3 (`benchmarks/plan_bounds.py`).
     fixed
         Channels that keep the money of the last period, week by week.
     groups
@@ -138,6 +145,13 @@ class Scenario:
     tail: OfDraws | None = None
     bounds: dict[str, tuple[Money, Money]] = field(default_factory=dict)
     relative_bounds: dict[str, tuple[Money, Money]] = field(default_factory=dict)
+    default_bounds: (
+        Annotated[
+            Annotated[Literal["seen"], Tag("word")] | Annotated[OfChange, Tag("share")],
+            Discriminator(lambda value: "word" if isinstance(value, str) else "share"),
+        ]
+        | None
+    ) = None
     fixed: tuple[str, ...] = ()
     groups: dict[str, Group] = field(default_factory=dict)
     profile: Annotated[
@@ -192,6 +206,10 @@ class Scenario:
         if twice := sorted({name for name in limited if limited.count(name) > 1}):
             raise ValueError(f"limited twice (bounds, relative_bounds, fixed): {', '.join(twice)}")
         return self
+
+    def most_change(self, tested: bool) -> float | str:
+        """Return the default bounds for a model that lift tests calibrate, or do not."""
+        return self.default_bounds or (SEEN if tested else USUAL_STEP)
 
     @property
     def spends_all(self) -> bool:

@@ -152,6 +152,27 @@ def draw_parts(seed: int, weeks: int) -> MarketParts:
     return MarketParts(dates, spend, alpha, lam, share, controls, others, noise, noise_scale)
 
 
+def really_brings(seed: int, weeks: int, weekly: pd.DataFrame) -> float:
+    """Return what spend right after the weeks of a market would really bring, in sales.
+
+    Net of what earlier spend still earns, carryover after the last week included.
+
+    Parameters
+    ----------
+    seed, weeks
+        Of the market (`simulate_market`).
+    weekly
+        Money, a column per channel; shape (week, channel).
+    """
+    parts = draw_parts(seed, weeks)
+    before = parts.spend.tail(CARRYOVER_WEEKS)
+    with_it, without = (
+        parts.media(pd.concat([before, spend[list(CHANNELS)]], ignore_index=True)).sum()
+        for spend in (weekly, 0 * weekly)
+    )
+    return float(with_it - without)
+
+
 def assemble(
     parts: MarketParts, response: np.ndarray | None = None, recorded: pd.DataFrame | None = None
 ) -> SimulatedMarket:
