@@ -15,6 +15,8 @@ from mmm_demo.settings.wording import MEDIA_SALES, money, percent, signed
 LIBRARY = "PyMC-Marketing's BudgetOptimizer"
 COUNTED = "What it brings is counted like that of every plan here, by the model over all draws."
 
+ALIKE = 5e-6  # share below which the difference of two plans is not told
+
 
 def engine_sentences(plans: Sequence[Plan]) -> list[str]:
     """Say who solved the plans of one request, and how far both engines are apart.
@@ -60,14 +62,17 @@ def engine_sections(plans: Sequence[Plan]) -> list[Section]:
 
 def _apart(pair: Rivals, *, named: bool) -> str:
     begin = f"Both engines planned{' ' + pair.own.scenario.name if named else ''}"
-    more = f"{money(abs(pair.objective))} {'more' if pair.objective >= 0 else 'fewer'}"
+    word = "more" if pair.objective >= 0 else "fewer"
+    brings = f"{money(abs(pair.objective))} {word} {MEDIA_SALES} ({percent(pair.share, 3)}) than"
+    if abs(pair.share) < ALIKE:
+        brings = f"as many {MEDIA_SALES} as"
     planned = pair.own.table.set_index(pair.own.table["channel"].astype(str))["planned"]
     spend = pd.Series(pair.spend, planned.index)
     least = SMALL * pair.own.total_budget
     where = f": {moves(spend, planned, least)}" if (spend.abs() > least).any() else ""
     return (
-        f"{begin}: the plan of {LIBRARY} is expected to bring {more} {MEDIA_SALES} "
-        f"({percent(pair.share, 3)}) than our own, and puts {money(pair.moved)} elsewhere{where}."
+        f"{begin}: the plan of {LIBRARY} is expected to bring {brings} our "
+        f"own, and puts {money(pair.moved)} elsewhere{where}."
     )
 
 
