@@ -106,7 +106,10 @@ def test_a_plan_of_our_own_says_nothing_of_engines(make_version, store, project)
     ("words", "told"),
     [
         (["--engine", "library", "--objective", "cvar"], "scenario demo: .* not for objective: cv"),
-        (["--engine", "both", "--objective", "profit", "--margin", "0.4"], "objective: profit"),
+        (
+            ["--engine", "both", "--objective", "target_roas", "--target", "3"],
+            "objective: target_r",
+        ),
         (["--engine", "theirs"], "engine: Input should be 'own', 'library' or 'both'"),
     ],
 )
@@ -132,6 +135,7 @@ def test_a_plan_file_that_asks_the_library_for_too_much_names_the_scenario(
     file.write_text(PLAN_FILE.read_text("utf-8").replace("weeks: 13", "weeks: 13\nengine: both", 1))
     answer = ask("optimize", str(file))
     assert answer.code == 1
-    assert "PyMC-Marketing's optimizer is asked for the most expected" in answer.err
-    assert "Leave that out, or plan with engine: own" in answer.err
+    told = " ".join(answer.err.split())
+    assert "scenario week_by_week: PyMC-Marketing's optimizer is asked for channel totals" in told
+    assert "Leave that out, or plan with engine: own" in told
     assert_nothing_planned(store, project)

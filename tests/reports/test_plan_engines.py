@@ -44,7 +44,7 @@ def test_a_pair_is_told_with_its_difference_of_spend_and_objective() -> None:
     first, second = engine_sentences([own(), library()])
     assert first == (
         "Both engines planned: the plan of PyMC-Marketing's BudgetOptimizer is expected to bring "
-        f"{money(lost)} fewer sales by media ({-lost / own().response.mean():+.3%}) than our own, "
+        f"{money(-lost)} sales by media ({-lost / own().response.mean():+.3%}) against our own, "
         f"and puts 200k elsewhere: {told_moves()}."
     )
     assert library().gap > GAP_MAX  # else there is nothing to confess
@@ -64,7 +64,7 @@ def told_moves() -> str:
 def test_a_pair_that_agrees_names_no_channel() -> None:
     (told,) = engine_sentences([own(), library(shift=0.0)])
     assert told.endswith(
-        "is expected to bring as many sales by media as our own, and puts 0 elsewhere."
+        "is expected to bring as much sales by media as our own, and puts 0 elsewhere."
     )
 
 

@@ -5,11 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mmm_demo.planning.doubts import require_margin
 from mmm_demo.planning.feasible import region_of
 from mmm_demo.planning.optimize import WEEKLY, Planner
 from mmm_demo.planning.plan import Plan
-from mmm_demo.planning.window import BudgetError, Window
+from mmm_demo.planning.window import BudgetError
 from mmm_demo.settings.scenario import OF_THE_LIBRARY, Engine, Scenario
+
+OF_LIBRARY = ("response", "profit", "target_mroas")  # objectives without a tail or a constraint
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,16 +30,16 @@ class Rivals:
     @property
     def moved(self) -> float:
         """Money that lies elsewhere in the library's plan, counted once."""
-        return float(np.abs(self.spend).sum() / 2)
+        return float(max(self.spend.clip(min=0).sum(), -self.spend.clip(max=0).sum()))
 
     @property
     def objective(self) -> float:
-        """Expected sales by media that the library's plan brings more than ours."""
+        """By how much the library's plan is better than ours, of what the scenario asks for."""
         return self.library.value - self.own.value
 
     @property
     def share(self) -> float:
-        """The same as a share of what ours brings; NaN where that is nothing."""
+        """The same as a share of ours; NaN where that is nothing."""
         return self.objective / self.own.value if self.own.value > 0 else float("nan")
 
 
@@ -58,7 +61,7 @@ def plans_by(engine: Engine, planner: Planner, scenarios: Sequence[Scenario]) ->
     """
     if engine != "own":
         for scenario in scenarios:
-            require_of_library(scenario, planner.window)
+            require_of_library(scenario, planner)
     own = () if engine == "library" else tuple(planner.plan(one) for one in scenarios)
     if engine == "own":
         return own
@@ -73,7 +76,7 @@ def plans_by(engine: Engine, planner: Planner, scenarios: Sequence[Scenario]) ->
     return tuple(plan for pair in zip(own, theirs, strict=True) for plan in pair)
 
 
-def require_of_library(scenario: Scenario, window: Window) -> None:
+def require_of_library(scenario: Scenario, planner: Planner) -> None:
     """Refuse what the library's optimizer is not asked for, naming all of it.
 
     Raises
@@ -82,21 +85,20 @@ def require_of_library(scenario: Scenario, window: Window) -> None:
         With the settings, and what to do.
     """
     asked = []
-    if scenario.objective != "response":
+    if scenario.objective not in OF_LIBRARY:
         asked.append(f"objective: {scenario.objective}")
-    if scenario.groups:
-        asked.append(f"groups: {', '.join(scenario.groups)}")
     if scenario.profile == WEEKLY:
         asked.append(f"profile: {WEEKLY}")
     if scenario.smoothness is not None:
         asked.append(f"smoothness: {scenario.smoothness:g}")
     if asked:
         raise BudgetError(
-            f"scenario {scenario.name}: PyMC-Marketing's optimizer is asked for the most expected "
-            "sales by media, for an exact budget within bounds by channel, with the weeks' shares "
-            f"given; not for {', '.join(asked)}. Leave that out, or plan with engine: own"
+            f"scenario {scenario.name}: PyMC-Marketing's optimizer is asked for channel totals of "
+            f"objective {', '.join(OF_LIBRARY[:-1])} or {OF_LIBRARY[-1]}, their spread over the "
+            f"weeks given; not for {', '.join(asked)}. Leave that out, or plan with engine: own"
         )
-    region = region_of(scenario, window)
+    require_margin(scenario, planner.window, float(planner.replay.total.mean()))
+    region = region_of(scenario, planner.window)
     if not (region.high > region.low).any():
         raise BudgetError(
             f"scenario {scenario.name}: every channel is fixed, which leaves PyMC-Marketing's "

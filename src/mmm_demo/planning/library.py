@@ -3,22 +3,26 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from pymc_marketing.mmm.budget_optimizer import BudgetOptimizer
+from pymc_marketing.mmm.constraints import Constraint, build_default_sum_constraint
 
 from mmm_demo.fits.build import inside
 from mmm_demo.fits.fitted import FittedModel
 from mmm_demo.planning.feasible import Region, region_of
 from mmm_demo.planning.optimize import Planner, spread_of
 from mmm_demo.planning.plan import Plan
+from mmm_demo.planning.solver import Goal, goal_of
 from mmm_demo.planning.window import BudgetError, Window
 from mmm_demo.settings.scenario import Scenario
 from mmm_demo.settings.wording import amount
 
 NOTHING_CARRIED_IN = r"Requested \d+ carry-in periods"
+MOST_RESPONSE = Goal()
 ALIKE = 1e-3  # share by which its expected response may differ from our surface's
 
 
@@ -40,7 +44,7 @@ class Solved:
 
 @dataclass(frozen=True, eq=False)
 class LibraryPlanner:
-    """PyMC-Marketing's optimizer for one window and the objective `response`.
+    """PyMC-Marketing's optimizer for one window and one goal, without tail and target.
 
     It counts money per week where we count per window.
 
@@ -54,6 +58,8 @@ class LibraryPlanner:
         Whether the objective is compiled: worth its seconds for several plans over many draws.
     spread
         Share of a channel's money by week, shape (week, channel); None for an even one.
+    goal
+        What response and money are worth; its `tail` and `least` are left aside.
     """
 
     fitted: FittedModel
@@ -61,6 +67,7 @@ class LibraryPlanner:
     draws: int | None = None
     compiled: bool = False
     spread: np.ndarray | None = None
+    goal: Goal = MOST_RESPONSE
 
     @cached_property
     def optimizer(self) -> BudgetOptimizer:
@@ -80,6 +87,7 @@ class LibraryPlanner:
                     budgets_to_optimize=self._labelled(np.ones(len(window.channels), dtype=bool)),
                     cost_per_unit=self._dated(prices),
                     budget_distribution_over_period=spread,
+                    utility_function=self._utility,
                     compile_kwargs=None if self.compiled else {"mode": "FAST_COMPILE"},
                 )
         finally:
@@ -95,7 +103,7 @@ class LibraryPlanner:
         return self._all_media(np.zeros(len(self.window.channels)))
 
     def plan(self, region: Region) -> np.ndarray:
-        """Return the best channel totals for an exact budget within bounds, shape (channel,).
+        """Return the best channel totals of a region, shape (channel,).
 
         Raises
         ------
@@ -105,28 +113,26 @@ class LibraryPlanner:
         return self.solve(region).totals
 
     def solve(self, region: Region) -> Solved:
-        """Search the best channel totals for an exact budget within bounds.
+        """Search the best channel totals of a region.
 
         Raises
         ------
         BudgetError
-            When the region has further limits or no exact budget, or nothing to decide; or the
-            search ended outside the region.
+            When there is nothing to decide, or the search ended outside the region.
         """
-        if region.limits or not region.exact:
-            raise BudgetError("the library plans an exact budget within bounds only")
-        room = region.high - region.low
+        room, weeks = region.high - region.low, self.window.weeks
         if not room.sum() > 0:
             raise BudgetError("every channel is fixed: there is nothing to plan")
-        weeks = self.window.weeks
+        budget = min(region.budget, float(region.high.sum()))
+        self.optimizer.set_constraints(self._constraints(region, budget))
         bounds = xr.DataArray(
             np.column_stack([region.low, region.high]) / weeks,
             dims=("channel", "bound"),
             coords={"channel": self._channels, "bound": ["lower", "upper"]},
         )
-        start = region.low + room * (region.budget - region.low.sum()) / room.sum()
+        start = region.low + room * (budget - region.low.sum()) / room.sum()
         solved = self.optimizer.allocate_budget(
-            region.budget / weeks,
+            budget / weeks,
             bounds,
             x0=self._labelled(start / weeks),
             # SLSQP calls an optimum in a corner a failure, and the library then keeps it back.
@@ -137,10 +143,24 @@ class LibraryPlanner:
         if not region.keeps(totals):
             raise BudgetError(
                 f"PyMC-Marketing's optimizer found no plan: it ended at {amount(found.sum())} of a "
-                f"budget of {amount(region.budget)} and said {str(outcome.message)!r}; change the "
+                f"budget of {amount(budget)} and said {str(outcome.message)!r}; change the "
                 "budget or the bounds, or plan with engine: own"
             )
         return Solved(totals, "" if outcome.success else str(outcome.message))
+
+    def _constraints(self, region: Region, budget: float) -> list[Constraint]:
+        """Return budget and limits on sums of channels, in money per week."""
+        found = [build_default_sum_constraint()]
+        if not region.exact:
+            found = [Constraint("budget", "ineq", lambda spend, money, _: money - spend.sum())]
+        for limit in region.limits:
+            weights, most = limit.weights, limit.most / self.window.weeks
+            found.append(Constraint(limit.text, "ineq", partial(_room, weights, most)))
+        return found
+
+    def _utility(self, samples: Any, budgets: Any) -> Any:
+        price = self.goal.price * self.window.weeks
+        return self.goal.worth * samples.mean(dim="sample") - price * budgets.sum()
 
     def response(self, totals: np.ndarray) -> np.ndarray:
         """Return what channel totals bring, net of what earlier spend earns, shape (sample,)."""
@@ -158,6 +178,12 @@ class LibraryPlanner:
         return xr.DataArray(values, dims=("date", "channel"), coords=dated)
 
 
+def _room(weights: np.ndarray, most: float, spend: Any, *_: object) -> Any:
+    """Return what a limit on a sum of channels leaves free."""
+    counted = [spend.isel(channel=place) * weights[place] for place in np.flatnonzero(weights)]
+    return most - sum(counted[1:], counted[0])
+
+
 def library_plans(planner: Planner, scenarios: Sequence[Scenario]) -> tuple[Plan, ...]:
     """Return the library's plans for scenarios that `engines.require_of_library` lets through.
 
@@ -168,12 +194,12 @@ def library_plans(planner: Planner, scenarios: Sequence[Scenario]) -> tuple[Plan
     BudgetError
         When its search fails, or it counts another response than our surface.
     """
-    optimizers: dict[bytes, LibraryPlanner] = {}
+    optimizers: dict[tuple[bytes, Goal], LibraryPlanner] = {}
     plans = []
     for scenario in scenarios:
-        spread = spread_of(scenario, planner.window)
-        fresh = LibraryPlanner(planner.fitted, planner.window, spread=spread)
-        library = optimizers.setdefault(spread.tobytes(), fresh)
+        spread, goal = spread_of(scenario, planner.window), goal_of(scenario)
+        fresh = LibraryPlanner(planner.fitted, planner.window, spread=spread, goal=goal)
+        library = optimizers.setdefault((spread.tobytes(), goal), fresh)
         try:
             solved = library.solve(region_of(scenario, planner.window))
         except BudgetError as fault:

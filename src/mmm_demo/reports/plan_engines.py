@@ -52,7 +52,7 @@ def engine_sections(plans: Sequence[Plan]) -> list[Section]:
         "all draws. How far to move, the smallest change and the budget frontier of this page are "
         "by our own solver in any case."
     )
-    tables = {"Expected " + MEDIA_SALES: _objectives(pairs)} if pairs else {}
+    tables = {"What each is expected to bring": _objectives(pairs)} if pairs else {}
     weeks = plans[0].weeks
     for pair in pairs:
         caption = f"{spoken(pair.own.scenario.name)}: money by channel, in {weeks} weeks"
@@ -62,10 +62,10 @@ def engine_sections(plans: Sequence[Plan]) -> list[Section]:
 
 def _apart(pair: Rivals, *, named: bool) -> str:
     begin = f"Both engines planned{' ' + pair.own.scenario.name if named else ''}"
-    word = "more" if pair.objective >= 0 else "fewer"
-    brings = f"{money(abs(pair.objective))} {word} {MEDIA_SALES} ({percent(pair.share, 3)}) than"
-    if abs(pair.share) < ALIKE:
-        brings = f"as many {MEDIA_SALES} as"
+    what, share = _aim(pair.own), pair.share
+    brings = f"{signed(pair.objective)} {what} ({percent(share, 3)}) against"
+    if abs(share) < ALIKE:
+        brings = f"as much {what} as"
     planned = pair.own.table.set_index(pair.own.table["channel"].astype(str))["planned"]
     spend = pd.Series(pair.spend, planned.index)
     least = SMALL * pair.own.total_budget
@@ -93,10 +93,17 @@ def _doubts(plan: Plan, *, named: bool) -> list[str]:
     return told
 
 
+def _aim(plan: Plan) -> str:
+    """Say what both engines make as large as possible."""
+    others = {"profit": "profit", "target_mroas": f"{MEDIA_SALES} - target x spend"}
+    return others.get(plan.scenario.objective, MEDIA_SALES)
+
+
 def _objectives(pairs: Sequence[Rivals]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "scenario": [spoken(pair.own.scenario.name) for pair in pairs],
+            "of": [_aim(pair.own) for pair in pairs],
             "own": [money(pair.own.value) for pair in pairs],
             "library": [money(pair.library.value) for pair in pairs],
             "difference": [signed(pair.objective) for pair in pairs],
