@@ -64,7 +64,7 @@ def told_moves() -> str:
 def test_a_pair_that_agrees_names_no_channel() -> None:
     (told,) = engine_sentences([own(), library(shift=0.0)])
     assert told.endswith(
-        "is expected to bring as much sales by media as our own, and puts 0 elsewhere."
+        "is expected to bring the same sales by media as our own, and divides the money alike."
     )
 
 
@@ -105,7 +105,7 @@ def test_the_page_shows_both_side_by_side_in_a_section_of_its_own() -> None:
     (section,) = engine_sections(found.plans)
     objectives, spend = section.tables.values()
     assert objectives["money elsewhere"].tolist() == ["200k"]
-    assert objectives["library: better by at most"].tolist() == [f"{library().gap:.3%}"]
+    assert objectives["left to win: library"].tolist() == [f"{library().gap:.3%}"]
     assert spend["difference"].tolist() == ["+200k", "-200k"]
     assert spend["own"].tolist() == [*map(money, own().table["planned"])]
     assert spend["library"].tolist() == [*map(money, library().table["planned"])]

@@ -15,6 +15,7 @@ from mmm_demo.settings.wording import MEDIA_SALES, money, percent, signed
 LIBRARY = "PyMC-Marketing's BudgetOptimizer"
 COUNTED = "What it brings is counted like that of every plan here, by the model over all draws."
 
+CAPTION = "What each is expected to bring; left to win: what another plan could bring more at most"
 ALIKE = 5e-6  # share below which the difference of two plans is not told
 
 
@@ -52,7 +53,7 @@ def engine_sections(plans: Sequence[Plan]) -> list[Section]:
         "all draws. How far to move, the smallest change and the budget frontier of this page are "
         "by our own solver in any case."
     )
-    tables = {"What each is expected to bring": _objectives(pairs)} if pairs else {}
+    tables = {CAPTION: _objectives(pairs)} if pairs else {}
     weeks = plans[0].weeks
     for pair in pairs:
         caption = f"{spoken(pair.own.scenario.name)}: money by channel, in {weeks} weeks"
@@ -65,15 +66,14 @@ def _apart(pair: Rivals, *, named: bool) -> str:
     what, share = _aim(pair.own), pair.share
     brings = f"{signed(pair.objective)} {what} ({percent(share, 3)}) against"
     if abs(share) < ALIKE:
-        brings = f"as much {what} as"
+        brings = f"the same {what} as"
     planned = pair.own.table.set_index(pair.own.table["channel"].astype(str))["planned"]
     spend = pd.Series(pair.spend, planned.index)
     least = SMALL * pair.own.total_budget
-    where = f": {moves(spend, planned, least)}" if (spend.abs() > least).any() else ""
-    return (
-        f"{begin}: the plan of {LIBRARY} is expected to bring {brings} our "
-        f"own, and puts {money(pair.moved)} elsewhere{where}."
-    )
+    puts = "divides the money alike"
+    if (spend.abs() > least).any():
+        puts = f"puts {money(pair.moved)} elsewhere: {moves(spend, planned, least)}"
+    return f"{begin}: the plan of {LIBRARY} is expected to bring {brings} our own, and {puts}."
 
 
 def _doubts(plan: Plan, *, named: bool) -> list[str]:
@@ -109,8 +109,8 @@ def _objectives(pairs: Sequence[Rivals]) -> pd.DataFrame:
             "difference": [signed(pair.objective) for pair in pairs],
             "% of own": [percent(pair.share, 3) for pair in pairs],
             "money elsewhere": [money(pair.moved) for pair in pairs],
-            "own: better by at most": [gap_text(pair.own) for pair in pairs],
-            "library: better by at most": [gap_text(pair.library) for pair in pairs],
+            "left to win: own": [gap_text(pair.own) for pair in pairs],
+            "left to win: library": [gap_text(pair.library) for pair in pairs],
         }
     )
 
