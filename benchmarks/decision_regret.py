@@ -32,8 +32,8 @@ and truth; all get their model's true form (geometric adstock, logistic saturati
 Plain gets four chains, where the library would take two on two cores. Where an arm has no plan (our
 convergence checks refuse the fit twice, plain's optimizer raises) it leaves the budget as it is and
 is counted; plain has no gate, so its fit is used as it is, and counted where ours would refuse it.
-Observed bounds are the planner's default: totals that keep working (adstocked) spend where the
-data have seen it. Our arms take them by their posterior, the other bounded ones by truth.
+Observed bounds are the planner's `default_bounds: seen`: totals that keep working (adstocked) spend
+where the data have seen it. Our arms take them by their posterior, the other bounded ones by truth.
 
 What is not: only our arms see lift tests, though the library can take them; like for like is
 `without lift tests (any split)` against plain. Both models have the true form, at any spend, so a
@@ -219,7 +219,9 @@ def _our_plan(world: World, fitted: Any, bounds: dict[str, tuple[float, float]])
     from mmm_demo.settings.experiment import BudgetConfig
 
     try:
-        plan = optimize_budget(fitted, BudgetConfig(weeks=WINDOW, bounds=bounds))
+        plan = optimize_budget(
+            fitted, BudgetConfig(weeks=WINDOW, bounds=bounds, default_bounds="seen")
+        )
     except BudgetError as error:
         return Arm(world.recent, note=f"no plan: {error}")
     totals = plan.table.set_index("channel")["planned"].loc[list(CHANNELS)]

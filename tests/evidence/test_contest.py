@@ -321,7 +321,7 @@ def test_both_plan_at_the_price_of_a_unit_that_the_second_has():
     channel = other.fitted.config.channel_columns[0]
     budget = BudgetConfig(weeks=8, cost_per_unit={channel: 50.0})
     other = replace(other, experiment=replace(other.experiment, budget=budget))
-    alone = optimize_budget(other.fitted, budget)
+    alone = optimize_budget(other.fitted, replace(budget, default_bounds="seen"))
     first, second = contest.plans_of(one, other)
     assert second.total_budget == alone.total_budget == pytest.approx(first.total_budget)
     row = first.table.set_index("channel").loc[channel]

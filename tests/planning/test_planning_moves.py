@@ -109,7 +109,7 @@ def test_limits_that_no_small_move_keeps_are_named_and_leave_no_point():
 def test_a_clash_with_the_default_says_how_to_go_further():
     tv = float(planner().window.current[0])
     with pytest.raises(BudgetError) as clash:
-        plan(default_bounds=0.05, bounds={"TV": (0.0, 0.5 * tv)})
+        plan(default_bounds=0.05, bounds={"TV": (0.0, 0.9 * tv)})
     assert "a default: at most 5% from the last period, as the data have seen it" in str(
         clash.value
     )
@@ -121,3 +121,21 @@ def test_a_clash_with_the_default_says_how_to_go_further():
 def test_the_mix_at_another_budget_keeps_its_shares():
     assert mix_at(np.array([3.0, 1.0]), 8.0).tolist() == [6.0, 2.0]
     assert mix_at(np.zeros(2), 8.0).tolist() == [0.0, 0.0]
+
+
+def test_wider_bounds_are_offered_only_where_they_would_help():
+    tv = float(planner().window.current[0])
+    with pytest.raises(BudgetError) as clash:
+        plan(default_bounds=0.05, bounds={"TV": (0.0, 0.1 * tv)})
+    assert "default_bounds: seen" not in str(clash.value)
+
+
+def test_a_target_that_the_default_keeps_out_of_reach_says_so():
+    most = float(plan(objective="target_mroas", target=1e-6).response.mean())
+    asked = {"objective": "target_response", "target": 0.99 * most}
+    assert plan(**asked).response.mean() == pytest.approx(0.99 * most, rel=1e-3)
+    with pytest.raises(BudgetError, match="change by at most 5% here; with default_bounds: seen"):
+        plan(default_bounds=0.05, **asked)
+    with pytest.raises(BudgetError) as out:
+        plan(objective="target_response", target=2 * most)
+    assert "default_bounds" not in str(out.value)

@@ -18,6 +18,7 @@ from mmm_demo.planning.plan import Plan
 from mmm_demo.planning.window import BudgetError
 from mmm_demo.settings.experiment import BudgetConfig, ModelConfig
 from mmm_demo.settings.experiment_file import flat_params
+from mmm_demo.settings.scenario import SEEN
 from mmm_demo.tables.continuity import Findings, Weekly, compare
 from mmm_demo.tables.lift import lift_sha256
 
@@ -252,14 +253,15 @@ def common_table(champion: Bundle, challenger: Bundle) -> pd.DataFrame:
 def plans_of(one: Bundle, other: Bundle) -> tuple[Plan, Plan] | str:
     """Plan the same money over the same number of weeks with both, or say why that is impossible.
 
-    Window, money and what a unit costs are those of the second.
+    Window, money and what a unit costs are those of the second. Channels go as far as the data have
+    seen: narrower bounds would hide how far the two disagree.
     """
     weeks, cost = other.experiment.budget.weeks, other.experiment.budget.cost_per_unit
     shared = {name: cost[name] for name in cost if name in one.fitted.config.channel_columns}
     try:
-        budget = BudgetConfig(weeks=weeks, cost_per_unit=cost)
+        budget = BudgetConfig(weeks=weeks, cost_per_unit=cost, default_bounds=SEEN)
         plan = optimize_budget(other.fitted, budget)
-        budget = BudgetConfig(weeks=weeks, total_budget=plan.total_budget, cost_per_unit=shared)
+        budget = replace(budget, total_budget=plan.total_budget, cost_per_unit=shared)
         return optimize_budget(one.fitted, budget), plan
     except BudgetError as fault:
         return str(fault)

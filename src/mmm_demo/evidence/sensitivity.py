@@ -13,6 +13,7 @@ from mmm_demo.planning.optimize import optimize_budget
 from mmm_demo.planning.window import BudgetError
 from mmm_demo.settings.experiment import BudgetConfig, ModelConfig, with_forms, with_other
 from mmm_demo.settings.limits import EvidenceConfig
+from mmm_demo.settings.scenario import SEEN
 
 STAGE = "sensitivity"
 BASE = "as fitted"
@@ -160,9 +161,14 @@ def run_sensitivity(
 
 
 def planned(fitted: FittedModel, budget: BudgetConfig) -> np.ndarray | float:
-    """Return the planned money by channel; NaN, which is not assessable, where none can be made."""
+    """Return the planned money by channel; NaN, which is not assessable, where none can be made.
+
+    Channels without bounds go as far as the data have seen: narrower ones would hide how far models
+    disagree.
+    """
+    wide = replace(budget, default_bounds=budget.default_bounds or SEEN)
     try:
-        return optimize_budget(fitted, budget).table["planned"].to_numpy()
+        return optimize_budget(fitted, wide).table["planned"].to_numpy()
     except BudgetError:
         return float("nan")
 

@@ -220,7 +220,7 @@ def default_bounds(scenario: Scenario, window: Window) -> tuple[np.ndarray, np.n
     less = budget < current.sum()
     centre = mix_at(current, budget) if scenario.spends_all or less else current
     return (
-        np.clip(max(1 - most, 0.0) * centre, low, high),
+        np.clip((1 - most) * centre, low, high),
         np.clip((1 + most) * centre, low, high),
     )
 
@@ -292,17 +292,28 @@ def _require_feasible(scenario: Scenario, region: Region, window: Window) -> Non
     hints = "".join(f". Note that {hint}" for hint in doubts_of_limits(scenario, window))
     raise BudgetError(
         f"scenario {scenario.name} allows no plan, because these limits clash: {told}. "
-        f"{_next_step(clash, default)}{hints}"
+        f"{_next_step(clash, default, _wider_helps(scenario, window))}{hints}"
     )
 
 
-def _next_step(clash: Sequence[Limit], default: str) -> str:
+def _wider_helps(scenario: Scenario, window: Window) -> bool:
+    """Whether there would be a plan if channels might go as far as the data have seen."""
+    if scenario.most_change(window.tested) == SEEN:
+        return False
+    try:
+        region_of(replace(scenario, default_bounds=SEEN), window)
+    except BudgetError:
+        return False
+    return True
+
+
+def _next_step(clash: Sequence[Limit], default: str, wider_helps: bool) -> str:
     """Say what to change: a default needs a setting of its own to be another one."""
     defaults = {limit.default for limit in clash if limit.default}
     if not defaults:
         return "Change one of them"
     give = ["bounds to the channels that have a default"] if default in defaults else []
-    give += ["default_bounds: seen"] if default in defaults - {AS_SEEN} else []
+    give += ["default_bounds: seen"] if wider_helps else []
     give += ["total_budget"] if defaults - {default} else []
     nobodys = all(limit.default for limit in clash)
     return f"{'Give' if nobodys else 'Change one of your own, or give'} {' or '.join(give)}"

@@ -25,7 +25,7 @@ from mmm_demo.planning.solver import (
 )
 from mmm_demo.planning.surface import Brought, ByTotals, ByWeek, Media
 from mmm_demo.planning.window import BudgetError, Window, window_of
-from mmm_demo.settings.scenario import BudgetConfig, Engine, Scenario
+from mmm_demo.settings.scenario import SEEN, BudgetConfig, Engine, Scenario
 
 # The search evaluates every draw at every step, so it takes a few of them. All draws then certify
 # the plan; where they show more than `WELL` to win, they correct the few, and the search goes on.
@@ -223,8 +223,19 @@ class Planner:
         try:
             weekly, point, gap = self._solve(scenario, goal, region, spread, by_week)
         except OutOfReach as fault:
-            what = counted(scenario, self.window, replay)
-            raise OutOfReach(f"scenario {scenario.name}: {fault}. Note that {what}") from None
+            most, what = (
+                scenario.most_change(self.window.tested),
+                counted(scenario, self.window, replay),
+            )
+            wider = ""
+            if most != SEEN:
+                wider = (
+                    f". Channels without bounds change by at most {most:.0%} here; with "
+                    "default_bounds: seen (--bounds seen) they go as far as the data have seen"
+                )
+            raise OutOfReach(
+                f"scenario {scenario.name}: {fault}{wider}. Note that {what}"
+            ) from None
         return Solved(region, goal, weekly, point, gap)
 
     def _solve(
