@@ -50,8 +50,7 @@ def test_a_pair_is_told_with_its_difference_of_spend_and_objective() -> None:
     assert library().gap > GAP_MAX  # else there is nothing to confess
     assert second == (
         "The library's plan of keep_library may not be the best: another one within the limits "
-        f"could bring up to {library().gap:.3%} more. Compare with engine: both, or take engine: "
-        "own."
+        f"could bring up to {library().gap:.3%} more; engine: own searches for that one."
     )
     assert engine_lead([own(), library()]) == {"Who solved it": f"{first} {second}"}
 
@@ -93,7 +92,7 @@ def test_what_the_library_said_of_its_own_search_is_told() -> None:
     odd = replace(library("one", 0.0), complaint="Positive directional derivative")
     told = engine_sentences([odd])[1]
     assert "the library said 'Positive directional derivative', as it may at an opt" in told
-    assert told.endswith("no other plan is better by more than 0.001%.")
+    assert told.endswith("no other plan within the limits is better by more than 0.001%.")
 
 
 def test_the_page_shows_both_side_by_side_in_a_section_of_its_own() -> None:
@@ -121,3 +120,7 @@ def test_where_nothing_is_certified_one_search_is_not_called_many() -> None:
     theirs = steep.judged(plan.scenario, plan.table["planned"].to_numpy(), "library")
     assert certificate_sentence(plan).startswith("The best of many searches. Judged")
     assert certificate_sentence(theirs).startswith("Where one search ended. Judged")
+    odd = replace(theirs, gap=0.02, complaint="Iteration limit reached")
+    _, best, said = engine_sentences([odd])
+    assert "another one nearby could bring up to 2.000% more" in best
+    assert said.endswith("no other plan nearby is better by more than 2.000%.")

@@ -198,6 +198,8 @@ def _plan(
     window = window_of(fitted, request.weeks, request.start, request.cost_per_unit)
     _require_fresh(champion, window)
     planner = Planner(fitted, window)
+    if request.engine != "own":
+        say(f"engine: {request.engine}; it takes seconds to build PyMC-Marketing's optimizer")
     plans = plans_by(request.engine, planner, request.scenarios)
     real = real_gain(plans[0], champion.bundle.experiment.data)
     ground = replace(_ground(champion, window), truth=truth_text(plans[0], real))

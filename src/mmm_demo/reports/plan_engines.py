@@ -79,17 +79,17 @@ def _apart(pair: Rivals, *, named: bool) -> str:
 def _doubts(plan: Plan, *, named: bool) -> list[str]:
     """Say that the library's plan is not the best, and that it doubted its own search."""
     name, told = f" of {plan.scenario.name}" if named else "", []
-    nearby = "" if plan.certified else ", nearby"  # see `certificate_sentence`
+    where = "within the limits" if plan.certified else "nearby"  # see `certificate_sentence`
     if plan.gap > GAP_MAX:
         told.append(
-            f"The library's plan{name} may not be the best: another one within the "
-            f"limits{nearby} could bring up to {gap_text(plan)} more. Compare with engine: both, or take engine: own."
+            f"The library's plan{name} may not be the best: another one {where} could bring up to "
+            f"{gap_text(plan)} more; engine: own searches for that one."
         )
     if plan.complaint:
         told.append(
             f"Of its search{' for ' + plan.scenario.name if named else ''} the library said "
             f"{plan.complaint!r}, as it may at an optimum in a corner; judged by our own bound, no "
-            f"other plan{nearby} is better by more than {gap_text(plan)}."
+            f"other plan {where} is better by more than {gap_text(plan)}."
         )
     return told
 
