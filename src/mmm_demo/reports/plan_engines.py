@@ -64,7 +64,8 @@ def engine_sections(plans: Sequence[Plan]) -> list[Section]:
 def _apart(pair: Rivals, *, named: bool) -> str:
     begin = f"Both engines planned{' ' + pair.own.scenario.name if named else ''}"
     what, share = _aim(pair.own), pair.share
-    brings = f"{signed(pair.objective)} {what} ({percent(share, 3)}) against"
+    more = f"{money(abs(pair.objective))} {'more' if pair.objective >= 0 else 'less'}"
+    brings = f"{more} in {what} ({percent(share, 3)}) than"
     if abs(share) < ALIKE:
         brings = f"the same {what} as"
     planned = pair.own.table.set_index(pair.own.table["channel"].astype(str))["planned"]
