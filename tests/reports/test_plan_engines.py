@@ -44,8 +44,8 @@ def test_a_pair_is_told_with_its_difference_of_spend_and_objective() -> None:
     first, second = engine_sentences([own(), library()])
     assert first == (
         "Both engines planned: the plan of PyMC-Marketing's BudgetOptimizer is expected to bring "
-        f"{money(lost)} less in sales by media ({-lost / own().response.mean():+.3%}) than our own, "
-        f"and puts 200k elsewhere: {told_moves()}."
+        f"{money(lost)} less in sales by media ({-lost / own().response.mean():+.3%}) than our "
+        f"own, and puts 200k elsewhere: {told_moves()}."
     )
     assert library().gap > GAP_MAX  # else there is nothing to confess
     assert second == (

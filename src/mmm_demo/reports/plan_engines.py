@@ -16,7 +16,7 @@ LIBRARY = "PyMC-Marketing's BudgetOptimizer"
 COUNTED = "What it brings is counted like that of every plan here, by the model over all draws."
 
 CAPTION = "What each is expected to bring; left to win: what another plan could bring more at most"
-ALIKE = 5e-6  # share below which the difference of two plans is not told
+ALIKE = 5e-5  # share below which two plans are the same: our own search ends there
 
 
 def engine_sentences(plans: Sequence[Plan]) -> list[str]:
