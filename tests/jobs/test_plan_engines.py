@@ -25,7 +25,7 @@ def page_of(store: MlflowClient, run_id: str) -> str:
 def test_both_engines_plan_side_by_side(make_version, store, project, ask: Ask):
     make_version()
     promote()
-    answer = ask("optimize", "--engine", "both", "--weeks", "4")
+    answer = ask("optimize", "--engine", "both", "--weeks", "4", "--bounds", "seen")
     assert (answer.code, answer.err) == (0, "")
     (run,) = plans(store)
     params, metrics, run_id = run.data.params, run.data.metrics, run.info.run_id
@@ -45,7 +45,7 @@ def test_both_engines_plan_side_by_side(make_version, store, project, ask: Ask):
         assert set(tables[name]["scenario"]) == {name}
     spent = [table.groupby("channel")["spend"].sum() for table in tables.values()]
     moved = (spent[1] - spent[0]).abs().sum() / 2
-    assert metrics["plan.demo_library.moved_from_own"] == pytest.approx(moved)
+    assert metrics["plan.demo_library.moved_from_own"] == pytest.approx(moved, abs=0.01)
     assert spent[0].sum() == pytest.approx(spent[1].sum())
     told = "Both engines planned: the plan of PyMC-Marketing's BudgetOptimizer is expected to bring"
     shown, page = " ".join(answer.out.split()), page_of(store, run_id)
