@@ -113,6 +113,18 @@ def test_it_plans_for_profit_a_marginal_return_and_within_groups(asked) -> None:
     assert planned[kept].sum() >= groups["kept"].at_least - 1
 
 
+def test_the_limits_of_one_scenario_do_not_hold_in_the_next(planner) -> None:
+    free = Scenario("free", relative_bounds=WIDE)
+    best = planner.plan(free).table.set_index("channel")["planned"]
+    few = {"few": Group(("TV", "Radio"), at_most=0.7 * best.sum())}
+    held = replace(free, name="held", objective="profit", margin=1.0, groups=few)
+    again = replace(held, name="again", groups={})
+    one, two, three, four = library_plans(planner, [free, held, again, replace(free, name="last")])
+    assert two.total_budget <= 0.7 * best.sum() * (1 + 1e-6) < three.total_budget
+    for plan in (one, four):
+        np.testing.assert_allclose(plan.table["planned"], best, rtol=1e-4)
+
+
 def test_a_margin_in_another_unit_is_refused_as_of_our_own(planner) -> None:
     odd = Scenario("odd", objective="profit", margin=40.0)
     for engine in ("own", "library", "both"):

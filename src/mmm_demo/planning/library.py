@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
@@ -68,6 +68,7 @@ class LibraryPlanner:
     compiled: bool = False
     spread: np.ndarray | None = None
     goal: Goal = MOST_RESPONSE
+    _held: list[Region] = field(default_factory=list, repr=False)
 
     @cached_property
     def optimizer(self) -> BudgetOptimizer:
@@ -124,7 +125,9 @@ class LibraryPlanner:
         if not room.sum() > 0:
             raise BudgetError("every channel is fixed: there is nothing to plan")
         budget = min(region.budget, float(region.high.sum()))
-        self.optimizer.set_constraints(self._constraints(region, budget))
+        if region.limits or not region.exact or self._held:  # else its own default does
+            self.optimizer.set_constraints(self._constraints(region, budget))
+            self._held[:] = [region]
         bounds = xr.DataArray(
             np.column_stack([region.low, region.high]) / weeks,
             dims=("channel", "bound"),
