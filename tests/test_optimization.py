@@ -43,7 +43,7 @@ def wide(planner: Planner) -> Plan:
 
 @pytest.fixture(scope="module")
 def thin_plan(thin: FittedModel) -> Plan:
-    return optimize_budget(thin, BudgetConfig())
+    return optimize_budget(thin, BudgetConfig(default_bounds="seen"))
 
 
 def with_spend(fitted: FittedModel, change) -> FittedModel:
@@ -90,7 +90,7 @@ def test_the_default_plan_spends_what_the_last_13_weeks_did(thin, thin_plan):
     assert list(thin_plan.weekly.index) == [thin_plan.start + WEEK * i for i in range(WINDOW)]
 
 
-def test_the_default_bounds_keep_working_spend_where_the_data_have_seen_it(thin, thin_plan):
+def test_the_widest_bounds_keep_working_spend_where_the_data_have_seen_it(thin, thin_plan):
     weights = thin.response.weights.mean(axis=0)
     for place, (channel, spend) in enumerate(thin.spend.items()):
         working = np.convolve(spend, weights[:, place], mode="valid") * WINDOW
@@ -444,7 +444,9 @@ def test_fixed_channels_keep_their_money_and_bounds_are_relative_to_it(planner):
 def test_bounds_of_ones_own_are_kept(thin, thin_plan):
     # The best plan lies in a corner of these, which SLSQP reports as a failure.
     bounds = {"TV": (100_000.0, 200_000.0), "Radio": (0.0, 50_000.0)}
-    plan = optimize_budget(thin, BudgetConfig(total_budget=900_000.0, bounds=bounds))
+    plan = optimize_budget(
+        thin, BudgetConfig(total_budget=900_000.0, bounds=bounds, default_bounds="seen")
+    )
     planned = by_channel(plan, "planned")
     assert planned.sum() == pytest.approx(900_000.0)
     for channel, (low, high) in bounds.items():
@@ -455,7 +457,9 @@ def test_bounds_of_ones_own_are_kept(thin, thin_plan):
 
 def test_a_channel_switched_off_stays_off(thin):
     fixed = {"TV": (0.0, 0.0), "Search": (500_000.0, 500_000.0)}
-    plan = optimize_budget(thin, BudgetConfig(total_budget=1_200_000.0, bounds=fixed))
+    plan = optimize_budget(
+        thin, BudgetConfig(total_budget=1_200_000.0, bounds=fixed, default_bounds="seen")
+    )
     planned = by_channel(plan, "planned")
     assert planned["Search"] == pytest.approx(500_000.0)
     assert (planned["TV"], by_channel(plan, "change")["TV"]) == (0, -1)
@@ -646,7 +650,7 @@ def test_a_window_and_a_budget_of_ones_own(thin):
 @pytest.mark.parametrize(("total", "word"), [(1_000.0, "most 1,000"), (1e9, "least 1,000,000,000")])
 def test_a_budget_that_no_bounds_allow_is_refused_with_the_limits(thin, thin_plan, total, word):
     with pytest.raises(BudgetError) as refusal:
-        optimize_budget(thin, BudgetConfig(total_budget=total))
+        optimize_budget(thin, BudgetConfig(total_budget=total, default_bounds="seen"))
     message = str(refusal.value)
     assert "these limits clash" in message
     assert f"a budget of at {word}" in message
@@ -700,7 +704,10 @@ def test_a_channel_without_recent_spend_has_no_change_but_may_be_planned(thin):
     def pause(table: xr.Dataset) -> None:
         table["Radio"][-WINDOW:] = 0.0
 
-    plan = optimize_budget(with_spend(thin, pause), BudgetConfig())
+    paused = with_spend(thin, pause)
+    as_before = optimize_budget(paused, BudgetConfig()).table.set_index("channel").loc["Radio"]
+    assert (as_before["current"], as_before["planned"], as_before["change"]) == (0, 0, 0)
+    plan = optimize_budget(paused, BudgetConfig(default_bounds="seen"))
     row = plan.table.set_index("channel").loc["Radio"]
     assert row["current"] == 0
     assert math.isnan(row["change"])

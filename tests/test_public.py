@@ -109,7 +109,7 @@ def test_from_a_table_to_a_tracked_plan(
     assert "> " not in capsys.readouterr().out.partition("data: simulated market")[0]
     assert done.report.passed and done.checks["verdict"].eq("passed").sum() >= 10
     assert done.roas["channel"].tolist() == ["TV", "Radio", "Search", "Social"]
-    assert done._repr_markdown_().startswith("**Incremental ROAS")
+    assert done._repr_markdown_().startswith("**Gate passed: ")
     with pytest.raises(ValueError, match="a fit has one version of its own"):
         mmm_demo.promote(done, 7)
     promotion = mmm_demo.promote(done, say=None)
