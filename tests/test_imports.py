@@ -21,6 +21,7 @@ ON_THE_WAY_TO_A_PLAN = (
     "checks.proof",
     "checks.freshness",
     "planning.optimize",
+    "planning.engines",
     "plots.style",
     "plots.results",
     "reports.page",
@@ -28,6 +29,7 @@ ON_THE_WAY_TO_A_PLAN = (
     "store.publish",
     "store.provenance",
     "store.registry",
+    "reports.plan_engines",
     "jobs.plan",
     "store.evidence_store",
 )

@@ -343,7 +343,7 @@ def plan(what: str | Path = "demo", *, say: Say | None = print, **asked: Any) ->
         Is told of each step; None for silence.
     **asked
         Settings of the plan: ``weeks``, ``start``, ``total_budget``, ``objective``, ``margin``,
-        ``target``; the champion's own budget where nothing is said.
+        ``target``, ``engine``; the champion's own budget where nothing is said.
 
     Returns
     -------

@@ -219,6 +219,7 @@ def test_a_faulty_experiment_is_refused_before_heavy_modules_are_imported() -> N
         ["optimize", "--margin", "half"],
         ["optimize", "plan.yaml", "--weeks", "4"],
         ["optimize", "plan.yaml", "--market", "demo"],
+        ["optimize", "plan.yaml", "--engine", "both"],
         ["optimize", "plan.yaml", "other.yaml"],
         ["report"],
         ["evidence"],
@@ -401,11 +402,13 @@ def test_optimize_passes_on_what_was_asked(ask: Ask, root: Path, pipeline: Simpl
     assert pipeline.asked["optimize"][:2] == ("demo", {"objective": "profit", "margin": 0.4})
     ask("optimize", "--objective", "target_roas", "--target", "3")
     assert pipeline.asked["optimize"][1] == {"objective": "target_roas", "target": 3.0}
+    ask("optimize", "--engine", "both")
+    assert pipeline.asked["optimize"][1] == {"engine": "both"}
     for word, most in (("seen", "seen"), ("0.3", 0.3), ("30%", 0.3)):
         ask("optimize", "--bounds", word)
         assert pipeline.asked["optimize"][1] == {"default_bounds": most}
     unset = [p.opts[0] for p in cli.commands["optimize"].params if isinstance(p, click.Option)]
-    assert len(unset) == 8
+    assert len(unset) == 9
     words = [word for option in unset for word in (option, "unset")]
     ask("optimize", "unset", *words)
     assert pipeline.asked["optimize"][:2] == ("demo", {})
@@ -531,7 +534,8 @@ def may_be_open() -> list[tuple[str, click.Parameter]]:
 
 
 def test_one_word_leaves_open_whatever_may_be_left_open(capsys) -> None:
-    later = {("improve", "workers"), ("improve", "scheduler"), ("optimize", "bounds")}
+    later = {("improve", "workers"), ("improve", "scheduler")}
+    later |= {("optimize", "bounds"), ("optimize", "engine")}
     before = [item for item in may_be_open() if (item[0], item[1].name) not in later]
     old = {verb: {p.type.old for of, p in before if of == verb} for verb in cli.commands}
     assert {verb: words for verb, words in old.items() if words} == {

@@ -68,7 +68,7 @@ def test_all_faults_are_reported_together() -> None:
         (
             "budget",
             "begin",
-            "bounds, cost_per_unit, default_bounds, description, fixed, groups, margin, name",
+            "bounds, cost_per_unit, default_bounds, description, engine, fixed, groups, margin",
         ),
         ("budget", "total", "smoothness, start, tail, target, total_budget, weeks"),
     ],
@@ -206,9 +206,16 @@ def test_a_budget_without_new_settings_is_stored_as_it_always_was() -> None:
 def test_a_new_setting_of_the_budget_is_another_experiment() -> None:
     prints = {
         make_experiment(budget=budget).fingerprint
-        for budget in ({}, {"objective": "cvar"}, {"relative_budget": 1.0}, {"fixed": ["TV"]})
+        for budget in (
+            {},
+            {"engine": "own"},  # says nothing
+            {"objective": "cvar"},
+            {"relative_budget": 1.0},
+            {"fixed": ["TV"]},
+            {"engine": "library"},
+        )
     }
-    assert len(prints) == 4
+    assert len(prints) == 5
 
 
 @pytest.mark.parametrize(

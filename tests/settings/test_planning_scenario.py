@@ -89,6 +89,25 @@ def test_the_tail_has_a_default():
     assert Scenario("a", objective="cvar").worst_share == 0.1
 
 
+def test_our_own_engine_plans_unless_another_is_asked_for():
+    assert build(PlanRequest, plan(), "spring.yaml").engine == "own"
+    for engine in ("own", "library", "both"):
+        assert build(PlanRequest, plan(engine=engine), "spring.yaml").engine == engine
+    assert faults(plan(engine="theirs")) == [
+        "engine: Input should be 'own', 'library' or 'both', got 'theirs'"
+    ]
+    (told,) = faults(plan(scenarios=[{"name": "a", "engine": "library"}]))
+    assert told.startswith("scenarios.0.engine: unknown key; valid: ")  # one for the whole file
+
+
+def test_no_scenario_is_called_like_the_librarys_plan_of_another():
+    twins = [{"name": "a"}, {"name": "a_library"}]
+    told = "engine both calls the library's plans like scenarios of this file: a_library; give"
+    assert told in faults(plan(engine="both", scenarios=twins))[0]
+    for engine in ("own", "library"):
+        assert len(build(PlanRequest, plan(engine=engine, scenarios=twins), "x").scenarios) == 2
+
+
 def test_equal_bounds_and_a_zero_bound_are_allowed():
     scenario = Scenario("a", bounds={"TV": (0, 0), "Radio": (3, 3)})
     assert scenario.bounds == {"TV": (0, 0), "Radio": (3, 3)}
@@ -110,7 +129,7 @@ def test_an_experiments_budget_is_a_scenario_with_its_window():
 
 
 def test_budget_and_plan_file_have_the_same_window():
-    for field in ("weeks", "start", "cost_per_unit"):
+    for field in ("weeks", "start", "cost_per_unit", "engine"):
         default = getattr(PlanRequest("demo", (Scenario("a"),)), field)
         assert getattr(BudgetConfig(), field) == default
 
@@ -300,7 +319,11 @@ def test_all_channels_stands_for_no_channel_elsewhere(content):
 @pytest.mark.parametrize(
     ("content", "place", "valid"),
     [
-        (plan(week=3), "week", "cost_per_unit, description, market, scenarios, start, weeks"),
+        (
+            plan(week=3),
+            "week",
+            "cost_per_unit, description, engine, market, scenarios, start, weeks",
+        ),
         (
             one(budget=3),
             "scenarios.0.budget",

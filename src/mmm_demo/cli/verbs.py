@@ -270,6 +270,12 @@ def compare(a: str, b: str, market: str) -> None:
     "Most change by channel, e.g. 0.3, or seen: as far as the data have seen.",
     unset="the champion's own",
 )
+@open_option(
+    "--engine",
+    click.STRING,
+    "Who solves: own, library (PyMC-Marketing's optimizer) or both.",
+    unset="the champion's own",
+)
 def optimize(plan: str | None, market: str | None, **options: Any) -> None:
     """Plan budgets with the champion: the scenarios of a file PLAN, or one that options ask for."""
     collect_no_garbage()

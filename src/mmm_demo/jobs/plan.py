@@ -17,12 +17,14 @@ from mmm_demo.checks.gate import (
     worst_by_stage,
 )
 from mmm_demo.fits.fitted import WEEK
+from mmm_demo.planning.engines import plans_by, rivals
 from mmm_demo.planning.optimize import Planner
 from mmm_demo.planning.plan import Plan
 from mmm_demo.planning.study import study_plans
 from mmm_demo.planning.window import BudgetError, Window, window_of
 from mmm_demo.reports.check_names import check_name
 from mmm_demo.reports.page import png
+from mmm_demo.reports.plan_engines import engine_sentences
 from mmm_demo.reports.plan_page import Ground, basis, plan_figures, plan_page
 from mmm_demo.reports.plan_text import moves_sentence
 from mmm_demo.reports.summary import flag_lines, plan_markdown
@@ -100,7 +102,8 @@ class PlanResult:
     @property
     def last(self) -> tuple[str, ...]:
         """Sentences after those on the plan itself; empty where there is nothing to say."""
-        return (moves_sentence(self.moves), self.ground.truth, basis(self.ground))
+        engines = engine_sentences(self.plans)
+        return (moves_sentence(self.moves), *engines, self.ground.truth, basis(self.ground))
 
     @property
     def label(self) -> str:
@@ -164,6 +167,7 @@ def run_optimize(
         weeks=budget.weeks,
         start=budget.start,
         cost_per_unit=budget.cost_per_unit,
+        engine=budget.engine,
     )
     return _plan(champion, request, "", root, say, parent)
 
@@ -194,20 +198,21 @@ def _plan(
     window = window_of(fitted, request.weeks, request.start, request.cost_per_unit)
     _require_fresh(champion, window)
     planner = Planner(fitted, window)
-    plans = tuple(planner.plan(scenario) for scenario in request.scenarios)
+    if request.engine != "own":
+        say(f"engine: {request.engine}; it takes seconds to build PyMC-Marketing's optimizer")
+    plans = plans_by(request.engine, planner, request.scenarios)
     real = real_gain(plans[0], champion.bundle.experiment.data)
     ground = replace(_ground(champion, window, request.market), truth=truth_text(plans[0], real))
     study = study_plans(planner, plans)
     pictures = {name: png(figure) for name, figure in plan_figures(study).items()}
     html = plan_page(study, ground, pictures)
     with open_run(f"plan {request.market}", "plan", parent) as run:
-        _log_request(run, champion, request, window)
+        _log_request(run, champion, request, window, plans)
         publisher = Publisher(run, root)
         files = tuple(_publish(publisher, plan, name) for plan in plans)
         page = publisher.plan_report(html, pictures, name or plans[0].scenario.name)
-        run.log(
-            metrics=_metrics(plans[0], "plan") | ({} if real is None else {"plan.real_gain": real})
-        )
+        known = {} if real is None else {"plan.real_gain": real}
+        run.log(metrics=_metrics(plans[0], "plan") | known | _differences(plans))
         result = PlanResult(run, plans, study.moves, version, ground, files, page)
         run.describe(result.page)
     return result
@@ -316,9 +321,14 @@ def _require_fresh(champion: registry.Champion, window: Window) -> None:
 
 
 def _log_request(
-    run: Run, champion: registry.Champion, request: PlanRequest, window: Window
+    run: Run,
+    champion: registry.Champion,
+    request: PlanRequest,
+    window: Window,
+    plans: Sequence[Plan],
 ) -> None:
     version = champion.version
+    engine = {} if request.engine == "own" else {"plan.engine": request.engine}
     run.log(
         params={
             "plan.model": version.name,
@@ -326,8 +336,9 @@ def _log_request(
             "plan.fit_run": version.run_id,
             "plan.weeks": window.weeks,
             "plan.start": f"{window.start:%Y-%m-%d}",
-            "plan.scenarios": ", ".join(scenario.name for scenario in request.scenarios),
-        },
+            "plan.scenarios": ", ".join(plan.scenario.name for plan in plans),
+        }
+        | engine,
         tags={"market": request.market, "model.version": version.version},
     )
     run.log_model_input(version.source.removeprefix("models:/"))
@@ -355,4 +366,18 @@ def _metrics(plan: Plan, of: str) -> dict[str, float]:
         **{f"{of}.{name}": value for name, value in found.items()},
         **by_channel(f"{of}.planned", plan.table, "planned"),
         **by_channel(f"{of}.current", plan.table, "current"),
+    }
+
+
+def _differences(plans: Sequence[Plan]) -> dict[str, float]:
+    """Return what the library's plans bring more than ours, and the money that lies elsewhere."""
+    found = {pair.library.scenario.name: pair for pair in rivals(plans)}
+    return {
+        f"plan.{name}.{what}": value
+        for name, pair in found.items()
+        for what, value in (
+            ("more_than_own", pair.objective),
+            ("more_than_own_share", pair.share),
+            ("moved_from_own", pair.moved),
+        )
     }

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from mmm_demo.planning.solver import (
 )
 from mmm_demo.planning.surface import Brought, ByTotals, ByWeek, Media
 from mmm_demo.planning.window import BudgetError, Window, window_of
-from mmm_demo.settings.scenario import SEEN, BudgetConfig, Scenario
+from mmm_demo.settings.scenario import SEEN, BudgetConfig, Engine, Scenario
 
 # The search evaluates every draw at every step, so it takes a few of them. All draws then certify
 # the plan; where they show more than `WELL` to win, they correct the few, and the search goes on.
@@ -121,13 +122,64 @@ class Planner:
             When it allows no plan, with the limits that clash, or its target is out of reach.
         """
         solved = self.solve(scenario)
-        region, goal, weekly = solved.region, solved.goal, solved.weekly
-        point, spread = solved.point, spread_of(scenario, self.window)
-        planned, brought = weekly.sum(axis=0), point.brought
+        weekly, point, spread = solved.weekly, solved.point, spread_of(scenario, self.window)
         if scenario.profile == WEEKLY:
             spread = shares_of(weekly, spread)
         totals = self._by_totals(spread)
-        thinned, expected = (float(one.total.mean()) for one in (totals.thin.at(planned), brought))
+        thinned, expected = (
+            float(one.total.mean()) for one in (totals.thin.at(weekly.sum(axis=0)), point.brought)
+        )
+        thinning = thinned / expected - 1 if expected > 0 else 0.0
+        return self._plan(
+            scenario, solved.region, spread, weekly, point, gap=solved.gap, thinning=thinning
+        )
+
+    def judged(
+        self, scenario: Scenario, planned: np.ndarray, engine: Engine, complaint: str = ""
+    ) -> Plan:
+        """Return channel totals that someone else chose as a plan, however good they are.
+
+        Parameters
+        ----------
+        scenario
+            What was asked; not week by week.
+        planned
+            Money, shape (channel,).
+        engine, complaint
+            See `Plan`.
+
+        Raises
+        ------
+        BudgetError
+            When they break a limit of the scenario.
+        """
+        region, goal = region_of(scenario, self.window), goal_of(scenario)
+        spread = spread_of(scenario, self.window)
+        full = self._by_totals(spread).full
+        point = evaluate(goal, full, planned)
+        return self._plan(
+            scenario,
+            region,
+            spread,
+            full.weekly(planned),
+            point,
+            gap=certificate(goal, region, point),
+            thinning=0.0,
+            engine=engine,
+            complaint=complaint,
+        )
+
+    def _plan(
+        self,
+        scenario: Scenario,
+        region: Region,
+        spread: np.ndarray,
+        weekly: np.ndarray,
+        point: Point,
+        **found: Any,
+    ) -> Plan:
+        """Return money by week as a plan, with all that is told of it."""
+        totals, planned, brought = self._by_totals(spread), weekly.sum(axis=0), point.brought
         return Plan(
             scenario=scenario,
             window=self.window,
@@ -139,12 +191,13 @@ class Planner:
             value=point.value,
             timing=float((totals.before.total - self.replay.total).mean()),
             pairs=rank_pairs(totals.marginal, self.window.current, planned, self.window.channels),
-            smallest=smallest_move(goal, region, totals.thin, self.window.current, planned)
+            smallest=smallest_move(
+                goal_of(scenario), region, totals.thin, self.window.current, planned
+            )
             if self.concave
             else None,
-            gap=solved.gap,
-            thinning=thinned / expected - 1 if expected > 0 else 0.0,
             certified=self.concave,
+            **found,
         )
 
     def solve(self, scenario: Scenario, spread: np.ndarray | None = None) -> "Solved":
@@ -292,7 +345,10 @@ def spread_of(scenario: Scenario, window: Window) -> np.ndarray:
 
 
 def optimize_budget(fitted: FittedModel, budget: BudgetConfig) -> Plan:
-    """Allocate a budget over the channels for a window after the data.
+    """Allocate a budget over the channels for a window after the data, with our own engine.
+
+    What is known of a fit must not hang on who solves, so `engine` says nothing here; a plan by the
+    library is a job's (`planning.engines`).
 
     Parameters
     ----------

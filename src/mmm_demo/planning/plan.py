@@ -8,7 +8,7 @@ import pandas as pd
 from mmm_demo.planning.doubts import doubts
 from mmm_demo.planning.feasible import Region
 from mmm_demo.planning.window import BudgetError, Window
-from mmm_demo.settings.scenario import Scenario
+from mmm_demo.settings.scenario import Engine, Scenario
 
 TOLERANCE = 1e-6
 RANKED, UNRANKED, AGAINST = "ranked", "cannot be ranked", "against the data"
@@ -72,6 +72,10 @@ class Plan:
         Expected response over the draws that were solved for, relative to all draws, minus 1.
     certified
         Whether `gap` holds against every allowed plan, not only against those nearby.
+    engine
+        Who looked for the spend: `own` or `library`.
+    complaint
+        What the library said where it called its own search failed; empty else.
     """
 
     scenario: Scenario
@@ -88,6 +92,8 @@ class Plan:
     gap: float
     thinning: float
     certified: bool
+    engine: Engine = "own"
+    complaint: str = ""
 
     def __post_init__(self) -> None:
         """Check the plan's own law: it keeps every limit, adds up, and all of it is measured."""

@@ -12,6 +12,7 @@ from mmm_demo.planning.study import PlanStudy
 from mmm_demo.plots import plan as plot
 from mmm_demo.reports import plan_tables as show
 from mmm_demo.reports.page import Drawing, Section, render_page
+from mmm_demo.reports.plan_engines import engine_lead, engine_sections
 from mmm_demo.reports.plan_text import (
     SURE_AS_A_WHOLE,
     UNRANKED,
@@ -129,7 +130,8 @@ def plan_page(
         f"Budget plan {plan.start:%Y-%m-%d} to {plan.end:%Y-%m-%d}: {ground.model} version "
         f"{ground.version} {ground.label}"
     )
-    lead = in_short(plan, labels, study.moves) | {"Who stands behind it": basis(ground)}
+    lead = in_short(plan, labels, study.moves) | engine_lead(study.plans)
+    lead["Who stands behind it"] = basis(ground)
     if ground.truth:
         lead["What is true"] = ground.truth
     sections = [
@@ -148,6 +150,7 @@ def plan_page(
                 _frontier(study.frontier, drawn["frontier"]),
                 _weeks(plan, drawn["weekly_spend"]),
                 _optimum(study),
+                *engine_sections(study.plans),
                 _ground(ground),
             )
         ),

@@ -452,7 +452,7 @@ def certificate_sentence(plan: Plan) -> str:
         )
     else:
         text = (
-            "The best of many searches. Judged over all draws, nearby plans are not better by more "
+            f"{_searched(plan)}. Judged over all draws, nearby plans are not better by more "
             f"than {gap} Where saturation may be S-shaped that proves nothing about plans further "
             "away."
         )
@@ -460,6 +460,10 @@ def certificate_sentence(plan: Plan) -> str:
         f"{text} Over the draws searched with, the plan's expected response differs by "
         f"{abs(plan.thinning):.2%} from that over all draws."
     )
+
+
+def _searched(plan: Plan) -> str:
+    return "The best of many searches" if plan.engine == "own" else "Where one search ended"
 
 
 def _at_stake(scenario: Scenario) -> str:

@@ -24,6 +24,8 @@ Money = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
 QUOTED = Field(strict=False)  # a number, or text that is one
 PERCENT_FROM = 10.0  # multiples of the last period from here on are percentages
 Objective = Literal["response", "profit", "cvar", "target_response", "target_roas", "target_mroas"]
+Engine = Literal["own", "library", "both"]
+OF_THE_LIBRARY = "_library"  # how the name of a scenario ends where both engines planned it
 # The setting that an objective cannot do without.
 NEEDS = {
     "profit": "margin",
@@ -252,7 +254,7 @@ class Scenario:
 
 @dataclass(frozen=True, config=STRICT)
 class WindowConfig:
-    """The weeks to plan, and what a unit costs in them.
+    """The weeks to plan, what a unit costs in them, and who solves.
 
     Attributes
     ----------
@@ -261,11 +263,15 @@ class WindowConfig:
         them when omitted).
     cost_per_unit
         Money per unit of a channel's column, for channels that are not counted in money.
+    engine
+        Who looks for the best spend: `own`, PyMC-Marketing's BudgetOptimizer (`library`), or `both`
+        side by side. What a plan brings is counted alike.
     """
 
     weeks: Count = Field(default=13, ge=1, le=104, kw_only=True)
     start: str | None = Field(default=None, kw_only=True)
     cost_per_unit: dict[str, Positive] = Field(default_factory=dict, kw_only=True)
+    engine: Engine = Field(default="own", kw_only=True)
 
     @field_validator("start", mode="before")
     @classmethod
@@ -346,6 +352,12 @@ class PlanRequest(WindowConfig):
             raise ValueError(f"a plan has 1 to {MOST_SCENARIOS} scenarios, got {len(names)}")
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"scenarios with one name: {', '.join(twice)}")
+        taken = sorted({*names} & {name + OF_THE_LIBRARY for name in names})
+        if self.engine == "both" and taken:
+            raise ValueError(
+                f"engine both calls the library's plans like scenarios of this file: "
+                f"{', '.join(taken)}; give them other names"
+            )
         for scenario in self.scenarios:
             scenario.require_weights(self.weeks)
         return self
