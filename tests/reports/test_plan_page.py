@@ -271,7 +271,7 @@ def test_the_page_opens_with_the_move_curve_and_folds_what_is_for_experts():
     place = texts.index("How far to move")
     assert texts.index("What to change") < place < texts.index("In full sentences")
     assert (
-        "of that gain; with no channel changed by more than 5%, 10% and so on" in texts[place + 1]
+        "of that gain; with no channel changed by more than 5%, 10% and so on" in texts[place + 2]
     )
     for cell in ("the mix as it was", "5%", "50%", "as far as the data have seen", "this plan"):
         assert cell in texts[place:], cell

@@ -20,6 +20,7 @@ from mmm_demo.planning.optimize import Planner
 from mmm_demo.planning.plan import spread
 from mmm_demo.planning.what_if import WhatIf, what_if
 from mmm_demo.reports.page import Live, Section, render_page
+from mmm_demo.reports.plan_text import chance
 from mmm_demo.reports.what_if_part import quoted, what_if_data, what_if_section
 from mmm_demo.settings.scenario import Scenario, load_request
 from mmm_demo.settings.wording import money, roas, share, signed
@@ -238,7 +239,7 @@ def test_fifty_settings_are_answered_as_by_python(form: str, tmp_path: Path) -> 
             if len(kept) < 3:
                 assert (
                     answer[GAIN]["more"]
-                    == f"(94%: {ends}), {share(gain['probability'])} likely to sell more"
+                    == f"(94%: {ends}), {chance(gain['probability'])} likely to sell more"
                 )
             money_set = np.where([name in kept for name in CHANNELS], current, spend)
             total = money_set.sum()
@@ -277,7 +278,7 @@ def test_at_the_plan_it_shows_the_plans_own_figures(tmp_path):
             assert answer[GAIN]["text"] == signed(own["mean"])
             ends = f"(94%: {signed(own['lower_94'])} to {signed(own['upper_94'])})"
             assert (
-                answer[GAIN]["more"] == f"{ends}, {share(own['probability'])} likely to sell more"
+                answer[GAIN]["more"] == f"{ends}, {chance(own['probability'])} likely to sell more"
             )
             assert answer[MEDIA_SALES]["text"] == money(plan.response.mean())
             assert answer["ROAS"]["text"] == roas(plan.response.mean() / plan.total_budget)

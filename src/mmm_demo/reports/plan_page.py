@@ -183,7 +183,8 @@ def _moves(moves: pd.DataFrame, figures: Mapping[str, Drawing]) -> list[Section]
     if moves.empty:
         return []
     about = "The best plan for the same money when no channel may change further than that."
-    told = [text for text in (moves_sentence(moves), about) if text]
+    sentence = moves_sentence(moves).partition(": ")[2]  # without what the heading says
+    told = [about, *([sentence[:1].upper() + sentence[1:]] if sentence else [])]
     missing = [share(most) if most != SEEN else "as far as seen" for most in moves.attrs["missing"]]
     if missing:
         told.append(f"No plan keeps all limits with moves of at most {join_words(missing)}.")

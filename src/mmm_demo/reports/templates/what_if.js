@@ -160,6 +160,12 @@
     return `${tie ? whole(100 * share) : Math.round(100 * share.toFixed(2))}%`;
   }
 
+  // A probability comes from draws: never 0% or 100%.
+  function chance(share) {
+    if (share > 0.995) return "over 99%";
+    return share < 0.005 ? "under 1%" : percent(share);
+  }
+
   function change(before, now) {
     if (!(before > 0)) return now === before ? "unchanged" : "new";
     const moved = whole(100 * (now / before - 1));
@@ -436,7 +442,7 @@
     };
     const asBefore = kept.every((one) => one);
     const sure = (list, what) => (asBefore ? "this is the last period"
-      : `${range(list, signed)}, ${percent(list[3])} likely ${what}`);
+      : `${range(list, signed)}, ${chance(list[3])} likely ${what}`);
     tell(answer.gain, found.gain, signed, sure(found.gain, "to sell more"));
     tell(answer.profit, found.profit, signed, found.profit && sure(found.profit, "to earn more"));
     tell(answer.sales, found.sales, money, range(found.sales, money));
