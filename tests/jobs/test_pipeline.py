@@ -52,7 +52,7 @@ OUTPUT_NAMES = (
     r"tables/[a-z0-9_]+_{run}_\d{4}-\d\d-\d\d\.csv",
     r"optimization/budget_scenario_[a-z0-9_]+_{run}\.csv",
     r"optimization/budget_report_[a-z0-9_]+_{run}\.html",
-    r"optimization/budget_(?:change|gains|frontier|weekly_spend)_[a-z0-9_]+_{run}\.png",
+    r"optimization/budget_(?:change|moves|gains|frontier|weekly_spend)_[a-z0-9_]+_{run}\.png",
     r"optimization/budget_(?:response|marginal)_curves_[a-z0-9_]+_{run}\.png",
 )
 LIBRARY_DEFAULTS = {
@@ -219,7 +219,7 @@ CHECKS_IN_WORDS = ("R-hat (worst)", "weeks inside the 94 % interval", "most infl
 def test_the_terminal_leads_with_the_plan_and_shows_what_speaks_against_it(demo):
     shown = demo.shell.out.partition("\nPlan ")[2]
     order = ("(13 weeks), total ", "│ Radio ", "* Spend ", "* Expected: ", "* How sure: ")
-    order += ("* It rests on", "Incremental ROAS (", "truth", "\ngate passed: ", "\nNext:\n")
+    order += ("* It rests on", "Incremental ROAS (", " truth ┃", "\ngate passed: ", "\nNext:\n")
     places = [shown.index(text) for text in order]
     assert places == sorted(places)
     count, flags = len(demo.report.checks), len(demo.report.flags)
@@ -262,7 +262,7 @@ def test_what_is_captured_of_the_main_job_are_whole_lines(demo):
 def test_the_page_of_the_main_job_has_the_same_order(demo, tmp_path):
     page = demo.run("fit").data.tags["mlflow.note.content"]
     order = ("**Plan of mmm_demo version 1: ", "* Spend ", "* Expected: ", "* How sure: ")
-    order += ("| Radio | ", "**Incremental ROAS", "**Gate passed: ", "**All checks**", "R-hat (w")
+    order += ("| Radio | ", "**Gate passed: ", "**Incremental ROAS", "**All checks**", "R-hat (w")
     places = [page.index(text) for text in order]
     assert places == sorted(places) and places[0] == 0
     kept = demo.client.download_artifacts(demo.run_id, "summary.md", str(tmp_path))
