@@ -235,3 +235,5 @@ def test_what_a_plan_really_brings_is_net_of_earlier_spend_and_counts_the_carryo
         world.realised(weekly.sum().to_numpy()).sum(), rel=1e-12
     )
     assert really_brings(3, 156, weekly[list(CHANNELS)[::-1]]) == really_brings(3, 156, weekly)
+    alone = sum(really_brings(3, 156, weekly[[channel]]) for channel in CHANNELS)
+    assert alone == pytest.approx(really_brings(3, 156, weekly), rel=1e-9)

@@ -44,7 +44,7 @@ from versions import (
 )
 
 MakeVersion = Callable[..., ModelVersion]
-SUFFIXES = {".nc", ".json", ".py", ".jinja", ".css", ".yaml", ".txt", ""}
+SUFFIXES = {".nc", ".json", ".py", ".jinja", ".css", ".js", ".yaml", ".txt", ""}
 
 
 # Registering

@@ -21,6 +21,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -41,6 +42,7 @@ from mmm_demo.jobs import fit as fit_steps
 from mmm_demo.jobs import main as pipeline
 from mmm_demo.jobs import plan as plan_steps
 from mmm_demo.jobs import promote
+from mmm_demo.planning.moves import COLUMNS
 from mmm_demo.settings.experiment import ExperimentConfig
 from mmm_demo.settings.experiment_file import load_experiment
 from mmm_demo.sources.market import load_market
@@ -152,10 +154,15 @@ def without_pictures() -> Iterator[None]:
             (fit_steps, "result_figures"),
         ):
             stack.enter_context(patch.object(owner, name, lambda *_: []))
-        stack.enter_context(patch.object(plan_steps, "study_plans", lambda *_: None))
+        stack.enter_context(patch.object(plan_steps, "study_plans", no_study))
         stack.enter_context(patch.object(plan_steps, "plan_figures", lambda _: {}))
         stack.enter_context(patch.object(plan_steps, "plan_page", lambda *_: "no page"))
         yield
+
+
+def no_study(*_: object) -> SimpleNamespace:
+    """Return what surrounds plans where nobody looks at it: no curve of moves."""
+    return SimpleNamespace(moves=pd.DataFrame(columns=COLUMNS))
 
 
 @dataclass(frozen=True)

@@ -162,12 +162,13 @@ def really_brings(seed: int, weeks: int, weekly: pd.DataFrame) -> float:
     seed, weeks
         Of the market (`simulate_market`).
     weekly
-        Money, a column per channel; shape (week, channel).
+        Money, a column per channel, of all of them or some; shape (week, channel).
     """
     parts = draw_parts(seed, weeks)
     before = parts.spend.tail(CARRYOVER_WEEKS)
+    weekly = weekly.reindex(columns=list(CHANNELS), fill_value=0.0)
     with_it, without = (
-        parts.media(pd.concat([before, spend[list(CHANNELS)]], ignore_index=True)).sum()
+        parts.media(pd.concat([before, spend], ignore_index=True)).sum()
         for spend in (weekly, 0 * weekly)
     )
     return float(with_it - without)
