@@ -44,7 +44,7 @@ def test_the_first_point_moves_nothing_and_gains_by_timing_alone(curve):
 def test_more_room_never_gains_less_and_shares_are_of_the_widest(curve):
     assert (np.diff(curve["gain"]) >= -1e-4 * curve["gain"].max()).all()
     assert curve["of_widest"].to_numpy() == pytest.approx(curve["gain"] / curve["gain"].iloc[-1])
-    assert curve.attrs["missing"] == ()
+    assert curve.attrs == {"missing": (), "unit": "sales"}
 
 
 def test_a_plan_with_a_limit_of_its_own_is_one_of_the_points():
@@ -81,7 +81,9 @@ def test_a_channels_own_bounds_come_before_the_default():
 def test_profit_is_told_in_money():
     scenario = replace(FREE, objective="profit", margin=0.4)
     one = planner().plan(scenario)
-    last = move_curve(planner(), one).iloc[-1]
+    found = move_curve(planner(), one)
+    last = found.iloc[-1]
+    assert found.attrs["unit"] == "profit"
     assert last["gain"] == pytest.approx(one.profit_gain.mean())
     assert last["upper_94"] == pytest.approx(np.quantile(one.profit_gain, 0.97))
 

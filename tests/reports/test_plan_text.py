@@ -361,7 +361,9 @@ def moved_by(**columns) -> pd.DataFrame:
         "of_widest": [0.1, 0.6, 1.0],
         "is_plan": [False, True, False],
     }
-    return pd.DataFrame(table | columns)
+    found = pd.DataFrame(table | columns)
+    found.attrs["unit"] = "sales"
+    return found
 
 
 def test_the_first_screen_answers_five_questions_in_words_and_numbers():
@@ -371,12 +373,12 @@ def test_the_first_screen_answers_five_questions_in_words_and_numbers():
     assert " sales (+" in told["What it brings"] and "% of all sales" in told["What it brings"]
     assert re.match(r"(Over )?\d+% that it sells more than the repeat; 94%", told["How sure"])
     assert told["What could change it"] == (
-        "Wider moves, as far as the data have seen, claim 100k (-3.00k to +300k)."
+        "Wider moves, as far as the data have seen, claim 100k more sales (-3.00k to +300k)."
     )
     quiet = in_short(edited(SURE), DATA, moved_by(is_plan=[False, False, True]))
     assert quiet["What could change it"] == "Nothing that was measured speaks for another plan."
     assert quiet["A smaller step"] == (
-        "With no channel changed by more than 30% (--bounds 0.3): 60.0k, 60% of the gain, "
+        "With no channel changed by more than 30% (--bounds 0.3): 60.0k sales, 60% of the gain, "
         "+2.00k to +90.0k, for moving 30.0k instead of 80.0k."
     )
 
@@ -402,8 +404,9 @@ def test_the_first_screen_names_what_could_change_the_decision():
 def test_how_far_to_move_is_told_as_shares_of_what_the_widest_plan_claims():
     told = moves_sentence(moved_by())
     assert told.startswith(
-        "How far to move: the plan that goes as far as the data have seen claims a gain of 100k by "
-        "moving 80.0k. The last period's mix, spread over the weeks like the plan, brings 10% of "
+        "How far to move: the plan that goes as far as the data have seen claims a gain of 100k "
+        "sales by moving 80.0k. The last period's mix, spread over the weeks like the plan, brings "
+        "10% of "
     )
     assert told.endswith("the best plan brings: 30% 60% (this plan, which moves 30.0k).")
     assert "seen, this plan, claims" in moves_sentence(moved_by(is_plan=[False, False, True]))

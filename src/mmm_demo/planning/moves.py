@@ -40,10 +40,11 @@ def move_curve(planner: Planner, plan: Plan) -> pd.DataFrame:
         budget, counted once), of_widest (share of the expected gain of the widest; NaN where there
         is none or it gains nothing), is_plan (whether the plan has this limit). No rows where the
         scenario has a target, or no channel is left to the default. Limits that allow no plan have
-        none; `attrs["missing"]` says which.
+        none; `attrs["missing"]` says which, `attrs["unit"]` what a gain is in: sales or profit.
     """
     scenario, table = plan.scenario, pd.DataFrame(columns=COLUMNS)
-    table.attrs["missing"] = ()
+    unit = "profit" if scenario.objective == "profit" else "sales"
+    table.attrs |= {"missing": (), "unit": unit}
     own = {*scenario.bounds, *scenario.relative_bounds, *scenario.fixed}
     if scenario.objective not in JUDGED or "*" in own or own >= {*plan.window.channels}:
         return table
@@ -69,7 +70,7 @@ def move_curve(planner: Planner, plan: Plan) -> pd.DataFrame:
     widest = float(table["gain"].iloc[-1]) if np.isnan(table["most"].iloc[-1]) else np.nan
     of_widest = table["gain"] / widest if widest > 0 else np.nan
     table = table.assign(of_widest=of_widest)[list(COLUMNS)]
-    table.attrs["missing"] = tuple(missing)
+    table.attrs |= {"missing": tuple(missing), "unit": unit}
     return table
 
 

@@ -118,7 +118,7 @@ def _smaller_step(moves: pd.DataFrame) -> str:
     usual, widest = step.iloc[0], moves.iloc[-1]
     return (
         f"With no channel changed by more than {USUAL_STEP:.0%} (--bounds {USUAL_STEP:g}): "
-        f"{money(usual['gain'])}, {usual['of_widest']:.0%} of the gain, "
+        f"{money(usual['gain'])} {moves.attrs['unit']}, {usual['of_widest']:.0%} of the gain, "
         f"{signed(usual['lower_94'])} to {signed(usual['upper_94'])}, for moving "
         f"{money(usual['moved'])} instead of {money(widest['moved'])}."
     )
@@ -144,8 +144,8 @@ def _could_change(plan: Plan, labels: Mapping[str, str], moves: pd.DataFrame) ->
     if len(wider):
         last = wider.iloc[0]
         told.append(
-            f"Wider moves, as far as the data have seen, claim {money(last['gain'])} "
-            f"({signed(last['lower_94'])} to {signed(last['upper_94'])})."
+            f"Wider moves, as far as the data have seen, claim {money(last['gain'])} more "
+            f"{moves.attrs['unit']} ({signed(last['lower_94'])} to {signed(last['upper_94'])})."
         )
     return " ".join(told) or "Nothing that was measured speaks for another plan."
 
@@ -163,9 +163,10 @@ def moves_sentence(moves: pd.DataFrame) -> str:
     mine = ", this plan," if last["is_plan"] else ""
     return (
         f"How far to move: the plan that goes as far as the data have seen{mine} claims a gain of "
-        f"{money(last['gain'])} by moving {money(last['moved'])}. The last period's mix, spread "
-        f"over the weeks like the plan, brings {still['of_widest']:.0%} of that gain; with no "
-        f"channel changed by more than 5%, 10% and so on, the best plan brings: {', '.join(told)}."
+        f"{money(last['gain'])} {moves.attrs['unit']} by moving {money(last['moved'])}. The last "
+        f"period's mix, spread over the weeks like the plan, brings {still['of_widest']:.0%} of "
+        "that gain; with no channel changed by more than 5%, 10% and so on, the best plan brings: "
+        f"{', '.join(told)}."
     )
 
 
